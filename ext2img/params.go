@@ -1,0 +1,31 @@
+package ext2img
+
+import "fmt"
+
+// BlockSize is the block size of every image, in bytes.
+const BlockSize = 4096
+
+// Params says what file system Layout makes.
+type Params struct {
+	Size        int64    // bytes; 0: the content plus Free and FreePercent
+	Free        int64    // bytes left free at least, when Size is 0
+	FreePercent int      // percent of the content left free, when Size is 0
+	Label       string   // s_volume_name, at most 16 bytes
+	UUID        [16]byte // s_uuid
+	Now         Time     // when the file system is made: s_mkfs_time and the times of what the source does not have
+	PartSize    int64    // bytes of a part of the output, a multiple of BlockSize
+}
+
+// MaxSize is the largest file system that Layout makes, in bytes: go-diskfs
+// v1.9.4 numbers groups in 16 bits, and a group is 128 MiB.
+const MaxSize = 8 << 40
+
+// TooSmallError says that Params.Size does not hold the content.
+type TooSmallError struct {
+	Need int64 // the least size that works, in bytes
+	Have int64 // Params.Size, in bytes
+}
+
+func (e *TooSmallError) Error() string {
+	return fmt.Sprintf("size %d bytes does not hold the content: at least %d bytes are needed", e.Have, e.Need)
+}
