@@ -1,0 +1,99 @@
+package chunk
+
+import "time"
+
+// Schema is the version of the manifest that this package writes and reads.
+const Schema = 1
+
+// Manifest says what is in a bundle and how it came to be. Commit fills Schema,
+// Prefix, PartSize and Parts; the caller the rest. Counts are of things, sizes
+// are bytes.
+type Manifest struct {
+	Schema   int       `json:"schema"`
+	Tool     string    `json:"tool"`    // name and version of the program
+	Prefix   string    `json:"prefix"`  // of every name of the bundle
+	Created  time.Time `json:"created"` // when the run began, or the time it was told
+	Source   Path      `json:"source"`  // SOURCE, absolute
+	Host     string    `json:"host,omitempty"`
+	Image    Image     `json:"image"`
+	PartSize int64     `json:"part_size"` // Size
+	Parts    []Part    `json:"parts"`     // in order
+	Counts   Counts    `json:"counts"`
+
+	Mounts     []Mount   `json:"mounts"`     // every mount below SOURCE and what became of it
+	Filtered   []Left    `json:"filtered"`   // left out as secrets or identity
+	Excluded   []Left    `json:"excluded"`   // left out by an exclude or a default
+	Unreadable []Problem `json:"unreadable"` // not in the image because it could not be read
+	Changes    []Change  `json:"changes"`    // moved under the read
+	Warnings   []Warning `json:"warnings"`
+}
+
+// Image describes the file system in the parts.
+type Image struct {
+	Size       int64  `json:"size"`       // bytes, all parts together: a multiple of Size
+	FSSize     int64  `json:"fs_size"`    // bytes of the file system, at most Size; the rest is zero
+	BlockSize  int64  `json:"block_size"` // bytes
+	Blocks     int64  `json:"blocks"`
+	FreeBlocks int64  `json:"free_blocks"`
+	Inodes     int64  `json:"inodes"`
+	FreeInodes int64  `json:"free_inodes"`
+	Type       string `json:"type"` // "ext4"
+	Label      string `json:"label"`
+	UUID       string `json:"uuid"` // 8-4-4-4-12 hexadecimal digits, lower case
+}
+
+// Part is one part.
+type Part struct {
+	Name   string `json:"name"`
+	Size   int64  `json:"size"`   // Size
+	SHA256 string `json:"sha256"` // 64 hexadecimal digits, lower case
+}
+
+// Counts is how many entries of each kind the image has.
+type Counts struct {
+	Entries     int64 `json:"entries"`
+	Files       int64 `json:"files"`
+	Directories int64 `json:"directories"`
+	Symlinks    int64 `json:"symlinks"`
+	HardLinks   int64 `json:"hard_links"` // names beyond the first of an inode
+	Devices     int64 `json:"devices"`
+	FIFOs       int64 `json:"fifos"`
+	Sockets     int64 `json:"sockets"`
+	FileBytes   int64 `json:"file_bytes"` // sizes of all files
+	DataBytes   int64 `json:"data_bytes"` // of them read from SOURCE: not holes
+}
+
+// Mount is one mount below SOURCE.
+type Mount struct {
+	Path   Path   `json:"path"`
+	FSType string `json:"fstype"`
+	Source Path   `json:"source"`
+	Root   Path   `json:"root"`
+	Action string `json:"action"`
+	Reason string `json:"reason"`
+}
+
+// Left is one path that was left out.
+type Left struct {
+	Path Path   `json:"path"`
+	Rule string `json:"rule"`
+}
+
+// Problem is one path that could not be read.
+type Problem struct {
+	Path  Path   `json:"path"`
+	Cause string `json:"cause"`
+}
+
+// Change is one path that moved under the read.
+type Change struct {
+	Path   Path   `json:"path"`
+	Kind   string `json:"kind"`
+	Detail string `json:"detail"`
+}
+
+// Warning is anything else to know.
+type Warning struct {
+	Path Path   `json:"path"`
+	Text string `json:"text"`
+}
