@@ -1,0 +1,51 @@
+package walker
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrNotRegular is returned by [Tree.Open] for a path that is no longer a regular file.
+var ErrNotRegular = errors.New("not a regular file")
+
+// MountTableError says that the kernel's mount table cannot be read, so that no mount can be judged.
+type MountTableError struct {
+	Err error
+}
+
+func (e *MountTableError) Error() string {
+	return fmt.Sprintf("read mount table: %v (is proc mounted at /proc?)", e.Err)
+}
+
+func (e *MountTableError) Unwrap() error { return e.Err }
+
+// RefusedError says that SOURCE lies on, or Options.Cross names, a mount that is never walked.
+type RefusedError struct {
+	Path   string // of the mount
+	Reason string // a clause: "proc file system ..."
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("cross %s: refused: %s", e.Path, e.Reason)
+}
+
+// NotMountError says that a path in Options.Cross is no mount point below SOURCE.
+type NotMountError struct {
+	Path string
+}
+
+func (e *NotMountError) Error() string {
+	return fmt.Sprintf("cross %s: not a mount point below the source", e.Path)
+}
+
+// PatternError says what is wrong with a pattern of Options.Exclude or Options.Include.
+type PatternError struct {
+	Pattern string
+	Err     error
+}
+
+func (e *PatternError) Error() string {
+	return fmt.Sprintf("pattern %q: %v", e.Pattern, e.Err)
+}
+
+func (e *PatternError) Unwrap() error { return e.Err }

@@ -1,0 +1,17 @@
+package walker
+
+// Options choose what of SOURCE is walked. The zero value is what a bundle of a root file system wants.
+type Options struct {
+	OneFileSystem bool     // cross no mount but those in Cross
+	Cross         []string // mount points below SOURCE to cross although the policy leaves them out; never refused mounts
+
+	Exclude []string // patterns of what to leave out, with everything below it
+	Include []string // patterns of what to keep although an exclude, a default or the filter drops it
+
+	NoDefaultExcludes bool // keep the contents of /tmp, /run, /mnt and the other directories emptied by default
+	NoFilter          bool // keep secrets and the machine's identity
+
+	LeaveOut []string // existing directories whose contents never enter, recognised by device and inode wherever they show up
+
+	mode mode // how to guard mount borders; tests force one
+}

@@ -1,0 +1,30 @@
+package walker
+
+// Tree is what a walk found out besides its entries, and the way back to the files' data. Close it after use.
+type Tree struct {
+	Mounts     []Mount   // every mount below SOURCE, SOURCE's own first, with the decision
+	Filtered   []Left    // secrets and machine identity that were left out or emptied
+	Excluded   []Left    // left out by an exclude or a default; everything below went with it
+	Unreadable []Problem // belongs in the tree, but could not be read; a directory among them was reported empty
+	Vanished   []string  // paths that a directory listed and that were gone when looked at
+	Warnings   []Warning
+}
+
+// Left is a path that was left out and the rule that did it.
+type Left struct {
+	Path string
+	Rule string
+}
+
+// Problem is a path that could not be read and why; errors.Is sees the errno.
+type Problem struct {
+	Path string
+	Err  error
+}
+
+// Warning is something the user should know although the walk went on. Equal texts are counted once.
+type Warning struct {
+	Path  string // where it was met first
+	Text  string
+	Count int // paths that it applies to
+}
