@@ -1,0 +1,54 @@
+// Package imgtest holds the oracles that tests of file system images share:
+// e2fsck, kernel mounts through loop devices, rsync's dry run, a full
+// comparison of two trees, and makers of random and of torturous trees.
+//
+// It is for tests only and changes nothing but the directories it is given.
+// It knows nothing of how an image was made.
+package imgtest
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// RequireRoot skips the test for ordinary users; where CI=true it fails.
+func RequireRoot(t testing.TB) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		Missing(t, "needs root")
+	}
+}
+
+// NeedTool skips the test where a program is not installed; where CI=true it
+// fails.
+func NeedTool(t testing.TB, name string) {
+	t.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		Missing(t, "needs "+name)
+	}
+}
+
+// Missing skips the test with a reason, or fails it where CI=true, since
+// nothing may be skipped there.
+func Missing(t testing.TB, reason string) {
+	t.Helper()
+	if ci := os.Getenv("CI"); ci == "true" || ci == "1" {
+		t.Fatal(reason + " (nothing is skipped where CI is set)")
+	}
+	t.Skip(reason)
+}
+
+// Run runs a program in the C locale, and fails the test with its output if
+// it does not exit 0. It returns standard output and standard error together.
+func Run(t testing.TB, name string, args ...string) string {
+	t.Helper()
+	NeedTool(t, name)
+	cmd := exec.Command(name, args...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
+	}
+	return string(out)
+}
