@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"purebundle/chunk"
+	"purebundle/ext2img"
+	"purebundle/walker"
+)
+
+// bundleConfig is what the flags of "bundle" say.
+type bundleConfig struct {
+	source, dest string
+	walk         walker.Options
+	excludeFrom  []string
+
+	prefix string
+	size   sizeFlag
+	free   freeFlag
+	label  labelFlag
+	uuid   uuidFlag
+	clock  clock
+
+	force, strict, dryRun, json bool
+	progress                    progressMode
+}
+
+func newBundle(a *app) *cobra.Command {
+	cfg := &bundleConfig{prefix: "image", free: freeFlag{percent: 10}, progress: progressAuto}
+	cmd := &cobra.Command{
+		Use:   "bundle [flags] SOURCE DEST",
+		Short: "Make an ext4 image of SOURCE, in parts, in the directory DEST",
+		Long: `Bundle the live tree SOURCE into an ext4 image, cut into parts of exactly 10 MiB
+in the directory DEST (made if missing):
+
+  PREFIX.part.NNN        the image; cat PREFIX.part.* is the whole of it
+  PREFIX.sha256          digests of the parts, for sha256sum -c
+  PREFIX.manifest.json   what is in the image, what is not, and why
+
+The parts appear only when all of them are good. SOURCE is only read. Of other
+file systems below SOURCE, local disks are crossed; proc, sysfs and their binds
+never are; "purebundle mounts" shows each decision. The contents of /dev, /proc,
+/sys, /run, /tmp, /var/tmp, /mnt, /media and swap files are left out, as are
+secrets such as private SSH keys and shell histories.
+
+PATTERN: * ? [] match within a name, ** across names. A pattern that starts with
+"/" is anchored at SOURCE, any other matches a name anywhere. SIZE: 10GiB, 2G,
+500M, bytes; units are binary.`,
+		Example: `  sudo purebundle bundle / /mnt/bundle
+  sudo purebundle bundle --dry-run /
+  sudo purebundle bundle -p web -s 10G -e '/var/cache/**' -e '*.iso' / /mnt/bundle
+  purebundle bundle --time @1700000000 --uuid 1b4e28ba-2fa1-11d2-883f-0016d3cca427 tree out`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			least := 2
+			if cfg.dryRun {
+				least = 1
+			}
+			return argsBetween(least, 2, "SOURCE and DEST")(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg.source = args[0]
+			if len(args) > 1 {
+				cfg.dest = args[1]
+			}
+			if err := cfg.check(); err != nil {
+				return err
+			}
+			return bundle(cmd.Context(), a, cfg)
+		},
+		ValidArgsFunction: completeDirectories,
+	}
+	group(cmd, "What goes in", func(f *pflag.FlagSet) {
+		f.StringArrayVarP(&cfg.walk.Exclude, "exclude", "e", nil, "leave out what matches `PATTERN`; repeatable")
+		f.StringArrayVar(&cfg.excludeFrom, "exclude-from", nil, "read exclude patterns from `FILE`, one a line")
+		f.StringArrayVarP(&cfg.walk.Include, "include", "i", nil, "keep what matches `PATTERN` and would be left out; repeatable")
+		f.BoolVarP(&cfg.walk.OneFileSystem, "one-file-system", "x", false, "cross no mount at all")
+		f.StringArrayVar(&cfg.walk.Cross, "cross", nil, "cross the mount at `PATH` as well (never proc, sysfs or a bind of them); repeatable")
+		f.BoolVar(&cfg.walk.NoDefaultExcludes, "no-default-excludes", false, "keep the contents of /tmp, /run, /mnt and the like")
+		f.BoolVar(&cfg.walk.NoFilter, "no-filter", false, "keep secrets and machine identity")
+	})
+	group(cmd, "The image", func(f *pflag.FlagSet) {
+		f.VarP(&cfg.size, "size", "s", "size of the image; auto fits the content and --free (default auto)")
+		f.Var(&cfg.free, "free", "room in an auto-sized image: a size, or percent of the content (default 10%, at least 16 MiB)")
+		f.Var(&cfg.label, "label", "volume label, at most 16 bytes (default: that of the ext file system at SOURCE)")
+		f.Var(&cfg.uuid, "uuid", "volume UUID (default: that of the ext file system at SOURCE, else a fresh one)")
+		f.Var(&cfg.clock, "time", "hold no time later than this: 2026-01-31T12:00:00Z, 2026-01-31, @seconds; with --uuid, same tree, same bytes (default: $"+sourceDateEpoch+")")
+	})
+	group(cmd, "The output", func(f *pflag.FlagSet) {
+		f.StringVarP(&cfg.prefix, "prefix", "p", cfg.prefix, "`NAME` of the image and its parts")
+		f.BoolVar(&cfg.force, "force", false, "replace a bundle of that prefix, once the new one is complete")
+		f.BoolVar(&cfg.strict, "strict", false, "exit 3 when a file changed while it was read, too")
+		f.BoolVarP(&cfg.dryRun, "dry-run", "n", false, "say what would happen; write nothing")
+		f.Var(&cfg.progress, "progress", "how to show progress: auto, bar, plain, json or none")
+		f.BoolVar(&cfg.json, "json", false, "print the summary as JSON")
+	})
+	_ = cmd.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions(
+		[]string{"auto", "bar", "plain", "json", "none"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// argsBetween takes from least to most arguments; what names them in the error.
+func argsBetween(least, most int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return usagef("%s: %s needed, %s given", cmd.Name(), what, plural(int64(len(args)), "argument"))
+		case len(args) > most:
+			return usagef("%s: %s: one argument too many", cmd.Name(), args[most])
+		}
+		return nil
+	}
+}
+
+// check completes the configuration and finds the mistakes that need no look
+// at SOURCE.
+func (c *bundleConfig) check() error {
+	for _, name := range c.excludeFrom {
+		patterns, err := readPatterns(name)
+		if err != nil {
+			return err
+		}
+		c.walk.Exclude = append(c.walk.Exclude, patterns...)
+	}
+	if err := chunk.CheckPrefix(c.prefix); err != nil {
+		return &usageError{err}
+	}
+	if int64(c.size) > ext2img.MaxSize {
+		return withHint(usagef("bundle: --size %s: too large", &c.size),
+			"an image has at most %s", formatSize(ext2img.MaxSize))
+	}
+	if size := int64(c.size); size > 0 && size < chunk.Size {
+		return withHint(usagef("bundle: --size %s: too small", &c.size),
+			"one part, %s, is the least", formatSize(chunk.Size))
+	}
+	return c.clock.fromEnvironment()
+}
+
+// readPatterns reads one pattern a line; empty lines and lines that start with
+// "#" are skipped, "-" is standard input.
+func readPatterns(name string) ([]string, error) {
+	var r io.Reader = os.Stdin
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, &usageError{fmt.Errorf("bundle: --exclude-from: %w", err)}
+		}
+		defer file.Close()
+		r = file
+	}
+	var patterns []string
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		if line := strings.TrimSuffix(lines.Text(), "\r"); line != "" && line[0] != '#' {
+			patterns = append(patterns, line)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("bundle: --exclude-from %s: %w", name, err)
+	}
+	return patterns, nil
+}
+
+// checkSource says early and in one sentence what is wrong with SOURCE.
+func checkSource(source string) error {
+	info, err := os.Stat(source)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return withHint(fmt.Errorf("bundle %s: %w", source, errors.Unwrap(err)), "SOURCE is the root of the tree to bundle; is it mounted?")
+	case err != nil:
+		return fmt.Errorf("bundle %s: %w", source, errors.Unwrap(err))
+	case !info.IsDir():
+		return withHint(fmt.Errorf("bundle %s: not a directory", source), "SOURCE is the root of the tree to bundle")
+	}
+	dir, err := os.Open(source)
+	if err != nil {
+		return withHint(fmt.Errorf("bundle %s: %w", source, errors.Unwrap(err)), "run it as root (sudo) to read all of SOURCE")
+	}
+	return dir.Close()
+}
+
+// checkDest refuses a DEST whose contents would be all of SOURCE: the output
+// directory is left out of the image.
+func checkDest(source, dest string) error {
+	s, err1 := os.Stat(source)
+	d, err2 := os.Stat(dest)
+	if err1 == nil && err2 == nil && os.SameFile(s, d) {
+		return withHint(usagef("bundle %s: DEST is SOURCE", dest),
+			"give a DEST of its own; it may be inside SOURCE, as in: purebundle bundle %s %s", source, filepath.Join(source, "bundle"))
+	}
+	return nil
+}
+
+// bundle makes one bundle, or with --dry-run only says what it would be.
+func bundle(ctx context.Context, a *app, cfg *bundleConfig) error {
+	if err := checkSource(cfg.source); err != nil {
+		return err
+	}
+	if err := checkDest(cfg.source, cfg.dest); err != nil {
+		return err
+	}
+	if a.quiet {
+		cfg.progress = progressNone
+	}
+	a.jsonErrors = cfg.progress == progressJSON
+	r := &bundleRun{app: a, cfg: cfg, ui: newUI(a.stderr, cfg.progress)}
+	defer r.ui.close()
+	if cfg.dryRun {
+		return r.dryRun(ctx)
+	}
+	return r.run(ctx)
+}

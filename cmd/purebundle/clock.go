@@ -1,0 +1,108 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"purebundle/ext2img"
+)
+
+// sourceDateEpoch is the environment variable of reproducible builds: seconds
+// since 1970, the latest time that output may hold.
+const sourceDateEpoch = "SOURCE_DATE_EPOCH"
+
+// Times that ext4 inodes hold: 34 bits of seconds around 1970.
+const (
+	minTime = -1 << 31          // 1901-12-13T20:45:52Z
+	maxTime = 1<<34 - 1<<31 - 1 // 2446-05-10T22:38:55Z
+)
+
+// clock is the value of --time: the latest time that the image holds. Unset,
+// nothing is clamped and "now" is now.
+type clock struct {
+	latest ext2img.Time
+	set    bool
+}
+
+func (c *clock) Type() string { return "T" }
+
+func (c *clock) String() string {
+	if !c.set {
+		return ""
+	}
+	return "@" + strconv.FormatInt(c.latest.Sec, 10)
+}
+
+func (c *clock) Set(s string) error {
+	t, err := parseTime(s)
+	if err != nil {
+		return err
+	}
+	*c = clock{latest: t, set: true}
+	return nil
+}
+
+// parseTime reads RFC 3339, "2026-01-31 12:00:00" or "2026-01-31" (UTC), or
+// "@" and seconds since the epoch.
+func parseTime(s string) (ext2img.Time, error) {
+	s = strings.TrimSpace(s)
+	var t ext2img.Time
+	if seconds, ok := strings.CutPrefix(s, "@"); ok {
+		sec, err := strconv.ParseInt(seconds, 10, 64)
+		if err != nil {
+			return t, errors.New("after @ comes a whole number of seconds since 1970")
+		}
+		t.Sec = sec
+	} else {
+		parsed, err := parseDate(s)
+		if err != nil {
+			return t, err
+		}
+		t = ext2img.Time{Sec: parsed.Unix(), Nsec: uint32(parsed.Nanosecond())}
+	}
+	if t.Sec < minTime || t.Sec > maxTime {
+		return t, errors.New("outside of what ext4 holds, 1901-12-13 to 2446-05-10")
+	}
+	return t, nil
+}
+
+func parseDate(s string) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339Nano, time.DateTime, time.DateOnly} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, errors.New("not a time; write 2026-01-31T12:00:00Z, 2026-01-31 or @1769860800")
+}
+
+// fromEnvironment sets the clock from SOURCE_DATE_EPOCH where --time did not.
+func (c *clock) fromEnvironment() error {
+	value, ok := os.LookupEnv(sourceDateEpoch)
+	if c.set || !ok || value == "" {
+		return nil
+	}
+	if err := c.Set("@" + value); err != nil {
+		return usagef("bundle: %s %s: %w", sourceDateEpoch, value, err)
+	}
+	return nil
+}
+
+// now is the time at which the file system is made.
+func (c *clock) now() ext2img.Time {
+	if c.set {
+		return c.latest
+	}
+	t := time.Now()
+	return ext2img.Time{Sec: t.Unix(), Nsec: uint32(t.Nanosecond())}
+}
+
+// clamp makes t no later than the clock. A time before it stays as it is.
+func (c *clock) clamp(t ext2img.Time) ext2img.Time {
+	if c.set && c.latest.Before(t) {
+		return c.latest
+	}
+	return t
+}

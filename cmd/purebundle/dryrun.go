@@ -1,0 +1,182 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"purebundle/chunk"
+	"purebundle/walker"
+)
+
+// planJSON is what --dry-run adds to the summary in JSON.
+type planJSON struct {
+	Mounts   []chunk.Mount   `json:"mounts"`
+	Filtered []chunk.Left    `json:"filtered"`
+	Excluded []chunk.Left    `json:"excluded"`
+	Largest  []directorySize `json:"largest"`
+}
+
+// directorySize is a directory and the bytes in the files below it.
+type directorySize struct {
+	Path  chunk.Path `json:"path"`
+	Bytes int64      `json:"bytes"`
+}
+
+// directorySizes adds up the files below each directory, in the order of the
+// walk: a directory is complete when the walk has left it.
+type directorySizes struct {
+	open []directorySize // the directories that the walk is in
+	done []directorySize
+}
+
+// listedDirectories is how many directories a dry run lists.
+const listedDirectories = 20
+
+func (d *directorySizes) add(e *walker.Entry) {
+	for len(d.open) > 0 && !below(e.Path, string(d.open[len(d.open)-1].Path)) {
+		d.close()
+	}
+	switch e.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		d.open = append(d.open, directorySize{Path: chunk.Path(e.Path)})
+	case unix.S_IFREG:
+		if e.Link == "" && len(d.open) > 0 {
+			d.open[len(d.open)-1].Bytes += dataBytes(e)
+		}
+	}
+}
+
+// close ends the innermost directory and adds it to the one around it.
+func (d *directorySizes) close() {
+	last := d.open[len(d.open)-1]
+	d.open = d.open[:len(d.open)-1]
+	if len(d.open) > 0 {
+		d.open[len(d.open)-1].Bytes += last.Bytes
+		d.done = append(d.done, last)
+	}
+	if len(d.done) > 50*listedDirectories {
+		d.trim()
+	}
+}
+
+// largest ends all directories and gives the largest, SOURCE itself left out.
+func (d *directorySizes) largest() []directorySize {
+	for len(d.open) > 0 {
+		d.close()
+	}
+	d.trim()
+	return d.done
+}
+
+func (d *directorySizes) trim() {
+	slices.SortStableFunc(d.done, func(a, b directorySize) int {
+		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.Path, b.Path))
+	})
+	d.done = d.done[:min(len(d.done), listedDirectories)]
+}
+
+func below(name, dir string) bool {
+	return dir == "/" || path.Dir(name) == dir || len(name) > len(dir) && name[:len(dir)] == dir && name[len(dir)] == '/'
+}
+
+// dataBytes is what of a file is not hole.
+func dataBytes(e *walker.Entry) int64 {
+	if e.Data == nil {
+		return e.Size
+	}
+	var n int64
+	for _, r := range e.Data {
+		n += r.Len
+	}
+	return n
+}
+
+// dryRun says what run would do, and writes nothing.
+func (r *bundleRun) dryRun(ctx context.Context) error {
+	r.sizes = &directorySizes{}
+	var leaveOut []string
+	if _, err := os.Stat(r.cfg.dest); err == nil && r.cfg.dest != "" {
+		leaveOut = []string{r.cfg.dest}
+	}
+	if err := r.plan(ctx, leaveOut); err != nil {
+		return err
+	}
+	defer r.tree.Close()
+	r.ui.close()
+
+	s := r.summarize()
+	data, meta := r.image.Parts()
+	s.ZeroParts = s.Parts - len(data) - len(meta)
+	s.DiskBytes = r.diskNeed()
+	plan := &planJSON{Mounts: mountsJSON(r.tree.Mounts), Filtered: leftJSON(r.tree.Filtered),
+		Excluded: leftJSON(r.tree.Excluded), Largest: r.sizes.largest()}
+	if r.cfg.json {
+		s.Plan = plan
+		return printJSON(r.app.stdout, s)
+	}
+	if r.app.quiet {
+		return nil
+	}
+	return r.printPlan(s, plan)
+}
+
+func leftJSON(left []walker.Left) []chunk.Left {
+	list := make([]chunk.Left, 0, len(left))
+	for _, l := range left {
+		list = append(list, chunk.Left{Path: chunk.Path(l.Path), Rule: l.Rule})
+	}
+	return list
+}
+
+// printPlan writes the dry run for people.
+func (r *bundleRun) printPlan(s summaryJSON, plan *planJSON) error {
+	w := r.app.stdout
+	section := func(title string, rows [][2]string) error {
+		if len(rows) == 0 {
+			return nil
+		}
+		if _, err := fmt.Fprintf(w, "\n%s\n", title); err != nil {
+			return err
+		}
+		return printRows(w, rows)
+	}
+	err := printRows(w, [][2]string{
+		{"would bundle", fmt.Sprintf("%s: %s, %s of data", printable(r.cfg.source),
+			plural(r.counts.Entries, "entry", "entries"), formatSize(r.counts.DataBytes))},
+		{"image", r.imageLine(s)},
+		{"inodes", fmt.Sprintf("%s, %s free", formatCount(s.Inodes), formatCount(s.FreeInodes))},
+		{"parts", fmt.Sprintf("%s of 10 MiB, %s of them all zero", formatCount(int64(s.Parts)), formatCount(int64(s.ZeroParts)))},
+		{"disk", formatSize(s.DiskBytes) + " at most"},
+	})
+	if err != nil {
+		return err
+	}
+	var mounts, filtered, excluded, largest [][2]string
+	for _, m := range r.tree.Mounts {
+		mounts = append(mounts, [2]string{"  " + string(m.Action), printable(m.Path) + " (" + m.FSType + "): " + m.Reason})
+	}
+	for _, l := range plan.Filtered {
+		filtered = append(filtered, [2]string{"  " + printable(string(l.Path)), l.Rule})
+	}
+	for _, l := range plan.Excluded {
+		excluded = append(excluded, [2]string{"  " + printable(string(l.Path)), l.Rule})
+	}
+	for _, d := range plan.Largest {
+		largest = append(largest, [2]string{"  " + formatSize(d.Bytes), printable(string(d.Path))})
+	}
+	for _, s := range []struct {
+		title string
+		rows  [][2]string
+	}{{"Mounts:", mounts}, {"Filtered (--no-filter keeps them):", filtered}, {"Excluded:", excluded}, {"Largest directories:", largest}} {
+		if err := section(s.title, s.rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}

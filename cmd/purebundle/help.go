@@ -1,0 +1,172 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// groupKey is the annotation that puts a flag under a heading of the help.
+const groupKey = "group"
+
+// exitStatuses is the last section of every help text and manual page.
+const exitStatuses = `  0  done
+  1  failed; nothing is left behind
+  2  the command line makes no sense
+  3  done, but something that belongs in the image is not in it as it was
+     (unreadable, or changing under every read); it is listed`
+
+// group puts the flags of set under title and adds them to cmd.
+func group(cmd *cobra.Command, title string, add func(*pflag.FlagSet)) {
+	set := pflag.NewFlagSet(title, pflag.ContinueOnError)
+	set.SortFlags = false
+	add(set)
+	set.VisitAll(func(f *pflag.Flag) {
+		if f.Annotations == nil {
+			f.Annotations = map[string][]string{}
+		}
+		f.Annotations[groupKey] = []string{title}
+	})
+	cmd.Flags().SortFlags = false
+	cmd.Flags().AddFlagSet(set)
+}
+
+// flagGroup is one heading of the help with its flags.
+type flagGroup struct {
+	title string
+	flags []*pflag.Flag
+}
+
+// flagGroups sorts cmd's visible flags under their headings; those without one
+// come last.
+func flagGroups(cmd *cobra.Command) []flagGroup {
+	const rest = "General"
+	var groups []flagGroup
+	add := func(f *pflag.Flag) {
+		if f.Hidden {
+			return
+		}
+		title := rest
+		if t := f.Annotations[groupKey]; len(t) > 0 {
+			title = t[0]
+		}
+		i := slices.IndexFunc(groups, func(g flagGroup) bool { return g.title == title })
+		if i < 0 {
+			i = len(groups)
+			groups = append(groups, flagGroup{title: title})
+		}
+		groups[i].flags = append(groups[i].flags, f)
+	}
+	cmd.LocalFlags().VisitAll(add)
+	cmd.InheritedFlags().VisitAll(add)
+	slices.SortStableFunc(groups, func(a, b flagGroup) int {
+		switch {
+		case a.title == rest && b.title != rest:
+			return 1
+		case b.title == rest && a.title != rest:
+			return -1
+		}
+		return 0
+	})
+	return groups
+}
+
+// flagSpelling is how a flag is written: "-s, --size SIZE".
+func flagSpelling(f *pflag.Flag) string {
+	name, _ := pflag.UnquoteUsage(f)
+	spelling := "    --" + f.Name
+	if f.Shorthand != "" {
+		spelling = "-" + f.Shorthand + ", --" + f.Name
+	}
+	if name != "" && f.Value.Type() != "bool" {
+		spelling += " " + name
+	}
+	return spelling
+}
+
+// flagMeaning is the sentence about a flag, with its default where it has one
+// that the sentence does not say.
+func flagMeaning(f *pflag.Flag) string {
+	_, usage := pflag.UnquoteUsage(f)
+	switch {
+	case f.DefValue == "" || f.DefValue == "[]" || f.Value.Type() == "bool" || strings.Contains(usage, "(default"):
+		return usage
+	}
+	return fmt.Sprintf("%s (default %s)", usage, f.DefValue)
+}
+
+// printHelp writes the long help of cmd to its output.
+func printHelp(cmd *cobra.Command, _ []string) {
+	w := cmd.OutOrStdout()
+	text := cmd.Long
+	if text == "" {
+		text = cmd.Short
+	}
+	fmt.Fprintf(w, "%s\n\n", strings.TrimSpace(text))
+	writeUsage(w, cmd)
+}
+
+// printUsage writes the synopsis and the flags.
+func printUsage(cmd *cobra.Command) error {
+	writeUsage(cmd.OutOrStderr(), cmd)
+	return nil
+}
+
+func writeUsage(w io.Writer, cmd *cobra.Command) {
+	if cmd.HasAvailableSubCommands() {
+		fmt.Fprintf(w, "Usage:\n  %s COMMAND [flags]\n\nCommands:\n", cmd.CommandPath())
+		for _, sub := range cmd.Commands() {
+			if sub.IsAvailableCommand() {
+				fmt.Fprintf(w, "  %-12s %s\n", sub.Name(), sub.Short)
+			}
+		}
+	} else {
+		fmt.Fprintf(w, "Usage:\n  %s\n", cmd.UseLine())
+	}
+	for _, g := range flagGroups(cmd) {
+		fmt.Fprintf(w, "\n%s:\n", g.title)
+		for _, f := range g.flags {
+			writeFlag(w, f)
+		}
+	}
+	if cmd.Example != "" {
+		fmt.Fprintf(w, "\nExamples:\n%s\n", cmd.Example)
+	}
+	fmt.Fprintf(w, "\nExit status:\n%s\n", exitStatuses)
+}
+
+// writeFlag writes one flag of the help, folded at 80 columns.
+func writeFlag(w io.Writer, f *pflag.Flag) {
+	const indent, width = 26, 80
+	spelling := "  " + flagSpelling(f)
+	lines := fold(flagMeaning(f), width-indent)
+	if len(spelling) > indent-2 {
+		fmt.Fprintln(w, spelling)
+		spelling = ""
+	}
+	for _, line := range lines {
+		fmt.Fprintf(w, "%-*s%s\n", indent, spelling, line)
+		spelling = ""
+	}
+}
+
+// fold breaks text between words into lines of at most width columns.
+func fold(text string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
+}

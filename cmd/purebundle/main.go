@@ -1,0 +1,14 @@
+// Command purebundle turns a live Linux root file system into an ext4 image
+// cut into parts of exactly 10 MiB, and reads such bundles back.
+//
+// This package parses flags, turns signals into a cancelled context, draws
+// progress and maps errors to sentences and exit statuses. It holds no policy:
+// what is walked is the walker package's affair, what the image looks like
+// ext2img's, and what the parts are chunk's.
+package main
+
+import "os"
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}

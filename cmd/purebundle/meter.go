@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// meterWindow is how far back the rate looks: long enough to even out a flush
+// of the disk's cache, short enough to follow a change of load.
+const meterWindow = 10 * time.Second
+
+// meter measures a rate over a sliding window. The zero value is ready.
+type meter struct{ samples []sample }
+
+type sample struct {
+	at    time.Time
+	bytes int64
+}
+
+// add notes the count at a time, and forgets what is older than the window.
+func (m *meter) add(at time.Time, bytes int64) {
+	m.samples = append(m.samples, sample{at, bytes})
+	old := 0
+	for old < len(m.samples)-2 && at.Sub(m.samples[old+1].at) >= meterWindow {
+		old++
+	}
+	m.samples = m.samples[old:]
+}
+
+// rate gives bytes a second, 0 as long as it is not known.
+func (m *meter) rate() float64 {
+	if len(m.samples) < 2 {
+		return 0
+	}
+	first, last := m.samples[0], m.samples[len(m.samples)-1]
+	seconds := last.at.Sub(first.at).Seconds()
+	if seconds < 0.5 || last.bytes <= first.bytes {
+		return 0
+	}
+	return float64(last.bytes-first.bytes) / seconds
+}
+
+// left gives the time that the remaining bytes take, negative if not known.
+func (m *meter) left(remaining int64) time.Duration {
+	rate := m.rate()
+	if rate <= 0 {
+		return -1
+	}
+	seconds := math.Ceil(float64(max(remaining, 0)) / rate)
+	if seconds > 1e8 {
+		return -1
+	}
+	return time.Duration(seconds) * time.Second
+}
+
+// formatRate writes bytes a second.
+func formatRate(rate float64) string { return formatSize(int64(rate)) + "/s" }
+
+// formatDuration writes a duration as people say it: 4s, 3m07s, 2h05m.
+func formatDuration(d time.Duration) string {
+	s := int64(d.Round(time.Second) / time.Second)
+	switch {
+	case s < 60:
+		return fmt.Sprintf("%ds", s)
+	case s < 3600:
+		return fmt.Sprintf("%dm%02ds", s/60, s%60)
+	default:
+		return fmt.Sprintf("%dh%02dm", s/3600, s/60%60)
+	}
+}

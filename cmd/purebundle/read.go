@@ -1,0 +1,38 @@
+package main
+
+import (
+	"fmt"
+
+	"purebundle/chunk"
+)
+
+// readProgress shows how far the reading of a bundle has come.
+type readProgress struct{ *ui }
+
+// progress starts showing the parts of b as they are read.
+func (a *app) progress(mode progressMode, b *chunk.Bundle) readProgress {
+	if a.quiet {
+		mode = progressNone
+	}
+	a.jsonErrors = mode == progressJSON
+	show := readProgress{newUI(a.stderr, mode)}
+	show.allBytes.Store(b.Size())
+	show.allParts.Store(int64(len(b.Manifest().Parts)))
+	show.begin(reading)
+	return show
+}
+
+// made counts one part.
+func (p readProgress) made(int) {
+	p.parts.Add(1)
+	p.bytes.Add(chunk.Size)
+}
+
+// errorLine prints one of several errors; the last is the command's own.
+func (a *app) errorLine(text string) {
+	if a.jsonErrors {
+		writeJSONLine(a.stderr, jsonLine{Event: "error", Text: printable(text)})
+		return
+	}
+	fmt.Fprintf(a.stderr, "purebundle: %s\n", printable(text))
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"purebundle/chunk"
+)
+
+// run makes the bundle. Whatever fails, what it made is removed and an older
+// bundle of the same prefix is as it was.
+func (r *bundleRun) run(ctx context.Context) (err error) {
+	out, err := chunk.Create(r.cfg.dest, chunk.Options{Prefix: r.cfg.prefix, Force: r.cfg.force})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if abortErr := out.Abort(); abortErr != nil {
+			r.ui.warn("", abortErr.Error())
+		}
+	}()
+	if err := r.plan(ctx, []string{r.cfg.dest}); err != nil {
+		return err
+	}
+	defer r.tree.Close()
+	if err := r.write(ctx, out); err != nil {
+		return err
+	}
+	if err := out.Commit(ctx, r.manifest()); err != nil {
+		return err
+	}
+	r.ui.close()
+	if err := r.summary(out.Stats()); err != nil {
+		return err
+	}
+	return r.verdict()
+}
+
+// write makes the parts: those with file data first, so that the metadata can
+// tell what really became of each file; then the metadata; then the zeros.
+func (r *bundleRun) write(ctx context.Context, out *chunk.Writer) error {
+	data, meta := r.image.Parts()
+	all := int(r.image.Size() / chunk.Size)
+	if err := out.Preflight(all, r.diskNeed()); err != nil {
+		return err
+	}
+	r.ui.allBytes.Store(int64(len(data)+len(meta)) * chunk.Size)
+	r.ui.allParts.Store(int64(len(data) + len(meta)))
+	r.ui.begin(writing)
+	img := &meteredReader{r.image, &r.ui.bytes}
+	made := func(int) { r.ui.parts.Add(1) }
+
+	if err := out.Write(ctx, img, data, made); err != nil {
+		return err
+	}
+	for redo := r.image.Redo(); len(redo) > 0; redo = r.image.Redo() {
+		r.ui.allBytes.Add(int64(len(redo)) * chunk.Size)
+		r.ui.allParts.Add(int64(len(redo)))
+		if err := out.Write(ctx, img, redo, made); err != nil {
+			return err
+		}
+	}
+	var err error
+	if r.report, err = r.image.Seal(); err != nil {
+		return fmt.Errorf("seal the image of %s: %w", r.cfg.source, err)
+	}
+	r.sayChanges()
+	if err := out.Write(ctx, img, meta, made); err != nil {
+		return err
+	}
+	r.ui.begin(finishing)
+	return out.WriteZero(ctx, zeroParts(all, data, meta), nil)
+}
+
+// zeroParts are the parts of all that are in neither list. Both ascend.
+func zeroParts(all int, data, meta []int) []int {
+	made := make([]bool, all)
+	for _, list := range [][]int{data, meta} {
+		for _, p := range list {
+			made[p] = true
+		}
+	}
+	var zero []int
+	for p, m := range made {
+		if !m {
+			zero = append(zero, p)
+		}
+	}
+	return zero
+}
+
+// diskNeed is an upper bound of what the parts take in DEST, in bytes.
+func (r *bundleRun) diskNeed() int64 {
+	stats := r.image.Stats()
+	return (stats.Blocks - stats.FreeBlocks) * (stats.FSSize / max(stats.Blocks, 1))
+}
+
+// sayChanges warns of each file that is not in the image as the walk saw it.
+func (r *bundleRun) sayChanges() {
+	few := newFew(r)
+	for _, c := range r.report.Changes {
+		few.warn(c.Path, c.Kind.String()+" ("+c.Detail+")")
+	}
+	few.end("changes")
+	for _, w := range r.report.Warnings {
+		few.warn(w.Path, w.Text)
+	}
+	few.end("warnings")
+}
+
+// lost counts what belongs in the image and is not in it as it was.
+func (r *bundleRun) lost() (n int) {
+	for _, c := range r.report.Changes {
+		if c.Kind.Lost() {
+			n++
+		}
+	}
+	return n + len(r.tree.Unreadable)
+}
+
+// verdict is nil for a bundle that has everything, else status 3.
+func (r *bundleRun) verdict() error {
+	lost := r.lost()
+	switch {
+	case lost > 0:
+		err := &incompleteError{fmt.Sprintf("bundle %s: done, but %s could not be read as it was",
+			r.cfg.source, plural(int64(lost), "entry", "entries"))}
+		return withHint(err, "%s lists them under \"unreadable\" and \"changes\"", chunk.ManifestName(r.cfg.prefix))
+	case r.cfg.strict && len(r.report.Changes) > 0:
+		return &incompleteError{fmt.Sprintf("bundle %s: done, but %s changed while it ran (--strict)",
+			r.cfg.source, plural(int64(len(r.report.Changes)), "file"))}
+	}
+	return nil
+}
+
+// meteredReader counts the bytes that pass.
+type meteredReader struct {
+	io.ReaderAt
+	bytes *atomic.Int64
+}
+
+func (m *meteredReader) ReadAt(p []byte, off int64) (int, error) {
+	n, err := m.ReaderAt.ReadAt(p, off)
+	m.bytes.Add(int64(n))
+	return n, err
+}
