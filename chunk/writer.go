@@ -2,55 +2,400 @@ package chunk
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
 	"io"
+	"os"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
-// Options of Create; the zero value but for Prefix is what most want.
+// Options of Create. Prefix must be given; else the zero value is what most want.
 type Options struct {
 	Prefix  string // see CheckPrefix
 	Force   bool   // replace a bundle of that prefix, once the new one is whole
 	Workers int    // parts made at once, each with a buffer of Size bytes; 0: one a processor
 }
 
-// Writer makes one bundle.
-type Writer struct{}
+// Writer makes one bundle: Create, Preflight, Write and WriteZero until every
+// part is made, Commit; Abort at any time. It holds a lock on the directory
+// from Create until Commit or Abort, so nothing else of this package writes there.
+//
+// Until Commit all parts have temporary names (dot files). What a crash at any
+// moment, power loss included, can leave under the final names is
+//
+//   - before Commit moves files: what was there before, nothing or the older
+//     bundle, whole;
+//   - while it moves them, which is renames and three syncs of the directory:
+//     no manifest, and so no bundle; the next Create puts back what was there
+//     before, nothing or the older bundle;
+//   - after: the new bundle, whole.
+//
+// An error, as opposed to a crash, in the middle is undone on the spot.
+type Writer struct {
+	dir     *dir
+	made    []string // directories made by Create, deepest first
+	prefix  string
+	force   bool
+	workers int
+	zero    digest
+	bufs    buffers
+
+	mu     sync.Mutex
+	closed bool
+	count  int   // of parts, once Preflight said it; else 0
+	need   int64 // bytes, once Preflight said it; else 0
+	parts  []partState
+	stats  Stats
+}
+
+// partState is what is known of one part.
+type partState struct {
+	begun bool // there is a file
+	whole bool // it is complete and digest is its
+	zero  bool
+	sum   digest
+}
 
 // Stats is what a Writer has made so far.
 type Stats struct {
 	Parts     int   // made, the all-zero ones included
 	ZeroParts int   // all zero: files without a block
-	Bytes     int64 // written, zeros not counted
+	Bytes     int64 // written, zeros not counted; what was written twice counts twice
 }
 
-// Create opens dir for a new bundle.
-func Create(dir string, opt Options) (*Writer, error) { return nil, errString("not yet") }
+// Create opens dir for a new bundle. It makes dir if it is missing, locks it,
+// removes or puts back what a killed run left there (of any prefix), and refuses
+// with ErrExists where files of the prefix are, unless opt.Force is set.
+func Create(path string, opt Options) (w *Writer, err error) {
+	if err := CheckPrefix(opt.Prefix); err != nil {
+		return nil, err
+	}
+	d, made, err := openLocked(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			d.f.Close()
+			removeDirs(made)
+		}
+	}()
+	if err := d.writable(); err != nil {
+		return nil, err
+	}
+	if err := settleAll(d); err != nil {
+		return nil, err
+	}
+	w = &Writer{dir: d, made: made, prefix: opt.Prefix, force: opt.Force, workers: opt.Workers, zero: zeroDigest()}
+	if _, err := w.present(); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
 
-// Preflight fails with a *SpaceError where dir has no room for need bytes in
-// parts parts.
-func (w *Writer) Preflight(parts int, need int64) error { return nil }
+// openLocked opens and locks the directory at path, made if need be.
+func openLocked(path string) (*dir, []string, error) {
+	for {
+		made, err := makeDir(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		d, err := openDir(path)
+		if errors.Is(err, unix.ENOENT) && len(made) == 0 {
+			continue // another run removed its directory in between
+		}
+		if err != nil {
+			removeDirs(made)
+			return nil, nil, err
+		}
+		err = d.lock()
+		gone := false
+		if err == nil {
+			gone, err = d.removed()
+		}
+		if err == nil && !gone {
+			return d, made, nil
+		}
+		d.f.Close()
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+}
 
-// Write makes the parts with these numbers from img. done, if not nil, is called
-// after each, never twice at once.
-func (w *Writer) Write(ctx context.Context, img io.ReaderAt, parts []int, done func(part int)) error {
+// writable says early what the first part would run into.
+func (d *dir) writable() error {
+	err := unix.Faccessat(d.fd(), ".", unix.W_OK|unix.X_OK, unix.AT_EACCESS)
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL) {
+		return nil
+	}
+	return fail("write", d.path, err)
+}
+
+// present lists the files that the new bundle will replace. Without Force there
+// may be none.
+func (w *Writer) present() ([]string, error) {
+	names, err := w.dir.names()
+	if err != nil {
+		return nil, err
+	}
+	var old []string
+	for _, name := range names {
+		if !belongs(w.prefix, name) {
+			continue
+		}
+		if !w.force {
+			return nil, &Error{Op: "create", Path: w.dir.join(name), Err: ErrExists,
+				Hint: "choose another prefix or directory, or force the older bundle to be replaced"}
+		}
+		if err := w.replaceable(name); err != nil {
+			return nil, err
+		}
+		old = append(old, name)
+	}
+	return old, nil
+}
+
+// replaceable refuses what was never part of a bundle.
+func (w *Writer) replaceable(name string) error {
+	stranger := !isFinal(w.prefix, name)
+	if !stranger {
+		var st unix.Stat_t
+		if err := unix.Fstatat(w.dir.fd(), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return fail("stat", w.dir.join(name), err)
+		}
+		stranger = st.Mode&unix.S_IFMT == unix.S_IFDIR
+	}
+	if stranger {
+		return &Error{Op: "replace", Path: w.dir.join(name), Err: cause("is no part of a bundle, but named like one"),
+			Hint: "move it away or choose another prefix"}
+	}
 	return nil
 }
 
-// WriteZero makes parts that are all zero.
-func (w *Writer) WriteZero(ctx context.Context, parts []int, done func(part int)) error { return nil }
-
-// Stats says what was made so far.
-func (w *Writer) Stats() Stats { return Stats{} }
-
-// Commit makes the bundle appear.
-func (w *Writer) Commit(ctx context.Context, m *Manifest) error { return nil }
-
-// Abort removes all that w made. After Commit or Abort it does nothing.
-func (w *Writer) Abort() error { return nil }
-
-// SpaceError says that a bundle cannot fit.
-type SpaceError struct {
-	Dir        string
-	Need, Have int64 // bytes
+// Preflight tells the Writer how many parts there will be and how many bytes of
+// them are not zero, and fails with a *SpaceError where there is no room for them.
+func (w *Writer) Preflight(parts int, need int64) error {
+	w.mu.Lock()
+	w.count, w.need = parts, need
+	w.mu.Unlock()
+	return w.dir.room(parts+2, need)
 }
 
-func (e *SpaceError) Error() string { return e.Dir + ": no room" }
+// Write makes the parts with these numbers from img, which is read with ReadAt
+// from several goroutines, one whole part at a time. A part that was made before
+// is made again. done, if not nil, is called after each part, never twice at once.
+//
+// When ctx is done, Write returns within a fraction of a second. A ReadAt of img
+// that does not return for longer than that is then left behind.
+func (w *Writer) Write(ctx context.Context, img io.ReaderAt, parts []int, done func(part int)) error {
+	t := teller{fn: done}
+	return each(ctx, parts, w.workers, func(ctx context.Context, i int) error {
+		buf := w.bufs.get()
+		defer w.bufs.put(buf)
+		n, err := img.ReadAt(buf, int64(i)*Size)
+		switch {
+		case err != nil && err != io.EOF:
+			return err
+		case n < Size:
+			return fmt.Errorf("read image: part %d has %d bytes: %w", i, n, io.ErrUnexpectedEOF)
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := w.store(i, buf); err != nil {
+			return err
+		}
+		t.tell(ctx, i)
+		return nil
+	})
+}
+
+// WriteZero makes parts that are all zero: they take no room but a name. done
+// is as for Write.
+func (w *Writer) WriteZero(ctx context.Context, parts []int, done func(part int)) error {
+	t := teller{fn: done}
+	return each(ctx, parts, w.workers, func(ctx context.Context, i int) error {
+		if err := w.store(i, nil); err != nil {
+			return err
+		}
+		t.tell(ctx, i)
+		return nil
+	})
+}
+
+// store makes part i of these bytes, or of zeros where p is empty.
+func (w *Writer) store(i int, p []byte) (err error) {
+	sum, zero := w.zero, allZero(p)
+	if !zero {
+		sum = sha256.Sum256(p)
+	}
+	f, err := w.begin(i)
+	if err != nil {
+		return err
+	}
+	written, err := fill(f, p)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return w.writeError("write", i, err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.parts[i] = partState{begun: true, whole: true, zero: zero, sum: sum}
+	w.stats.Bytes += written
+	return nil
+}
+
+// fill writes p to an empty file and makes that Size bytes long.
+func fill(f *os.File, p []byte) (written int64, err error) {
+	if written, err = writeSparse(f, p, 0); err != nil {
+		return written, err
+	}
+	if err := f.Truncate(Size); err != nil {
+		return written, err
+	}
+	if written > 0 {
+		startWriteback(f, 0, Size)
+	}
+	return written, nil
+}
+
+// begin opens an empty file for part i, under the lock that Abort takes: a
+// worker that a cancelled run left behind cannot make a file after it.
+func (w *Writer) begin(i int) (*os.File, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return nil, fail("write", w.partPath(i), os.ErrClosed)
+	}
+	if i < 0 || (w.count > 0 && i >= w.count) {
+		return nil, fail("write", w.partPath(i), fmt.Errorf("part number out of range: %d of %d", i, w.count))
+	}
+	for len(w.parts) <= i {
+		w.parts = append(w.parts, partState{})
+	}
+	flags := unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL
+	if w.parts[i].begun {
+		flags = unix.O_WRONLY | unix.O_TRUNC
+	}
+	f, err := w.dir.open(partTemp(w.prefix, i), flags, 0o600)
+	if err != nil {
+		return nil, w.writeErrorLocked("create", i, err)
+	}
+	w.parts[i] = partState{begun: true}
+	return f, nil
+}
+
+// partPath is the name that part i will have, for messages.
+func (w *Writer) partPath(i int) string {
+	return w.dir.join(PartName(w.prefix, i, max(w.count, i+1)))
+}
+
+func (w *Writer) writeError(op string, i int, err error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.writeErrorLocked(op, i, err)
+}
+
+// writeErrorLocked is an error with a part, with the numbers that explain it.
+func (w *Writer) writeErrorLocked(op string, i int, err error) error {
+	return w.explain(renamed(fail(op, w.partPath(i), err), w.partPath(i)))
+}
+
+// explain adds to an error of the output what only the Writer knows.
+func (w *Writer) explain(err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch {
+	case errors.Is(e.Err, unix.ENOSPC), errors.Is(e.Err, unix.EDQUOT):
+		var b strings.Builder
+		fmt.Fprintf(&b, "%s written", bytesText(w.stats.Bytes))
+		if w.need > 0 {
+			fmt.Fprintf(&b, " of %s", bytesText(w.need))
+		}
+		if free, err := w.dir.free(); err == nil {
+			fmt.Fprintf(&b, ", %s free in %s", bytesText(free), w.dir.path)
+		}
+		b.WriteString(": make room or choose another directory")
+		return &Error{Op: e.Op, Path: e.Path, Err: e.Err, Hint: b.String()}
+	case errors.Is(e.Err, unix.ENOENT):
+		return &Error{Op: e.Op, Path: e.Path, Err: e.Err,
+			Hint: "the directory, or files in it, were removed during the run: run it again"}
+	}
+	return err
+}
+
+// Stats says what was made so far.
+func (w *Writer) Stats() Stats {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.stats
+	for _, p := range w.parts {
+		if p.whole {
+			s.Parts++
+		}
+		if p.whole && p.zero {
+			s.ZeroParts++
+		}
+	}
+	return s
+}
+
+// Abort removes all that w made, the directory too if Create made it and it is
+// empty. An older bundle stays as it was. After Commit or Abort it does nothing.
+func (w *Writer) Abort() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return nil
+	}
+	return w.discard()
+}
+
+// discard is Abort with w.mu held.
+func (w *Writer) discard() error {
+	var temps []string
+	for i, p := range w.parts {
+		if p.begun {
+			temps = append(temps, partTemp(w.prefix, i))
+		}
+	}
+	temps = append(temps, tempName(SumsName(w.prefix)), tempName(ManifestName(w.prefix)), tempName(journalName(w.prefix)))
+	err := removeAll(w.dir, temps)
+	w.close()
+	removeDirs(w.made)
+	return err
+}
+
+// close lets go of the directory and the buffers.
+func (w *Writer) close() {
+	w.closed = true
+	w.bufs.drop()
+	w.dir.f.Close()
+}
+
+// removeAll removes files, several at once: giving back the blocks of a large
+// file takes a while. It reports the first error, having tried all.
+func removeAll(d *dir, names []string) error {
+	var mu sync.Mutex
+	var first error
+	_ = each(context.Background(), names, 0, func(_ context.Context, name string) error {
+		if err := d.remove(name); err != nil {
+			mu.Lock()
+			defer mu.Unlock()
+			if first == nil {
+				first = err
+			}
+		}
+		return nil
+	})
+	return first
+}

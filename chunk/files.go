@@ -1,0 +1,63 @@
+package chunk
+
+import (
+	"os"
+	"slices"
+	"sync"
+)
+
+// maxOpen is how many parts a Bundle keeps open.
+const maxOpen = 32
+
+// fileCache keeps the parts that were used last open.
+type fileCache struct {
+	mu     sync.Mutex
+	closed bool
+	recent []openPart // the last used at the end
+}
+
+type openPart struct {
+	part int
+	f    *os.File
+}
+
+// get returns the file of a part, opened with open if need be. It stays open
+// until maxOpen others were asked for: a user must be ready for os.ErrClosed.
+func (c *fileCache) get(part int, open func(int) (*os.File, error)) (*os.File, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, os.ErrClosed
+	}
+	if at := slices.IndexFunc(c.recent, func(o openPart) bool { return o.part == part }); at >= 0 {
+		o := c.recent[at]
+		c.recent = append(slices.Delete(c.recent, at, at+1), o)
+		return o.f, nil
+	}
+	f, err := open(part)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.recent) == maxOpen {
+		c.recent[0].f.Close()
+		c.recent = slices.Delete(c.recent, 0, 1)
+	}
+	c.recent = append(c.recent, openPart{part, f})
+	return f, nil
+}
+
+func (c *fileCache) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
+}
+
+func (c *fileCache) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	for _, o := range c.recent {
+		o.f.Close()
+	}
+	c.recent = nil
+}
