@@ -1,0 +1,149 @@
+package ext2img
+
+import (
+	"fmt"
+
+	"purebundle/ext2img/internal/ondisk"
+)
+
+// span is a run of blocks that one inode uses, or an attribute block.
+type span struct {
+	phys    uint32 // first block
+	count   uint32 // blocks
+	logical uint32 // its first block in the file
+	owner   int32  // node; ^index in xattrs.block for an attribute block
+}
+
+func (s span) end() int64 { return int64(s.phys) + int64(s.count) }
+
+// treeBlock is a block of an extent tree that does not fit in its inode.
+type treeBlock struct {
+	phys  uint32
+	owner int32 // node
+	index int32 // number in the node's tree, see extentTree
+}
+
+// allocation is where everything lies. Metadata that depends on what happens to
+// files while they are read never shares a part with their data, so that the
+// data can be written first; the exception is the part between the directories
+// and the data, whose files are kept in memory where the image is so tight that
+// they must go there.
+type allocation struct {
+	g     geometry
+	spans []span      // by block, ascending: directories, slow symlinks, attributes, then file data
+	data  int         // spans[data:] are file data
+	held  int         // spans[data:held] are file data that shares a part with metadata
+	trees []treeBlock // by block, ascending
+	used  int64       // blocks in use by spans and trees
+}
+
+// demand is what the content needs, whatever the size of the file system.
+type demand struct {
+	inodes   int64
+	metadata int64 // blocks of directories, slow symlinks and attributes
+	data     int64 // blocks of file data
+	room     int64 // blocks to leave free
+}
+
+func (b *Builder) demand() (d demand) {
+	d.inodes = ondisk.FirstIno - 1 + int64(b.nodes.len()) - 1
+	for i := range b.dirs {
+		d.metadata += int64(b.dirs[i].blocks)
+	}
+	d.metadata += int64(len(b.xattrs.block))
+	for n := range b.nodes.len() {
+		switch nd := b.nodes.at(n); nd.fmt() {
+		case ondisk.SIFLNK:
+			if nd.size > ondisk.FastSymlinkMax {
+				d.metadata++
+			}
+		case ondisk.SIFREG:
+			b.eachData(n, func(_, count int64) { d.data += count })
+		}
+	}
+	if b.p.Size == 0 {
+		d.room = max(ceilDiv(b.p.Free, BlockSize), (d.metadata+d.data)*int64(b.p.FreePercent)/100)
+	}
+	return d
+}
+
+// eachData calls fn for each run of data blocks of a regular file, ascending.
+func (b *Builder) eachData(n int32, fn func(logical, count int64)) {
+	size := b.nodes.at(n).size
+	ranges, ok := b.sparse[n]
+	if !ok {
+		if size > 0 {
+			fn(0, ceilDiv(size, BlockSize))
+		}
+		return
+	}
+	var from, to int64 // blocks, the run that is growing
+	for _, r := range ranges {
+		lo, hi := max(r.Off, 0)/BlockSize, ceilDiv(min(r.Off+r.Len, size), BlockSize)
+		if lo > to || from == to {
+			if from < to {
+				fn(from, to-from)
+			}
+			from = max(lo, to)
+		}
+		to = max(to, hi, from)
+	}
+	if from < to {
+		fn(from, to-from)
+	}
+}
+
+// allocate finds the smallest file system that holds the content and the room,
+// or takes the given size, and places everything in it.
+func (b *Builder) allocate() (allocation, error) {
+	d := b.demand()
+	if b.p.Size == 0 {
+		return b.smallest(d)
+	}
+	if a, ok := b.inSize(b.p.Size, d); ok {
+		return a, nil
+	}
+	a, err := b.smallest(d)
+	if err != nil {
+		return a, err
+	}
+	return a, &TooSmallError{Need: a.g.blocks * BlockSize, Have: b.p.Size}
+}
+
+// smallest tries sizes of whole parts, from what is needed at least upward.
+func (b *Builder) smallest(d demand) (allocation, error) {
+	part := b.p.PartSize / BlockSize
+	least := max(d.metadata+d.data+d.room, (ceilDiv(d.inodes, ondisk.MaxInodesGroup)-1)*ondisk.BlocksPerGroup)
+	for n := ceilDiv(least, part); n*b.p.PartSize <= MaxSize; n++ {
+		g, ok := newGeometry(n*b.p.PartSize, d.inodes)
+		if !ok {
+			continue
+		}
+		if lack := d.metadata + d.data + d.room - g.free(); lack > 0 {
+			n += max(0, lack/part-1)
+			continue
+		}
+		if a, ok := b.inSize(n*b.p.PartSize, d); ok && a.g.free()-a.used >= d.room {
+			return a, nil
+		}
+	}
+	return allocation{}, fmt.Errorf("layout: the content needs more than the largest image of %d bytes (8 TiB)", int64(MaxSize))
+}
+
+// inSize places the content in a file system of the given size, with inodes to
+// spare where they fit.
+func (b *Builder) inSize(size int64, d demand) (a allocation, ok bool) {
+	for _, inodes := range []int64{d.inodes + d.inodes/10, d.inodes} {
+		g, ok := newGeometry(size, inodes)
+		if !ok || g.free() < d.metadata+d.data {
+			continue
+		}
+		for _, tight := range []bool{false, true} {
+			p := placer{b: b, allocation: allocation{g: g}, part: b.p.PartSize / BlockSize}
+			if p.run(tight) {
+				return p.allocation, true
+			}
+		}
+	}
+	return a, false
+}

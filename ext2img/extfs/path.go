@@ -1,0 +1,126 @@
+package extfs
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+)
+
+const (
+	maxLinks = 40      // symlinks of one path, as in the kernel
+	maxPath  = 1 << 20 // bytes of a path, with the targets put in
+)
+
+// Lookup finds a path from the root. Symlinks on the way are followed inside
+// the image, the last component is not. Errors match fs.ErrNotExist,
+// syscall.ENOTDIR and syscall.ELOOP.
+func (f *FS) Lookup(path string) (*Inode, error) { return f.lookup(path, keepLast) }
+
+// Resolve is Lookup, but follows a symlink in the last component too.
+func (f *FS) Resolve(path string) (*Inode, error) { return f.lookup(path, followLast) }
+
+type last int
+
+const (
+	keepLast last = iota
+	followLast
+)
+
+func (f *FS) lookup(path string, what last) (*Inode, error) {
+	root, err := f.Root()
+	if err != nil {
+		return nil, err
+	}
+	// The directories above; ".." takes one off, and stays at the root.
+	stack := []*Inode{root}
+	n := root
+	links := 0
+	rest := path
+	for rest != "" {
+		var name string
+		name, rest, _ = strings.Cut(rest, "/")
+		if name == "" || name == "." {
+			continue
+		}
+		if !n.IsDir() {
+			return nil, fmt.Errorf("%s: %w", path, syscall.ENOTDIR)
+		}
+		if name == ".." {
+			if len(stack) > 1 {
+				stack = stack[:len(stack)-1]
+			}
+			n = stack[len(stack)-1]
+			continue
+		}
+		child, err := f.find(n, name)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if child.IsSymlink() && (strings.Trim(rest, "/") != "" || what == followLast) {
+			target, err := f.Readlink(child)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", path, err)
+			}
+			links++
+			if links > maxLinks || len(target)+len(rest) > maxPath {
+				return nil, fmt.Errorf("%s: %w", path, syscall.ELOOP)
+			}
+			if strings.HasPrefix(target, "/") {
+				stack = stack[:1]
+				n = root
+			}
+			rest = target + "/" + rest
+			continue
+		}
+		if child.IsDir() {
+			stack = append(stack, child)
+		}
+		n = child
+	}
+	if strings.HasSuffix(path, "/") && !n.IsDir() && !n.IsSymlink() {
+		return nil, fmt.Errorf("%s: %w", path, syscall.ENOTDIR)
+	}
+	return n, nil
+}
+
+// find looks for one name by reading the directory from its start.
+func (f *FS) find(dir *Inode, name string) (*Inode, error) {
+	for e, err := range f.ReadDir(dir) {
+		if err != nil {
+			return nil, err
+		}
+		if e.Name == name {
+			return f.Inode(e.Ino)
+		}
+	}
+	return nil, fs.ErrNotExist
+}
+
+// Readlink gives the target of a symlink.
+func (f *FS) Readlink(n *Inode) (string, error) {
+	switch {
+	case !n.IsSymlink():
+		return "", fmt.Errorf("inode %d is not a symlink", n.Ino)
+	case n.fast && n.Size < int64(len(n.iblock)):
+		return string(n.iblock[:n.Size]), nil
+	case n.fast || n.Size >= int64(f.sb.blockSize):
+		return "", fmt.Errorf("inode %d: symlink of %d bytes", n.Ino, n.Size)
+	}
+	if err := n.readable(); err != nil {
+		return "", err
+	}
+	m := mapper{f: f, n: n}
+	s, err := m.at(0)
+	if err != nil {
+		return "", err
+	}
+	if !s.data() {
+		return "", fmt.Errorf("inode %d: symlink without a block", n.Ino)
+	}
+	block := make([]byte, f.sb.blockSize)
+	if err := f.readBlocks(block, s.phys); err != nil {
+		return "", fmt.Errorf("inode %d: %w", n.Ino, err)
+	}
+	return string(block[:n.Size]), nil
+}

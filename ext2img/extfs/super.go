@@ -1,0 +1,338 @@
+package extfs
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/bits"
+	"strings"
+)
+
+const (
+	superOffset = 1024 // bytes from the start of the image
+	superSize   = 1024
+	superMagic  = 0xef53
+	rootIno     = 2
+
+	goodOldInodeSize = 128
+)
+
+// Features that decide how blocks are read (s_feature_incompat).
+const (
+	incompatFiletype = 0x2
+	incompatExtents  = 0x40
+	incompat64bit    = 0x80
+	incompatFlexBG   = 0x200
+	incompatCsumSeed = 0x2000
+	incompatLargedir = 0x4000
+
+	incompatKnown = incompatFiletype | incompatExtents | incompat64bit | incompatFlexBG | incompatCsumSeed | incompatLargedir
+)
+
+// Features that a reader need not know, but a checker must
+// (s_feature_compat and s_feature_ro_compat).
+const (
+	compatHasJournal   = 0x4
+	compatResizeInode  = 0x10
+	compatDirIndex     = 0x20
+	compatSparseSuper2 = 0x200
+	compatOrphanFile   = 0x1000
+
+	roSparseSuper   = 0x1
+	roHugeFile      = 0x8
+	roGDTCsum       = 0x10
+	roDirNlink      = 0x20
+	roSnapshot      = 0x80
+	roBigalloc      = 0x200
+	roMetadataCsum  = 0x400
+	roReplica       = 0x800
+	roSharedBlocks  = 0x4000
+	roOrphanPresent = 0x10000
+)
+
+// refused names the incompat features that are not read, by bit.
+var refused = [32]string{
+	0: "compression", 2: "needs_recovery", 3: "journal_dev", 4: "meta_bg", 8: "mmp", 10: "ea_inode",
+	12: "dirdata", 15: "inline_data", 16: "encrypt", 17: "casefold",
+}
+
+// superblock holds the fields of struct ext4_super_block that are used, under
+// the kernel's names less "s_".
+type superblock struct {
+	inodesCount    uint32
+	blocksCount    uint64 // file system blocks
+	freeBlocks     uint64
+	freeInodes     uint32
+	firstDataBlock uint32
+	blockSize      int // bytes
+	blocksPerGroup uint32
+	inodesPerGroup uint32
+	state          uint16
+	firstIno       uint32
+	inodeSize      int // bytes
+	blockGroupNr   uint16
+	compat         uint32
+	incompat       uint32
+	roCompat       uint32
+	uuid           [16]byte
+	label          string
+	reservedGDT    uint32 // blocks
+	journalInum    uint32
+	lastOrphan     uint32
+	hashSeed       [4]uint32
+	jnlBackupType  uint8
+	descSize       int // bytes of a group descriptor
+	jnlBlocks      [68]byte
+	flags          uint32
+	checksumType   uint8
+	quotaInums     [3]uint32 // user, group, project; 0: none
+	backupBGs      [2]uint32
+	checksumSeed   uint32
+	orphanFileInum uint32
+}
+
+func (s *superblock) metadataCsum() bool { return s.roCompat&roMetadataCsum != 0 }
+
+// groupCsum is true where descriptors have a checksum, and with it the
+// uninit flags and bg_itable_unused a meaning.
+func (s *superblock) groupCsum() bool { return s.roCompat&(roMetadataCsum|roGDTCsum) != 0 }
+
+// parseSuper decodes and checks a superblock against itself.
+func parseSuper(b []byte) (*superblock, error) {
+	if le16(b, 0x38) != superMagic {
+		return nil, errors.New("not an ext4 file system (no magic number)")
+	}
+	s := &superblock{
+		inodesCount:    le32(b, 0x0),
+		blocksCount:    uint64(le32(b, 0x4)),
+		freeBlocks:     uint64(le32(b, 0xc)),
+		freeInodes:     le32(b, 0x10),
+		firstDataBlock: le32(b, 0x14),
+		blocksPerGroup: le32(b, 0x20),
+		inodesPerGroup: le32(b, 0x28),
+		state:          le16(b, 0x3a),
+		firstIno:       11,
+		inodeSize:      goodOldInodeSize,
+		blockGroupNr:   le16(b, 0x5a),
+		compat:         le32(b, 0x5c),
+		incompat:       le32(b, 0x60),
+		roCompat:       le32(b, 0x64),
+		uuid:           [16]byte(b[0x68:]),
+		label:          cString(b[0x78:0x88]),
+		reservedGDT:    uint32(le16(b, 0xce)),
+		journalInum:    le32(b, 0xe0),
+		lastOrphan:     le32(b, 0xe8),
+		hashSeed:       [4]uint32{le32(b, 0xec), le32(b, 0xf0), le32(b, 0xf4), le32(b, 0xf8)},
+		jnlBackupType:  b[0xfd],
+		descSize:       32,
+		jnlBlocks:      [68]byte(b[0x10c:]),
+		flags:          le32(b, 0x160),
+		checksumType:   b[0x175],
+		quotaInums:     [3]uint32{le32(b, 0x240), le32(b, 0x244), le32(b, 0x26c)},
+		backupBGs:      [2]uint32{le32(b, 0x24c), le32(b, 0x250)},
+		checksumSeed:   le32(b, 0x270),
+		orphanFileInum: le32(b, 0x280),
+	}
+	if rev := le32(b, 0x4c); rev == 1 {
+		s.firstIno = le32(b, 0x54)
+		s.inodeSize = int(le16(b, 0x58))
+	} else if rev != 0 {
+		return nil, fmt.Errorf("unknown revision %d", rev)
+	}
+	if err := s.checkFeatures(b); err != nil {
+		return nil, err
+	}
+	if s.incompat&incompat64bit != 0 {
+		s.blocksCount |= uint64(le32(b, 0x150)) << 32
+		s.freeBlocks |= uint64(le32(b, 0x158)) << 32
+		s.descSize = int(le16(b, 0xfe))
+	}
+	logBlock := le32(b, 0x18)
+	if logBlock > 6 {
+		return nil, fmt.Errorf("block size 2^%d KiB", logBlock)
+	}
+	s.blockSize = 1024 << logBlock
+	if le32(b, 0x1c) != logBlock || le32(b, 0x24) != s.blocksPerGroup {
+		return nil, errors.New("cluster size is not the block size")
+	}
+	return s, s.checkGeometry()
+}
+
+// checkFeatures refuses what cannot be read, and then verifies s_checksum.
+func (s *superblock) checkFeatures(b []byte) error {
+	if unknown := s.incompat &^ incompatKnown; unknown != 0 {
+		var names []string
+		for ; unknown != 0; unknown &= unknown - 1 {
+			bit := bits.TrailingZeros32(unknown)
+			name := refused[bit]
+			if name == "" {
+				name = fmt.Sprintf("incompat bit %#x", uint32(1)<<bit)
+			}
+			names = append(names, name)
+			if name == "needs_recovery" {
+				return errors.New("the journal needs recovery: mount the image once, or run e2fsck, to replay it first")
+			}
+		}
+		return fmt.Errorf("not supported: feature %s", strings.Join(names, ", "))
+	}
+	if s.roCompat&roBigalloc != 0 {
+		return errors.New("not supported: feature bigalloc")
+	}
+	if !s.metadataCsum() {
+		return nil
+	}
+	if s.checksumType != 1 {
+		return fmt.Errorf("unknown checksum type %d", s.checksumType)
+	}
+	if want, got := crc32c(^uint32(0), b[:0x3fc]), le32(b, 0x3fc); want != got {
+		return fmt.Errorf("superblock checksum is %#08x, want %#08x", got, want)
+	}
+	return nil
+}
+
+// checkGeometry refuses sizes that no ext4 has, before anything is computed
+// from them.
+func (s *superblock) checkGeometry() error {
+	bs := s.blockSize
+	first := uint32(0)
+	if bs == 1024 {
+		first = 1
+	}
+	switch {
+	case s.inodeSize < goodOldInodeSize || s.inodeSize > bs || s.inodeSize&(s.inodeSize-1) != 0:
+		return fmt.Errorf("inode size %d", s.inodeSize)
+	case s.descSize < 32 || s.descSize > 1024 || s.descSize&(s.descSize-1) != 0 || s.incompat&incompat64bit != 0 && s.descSize < 64:
+		return fmt.Errorf("group descriptor size %d", s.descSize)
+	case s.blocksPerGroup < 256 || int(s.blocksPerGroup) > 8*bs || s.blocksPerGroup%8 != 0:
+		return fmt.Errorf("%d blocks per group", s.blocksPerGroup)
+	case s.inodesPerGroup == 0 || int(s.inodesPerGroup) > 8*bs || s.inodesPerGroup%8 != 0:
+		return fmt.Errorf("%d inodes per group", s.inodesPerGroup)
+	case s.firstDataBlock != first:
+		return fmt.Errorf("first data block %d", s.firstDataBlock)
+	case s.blocksCount <= uint64(first)+1 || s.blocksCount > 1<<48:
+		return fmt.Errorf("%d blocks", s.blocksCount)
+	case s.groups() > 1<<32-1 || s.groups()*uint64(s.inodesPerGroup) != uint64(s.inodesCount):
+		return fmt.Errorf("%d inodes in %d groups of %d", s.inodesCount, s.groups(), s.inodesPerGroup)
+	case s.firstIno < 11 || s.firstIno > s.inodesCount:
+		return fmt.Errorf("first inode %d of %d", s.firstIno, s.inodesCount)
+	case s.reservedGDT > uint32(bs/4):
+		return fmt.Errorf("%d reserved descriptor blocks", s.reservedGDT)
+	case uint64(first)+1+s.gdtBlocks() > s.blocksCount || s.gdtBlocks() > uint64(s.blocksPerGroup):
+		return fmt.Errorf("%d blocks of group descriptors", s.gdtBlocks())
+	}
+	return nil
+}
+
+// groups is the number of block groups; the last may be short.
+func (s *superblock) groups() uint64 {
+	n := s.blocksCount - uint64(s.firstDataBlock)
+	return (n + uint64(s.blocksPerGroup) - 1) / uint64(s.blocksPerGroup)
+}
+
+// gdtBlocks is the length of the group descriptor table, in blocks.
+func (s *superblock) gdtBlocks() uint64 {
+	return (s.groups()*uint64(s.descSize) + uint64(s.blockSize) - 1) / uint64(s.blockSize)
+}
+
+// inodeTableBlocks is the length of one group's inode table, in blocks.
+func (s *superblock) inodeTableBlocks() uint64 {
+	return (uint64(s.inodesPerGroup)*uint64(s.inodeSize) + uint64(s.blockSize) - 1) / uint64(s.blockSize)
+}
+
+// FS is an open file system. It is safe for concurrent use.
+type FS struct {
+	r    io.ReaderAt
+	sb   *superblock
+	seed uint32 // what metadata checksums start from
+	desc descCache
+}
+
+// Info says what a file system is, as its superblock has it.
+type Info struct {
+	BlockSize             int // bytes
+	Blocks, FreeBlocks    uint64
+	Inodes, FreeInodes    uint32
+	Label                 string
+	UUID                  [16]byte
+	Compat, Incompat, Ro  uint32 // feature bits
+	InodeSize, Groups     int
+	FirstInode, JournalNo uint32 // first inode that is not reserved; the journal's, 0: none
+}
+
+// Open reads the superblock of an image of size bytes and checks it. The
+// image may be longer than the file system, never shorter.
+func Open(r io.ReaderAt, size int64) (*FS, error) {
+	if size < superOffset+superSize {
+		return nil, fmt.Errorf("open ext4: %d bytes are too few", size)
+	}
+	b := make([]byte, superSize)
+	if _, err := readFull(r, b, superOffset); err != nil {
+		return nil, fmt.Errorf("open ext4: superblock: %w", err)
+	}
+	s, err := parseSuper(b)
+	if err != nil {
+		return nil, fmt.Errorf("open ext4: %w", err)
+	}
+	if s.blocksCount > uint64(size)/uint64(s.blockSize) {
+		return nil, fmt.Errorf("open ext4: truncated: the file system has %d blocks of %d bytes, the image %d bytes",
+			s.blocksCount, s.blockSize, size)
+	}
+	f := &FS{r: r, sb: s, seed: s.checksumSeed}
+	if s.incompat&incompatCsumSeed == 0 {
+		f.seed = crc32c(^uint32(0), s.uuid[:])
+	}
+	return f, nil
+}
+
+// Info gives the superblock's main fields.
+func (f *FS) Info() Info {
+	s := f.sb
+	return Info{
+		BlockSize: s.blockSize, Blocks: s.blocksCount, FreeBlocks: s.freeBlocks,
+		Inodes: s.inodesCount, FreeInodes: s.freeInodes, Label: s.label, UUID: s.uuid,
+		Compat: s.compat, Incompat: s.incompat, Ro: s.roCompat,
+		InodeSize: s.inodeSize, Groups: int(s.groups()), FirstInode: s.firstIno, JournalNo: s.journalInum,
+	}
+}
+
+// readBlocks fills p from block number on; p is whole blocks.
+func (f *FS) readBlocks(p []byte, number uint64) error {
+	if count := uint64(len(p) / f.sb.blockSize); number >= f.sb.blocksCount || count > f.sb.blocksCount-number {
+		return fmt.Errorf("block %d is outside of the file system", number)
+	}
+	if _, err := readFull(f.r, p, int64(number)*int64(f.sb.blockSize)); err != nil {
+		return fmt.Errorf("read block %d: %w", number, err)
+	}
+	return nil
+}
+
+// readFull is ReadAt where io.EOF after the last byte is no error.
+func readFull(r io.ReaderAt, p []byte, off int64) (int, error) {
+	n, err := r.ReadAt(p, off)
+	if n == len(p) {
+		return n, nil
+	}
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+func le16(b []byte, off int) uint16 { return binary.LittleEndian.Uint16(b[off:]) }
+func le32(b []byte, off int) uint32 { return binary.LittleEndian.Uint32(b[off:]) }
+
+// cString gives the bytes before the first NUL.
+func cString(b []byte) string {
+	s, _, _ := strings.Cut(string(b), "\x00")
+	return s
+}
+
+func allZero(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,95 @@
+package ext2img
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"os"
+
+	"purebundle/ext2img/internal/ondisk"
+)
+
+// Layout gives every entry its inode and block numbers. Nothing is read from
+// the source; open is for later, see Image. It fails with a *TooSmallError
+// where Params.Size does not hold the content.
+func (b *Builder) Layout(open func(path string) (*os.File, error)) (*Image, error) {
+	if err := b.p.check(); err != nil {
+		return nil, err
+	}
+	if b.stack == nil {
+		return nil, fmt.Errorf("layout: no entries")
+	}
+	b.addLostFound()
+	hashSeed := b.p.hashSeed()
+	order, err := b.planDirs(hashSeed)
+	if err != nil {
+		return nil, err
+	}
+	a, err := b.allocate()
+	if err != nil {
+		return nil, err
+	}
+	st, groups, err := mkfs(a.g, b.p)
+	if err != nil {
+		return nil, err
+	}
+	m := &Image{
+		Builder:    b,
+		allocation: a,
+		order:      order,
+		st:         st,
+		groups:     groups,
+		open:       open,
+		seed:       ondisk.Seed(b.p.UUID),
+		hashSeed:   hashSeed,
+		live:       make(map[int32]*liveFile),
+	}
+	m.findInUse()
+	m.encodeTrees()
+	m.encodeGroups()
+	for n := int64(1); n < m.g.groups; n++ {
+		if hasSuper(n) {
+			m.writeSuper(n)
+		}
+	}
+	return m, nil
+}
+
+// check rejects parameters that make no file system.
+func (p Params) check() error {
+	switch {
+	case len(p.Label) > 16:
+		return fmt.Errorf("label %q: longer than 16 bytes", p.Label)
+	case p.PartSize < BlockSize || p.PartSize%BlockSize != 0:
+		return fmt.Errorf("part size %d: no multiple of %d", p.PartSize, BlockSize)
+	case p.Size < 0 || p.Size > MaxSize:
+		return fmt.Errorf("size %d bytes: not between 0 and %d (8 TiB)", p.Size, int64(MaxSize))
+	}
+	return nil
+}
+
+// hashSeed derives s_hash_seed from the UUID, so that the same UUID gives the
+// same image.
+func (p Params) hashSeed() (seed [4]uint32) {
+	sum := sha256.Sum256(p.UUID[:])
+	for i := range seed {
+		seed[i] = binary.LittleEndian.Uint32(sum[4*i:])
+	}
+	return seed
+}
+
+// addLostFound makes the lost+found directory where the tree has none.
+func (b *Builder) addLostFound() {
+	if b.hasLostFound {
+		nd := b.nodes.at(lostFoundNode)
+		nd.gone = nd.links == 0 // a further link to another file: inode 11 stays free
+		return
+	}
+	now, _ := ondisk.NewStamp(b.p.Now.Sec, b.p.Now.Nsec)
+	*b.nodes.at(lostFoundNode) = node{
+		mode: ondisk.SIFDIR | 0o700, links: 2, xattrs: -1, acl: -1,
+		atime: now, mtime: now, ctime: now, crtime: now,
+		name: b.names.add(name{parent: rootNode, node: lostFoundNode, ref: b.text.add(lostFoundPath[1:])}),
+	}
+	b.nodes.at(rootNode).links++
+}

@@ -1,0 +1,80 @@
+package ext2img
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// Seal takes what happened to the files while they were read into the metadata,
+// which can be read from then on, and reports it. Nothing may be reading the
+// image meanwhile.
+func (m *Image) Seal() (Report, error) {
+	if m.sealed {
+		return Report{}, fmt.Errorf("seal: sealed already")
+	}
+	if err := m.readHeld(); err != nil {
+		return Report{}, err
+	}
+	for n, f := range m.live {
+		m.settle(n, f)
+	}
+	m.dropGone()
+	m.encodeTrees()
+	m.encodeGroups()
+	m.writeSuper(0)
+	m.sealed = true
+	m.live = nil
+	slices.SortStableFunc(m.report.Changes, func(a, b Change) int { return cmp.Compare(a.Path, b.Path) })
+	slices.SortStableFunc(m.report.Warnings, func(a, b Warning) int { return cmp.Compare(a.Path, b.Path) })
+	return m.report, nil
+}
+
+// readHeld reads the data that shares a part with metadata.
+func (m *Image) readHeld() error {
+	if m.held == m.data {
+		return nil
+	}
+	first, last := m.spans[m.data], m.spans[m.held-1]
+	m.heldData = make([]byte, (last.end()-int64(first.phys))*BlockSize)
+	var file fileRead
+	for _, s := range m.spans[m.data:m.held] {
+		if file.clips != nil && file.node != s.owner {
+			m.read(&file)
+		}
+		at := int64(s.phys-first.phys) * BlockSize
+		file.add(s.owner, clip{dst: m.heldData[at : at+int64(s.count)*BlockSize], off: int64(s.logical) * BlockSize})
+	}
+	m.read(&file)
+	return nil
+}
+
+// dropGone gives back what files that are not in the image would have used
+// beyond their own inode and blocks.
+func (m *Image) dropGone() {
+	for n := range m.nodes.len() {
+		if nd := m.nodes.at(n); nd.gone && nd.acl >= 0 {
+			m.xattrs.block[nd.acl].refs--
+			nd.acl = -1
+		}
+	}
+}
+
+// encodeTrees writes the extent trees that do not fit in their inodes.
+func (m *Image) encodeTrees() {
+	m.roots = make(map[int32][60]byte)
+	m.treeUsed = make(map[int32]int)
+	for _, t := range m.trees {
+		delete(m.st.blocks, int64(t.phys))
+	}
+	for i := 0; i < len(m.trees); {
+		n, end := m.trees[i].owner, i
+		for end < len(m.trees) && m.trees[end].owner == n {
+			end++
+		}
+		if !m.nodes.at(n).gone {
+			m.roots[n], m.treeUsed[n] = m.encodeTree(n, m.trees[i:end])
+		}
+		i = end
+	}
+}

@@ -1,0 +1,102 @@
+package ext2img
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/diskfs/go-diskfs/backend"
+)
+
+// storage is a sparse device in memory, for mkfs: blocks that were never
+// written, or written with zeros, take no memory. It is read concurrently once
+// nothing writes any more.
+type storage struct {
+	size   int64 // bytes; a write beyond is an error
+	blocks map[int64]*[BlockSize]byte
+}
+
+var _ backend.Storage = (*storage)(nil)
+
+func newStorage(size int64) *storage {
+	return &storage{size: size, blocks: make(map[int64]*[BlockSize]byte)}
+}
+
+// block gives block n for writing.
+func (s *storage) block(n int64) *[BlockSize]byte {
+	b := s.blocks[n]
+	if b == nil {
+		b = new([BlockSize]byte)
+		s.blocks[n] = b
+	}
+	return b
+}
+
+func (s *storage) ReadAt(p []byte, off int64) (n int, err error) {
+	if off < 0 || off > s.size {
+		return 0, fmt.Errorf("read at %d: beyond the device's %d bytes", off, s.size)
+	}
+	if rest := s.size - off; int64(len(p)) > rest {
+		p, err = p[:rest], io.EOF
+	}
+	for n < len(p) {
+		at := off + int64(n)
+		in := int(at % BlockSize)
+		c := min(len(p)-n, BlockSize-in)
+		if b := s.blocks[at/BlockSize]; b != nil {
+			copy(p[n:n+c], b[in:])
+		} else {
+			clear(p[n : n+c])
+		}
+		n += c
+	}
+	return n, err
+}
+
+func (s *storage) WriteAt(p []byte, off int64) (n int, err error) {
+	if off < 0 || off+int64(len(p)) > s.size {
+		return 0, fmt.Errorf("write at %d: %d bytes reach beyond the device's %d bytes", off, len(p), s.size)
+	}
+	for n < len(p) {
+		at := off + int64(n)
+		in := int(at % BlockSize)
+		c := min(len(p)-n, BlockSize-in)
+		part := p[n : n+c]
+		if b := s.blocks[at/BlockSize]; b != nil {
+			copy(b[in:], part)
+		} else if !isZero(part) {
+			copy(s.block(at / BlockSize)[in:], part)
+		}
+		n += c
+	}
+	return n, nil
+}
+
+// zeroBlock is what isZero compares with: bytes.Equal is vectorised.
+var zeroBlock [BlockSize]byte
+
+// isZero says whether p, at most a block, is all zero.
+func isZero(p []byte) bool { return string(p) == string(zeroBlock[:len(p)]) }
+
+// The rest of backend.Storage: go-diskfs asks for the writable file, and for
+// an os.File to sync, which there is not.
+
+func (s *storage) Writable() (backend.WritableFile, error) { return s, nil }
+func (s *storage) Sys() (*os.File, error)                  { return nil, backend.ErrNotSuitable }
+func (s *storage) Path() string                            { return "" }
+func (s *storage) Close() error                            { return nil }
+func (s *storage) Stat() (fs.FileInfo, error)              { return storageInfo{s}, nil }
+func (s *storage) Read([]byte) (int, error)                { return 0, errors.ErrUnsupported }
+func (s *storage) Seek(int64, int) (int64, error)          { return 0, errors.ErrUnsupported }
+
+type storageInfo struct{ s *storage }
+
+func (i storageInfo) Name() string       { return "image" }
+func (i storageInfo) Size() int64        { return i.s.size }
+func (i storageInfo) Mode() fs.FileMode  { return 0o600 }
+func (i storageInfo) ModTime() time.Time { return time.Time{} }
+func (i storageInfo) IsDir() bool        { return false }
+func (i storageInfo) Sys() any           { return nil }

@@ -1,0 +1,172 @@
+package ext2img_test
+
+import (
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/pkg/xattr"
+	"golang.org/x/sys/unix"
+
+	"purebundle/ext2img"
+)
+
+const partSize = 10 << 20 // bytes
+
+var testUUID = [16]byte{0xd7, 1, 2, 3, 4, 5, 0x46, 7, 0x88, 9, 10, 11, 12, 13, 14, 15}
+
+// params are those of a test that asks for nothing special.
+func params() ext2img.Params {
+	return ext2img.Params{
+		Free: 16 << 20, FreePercent: 10, Label: "test", UUID: testUUID,
+		Now: ext2img.Time{Sec: 1_700_000_000}, PartSize: partSize,
+	}
+}
+
+// addTree adds the tree at dir, as a plain walk sees it.
+func addTree(t testing.TB, b *ext2img.Builder, dir string) {
+	t.Helper()
+	first := make(map[uint64]string)
+	err := filepath.WalkDir(dir, func(name string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		path := "/" + strings.TrimPrefix(strings.TrimPrefix(name, dir), "/")
+		f := fileOf(t, name)
+		if f.Nlink > 1 && f.Mode&unix.S_IFMT != unix.S_IFDIR {
+			if old, ok := first[f.Ino]; ok {
+				return b.Link(old, path)
+			}
+			first[f.Ino] = path
+		}
+		return b.Add(path, f)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fileOf describes one file.
+func fileOf(t testing.TB, name string) ext2img.File {
+	t.Helper()
+	var st unix.Statx_t
+	mask := unix.STATX_BASIC_STATS | unix.STATX_BTIME
+	if err := unix.Statx(unix.AT_FDCWD, name, unix.AT_SYMLINK_NOFOLLOW, mask, &st); err != nil {
+		t.Fatalf("statx %s: %v", name, err)
+	}
+	at := func(s unix.StatxTimestamp) ext2img.Time { return ext2img.Time{Sec: s.Sec, Nsec: s.Nsec} }
+	f := ext2img.File{
+		Mode: uint32(st.Mode), UID: st.Uid, GID: st.Gid, Nlink: st.Nlink, Ino: st.Ino,
+		Major: st.Rdev_major, Minor: st.Rdev_minor,
+		Atime: at(st.Atime), Mtime: at(st.Mtime), Ctime: at(st.Ctime), Btime: at(st.Btime),
+		Flags: uint32(st.Attributes & (unix.STATX_ATTR_IMMUTABLE | unix.STATX_ATTR_APPEND | unix.STATX_ATTR_NODUMP)),
+	}
+	var err error
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		f.Size = int64(st.Size)
+		if st.Blocks*512 < st.Size {
+			f.Data = dataOf(t, name, f.Size)
+		}
+	case unix.S_IFLNK:
+		if f.Target, err = os.Readlink(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names, err := xattr.LList(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range names {
+		v, err := xattr.LGet(name, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Xattrs = append(f.Xattrs, ext2img.Xattr{Name: n, Value: v})
+	}
+	return f
+}
+
+// dataOf lists the data ranges of a sparse file.
+func dataOf(t testing.TB, name string, size int64) []ext2img.Range {
+	t.Helper()
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	ranges := []ext2img.Range{}
+	for pos := int64(0); pos < size; {
+		from, err := unix.Seek(int(f.Fd()), pos, unix.SEEK_DATA)
+		if err == unix.ENXIO {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		to, err := unix.Seek(int(f.Fd()), from, unix.SEEK_HOLE)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ranges = append(ranges, ext2img.Range{Off: from, Len: to - from})
+		pos = to
+	}
+	return ranges
+}
+
+// opener opens files of the tree at dir.
+func opener(dir string) func(string) (*os.File, error) {
+	return func(path string) (*os.File, error) { return os.Open(dir + path) }
+}
+
+// layout lays out the tree at dir.
+func layout(t testing.TB, dir string, p ext2img.Params) *ext2img.Image {
+	t.Helper()
+	b := ext2img.NewBuilder(p)
+	addTree(t, b, dir)
+	m, err := b.Layout(opener(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// write makes the image file: data parts, seal, metadata parts; the rest stays
+// a hole.
+func write(t testing.TB, m *ext2img.Image) (string, ext2img.Report) {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "image"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.Truncate(m.Size()); err != nil {
+		t.Fatal(err)
+	}
+	copyParts := func(parts []int) {
+		t.Helper()
+		buf := make([]byte, partSize)
+		for _, i := range parts {
+			off := int64(i) * partSize
+			if n, err := m.ReadAt(buf, off); n != partSize || err != nil && err != io.EOF {
+				t.Fatalf("read part %d: %d bytes, %v", i, n, err)
+			}
+			if _, err := f.WriteAt(buf, off); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	data, _ := m.Parts()
+	copyParts(data)
+	copyParts(m.Redo())
+	report, err := m.Seal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, meta := m.Parts()
+	copyParts(meta)
+	return f.Name(), report
+}

@@ -1,0 +1,115 @@
+package ext2img
+
+import (
+	"fmt"
+	"strings"
+
+	"purebundle/ext2img/internal/ondisk"
+)
+
+// xattrPlan holds the attributes of all nodes, equal sets once.
+type xattrPlan struct {
+	inode      []string // encoded for the inode, from the magic on
+	inodeIndex map[string]int32
+	block      []xattrBlock
+	blockIndex map[string]int32 // by key; the one that still takes inodes
+}
+
+// xattrBlock is a block that inodes with equal attributes share.
+type xattrBlock struct {
+	xattrs []ondisk.Xattr
+	refs   uint32 // h_refcount
+	phys   int64  // block number
+}
+
+// maxXattrRefs is the kernel's EXT4_XATTR_REFCOUNT_MAX.
+const maxXattrRefs = 1024
+
+// planXattrs decides where attributes go: all into the inode if they fit, else
+// all into a block, else some to each. What has no place is dropped with a
+// warning. It returns indexes in the plan, -1 for none.
+func (b *Builder) planXattrs(path string, in []Xattr) (inode, block int32) {
+	if len(in) == 0 {
+		return -1, -1
+	}
+	xs := make([]ondisk.Xattr, 0, len(in))
+	total := 0
+	for _, x := range in {
+		d, ok := ondisk.NewXattr(x.Name, x.Value)
+		if !ok {
+			b.warn(path, fmt.Sprintf("attribute %q dropped: ext4 has no form for it", x.Name))
+			continue
+		}
+		if d.Size() > ondisk.XattrBlockSize {
+			b.warn(path, fmt.Sprintf("attribute %q dropped: its %d bytes do not fit in a block", x.Name, len(x.Value)))
+			continue
+		}
+		xs = append(xs, d)
+		total += d.Size()
+	}
+	ondisk.SortXattrs(xs)
+	if total <= ondisk.XattrInodeSize {
+		return b.xattrs.toInode(xs), -1
+	}
+	if total <= ondisk.XattrBlockSize {
+		return -1, b.xattrs.toBlock(xs)
+	}
+	var first, rest []ondisk.Xattr
+	room, blockRoom := ondisk.XattrInodeSize, ondisk.XattrBlockSize
+	for _, x := range xs {
+		switch size := x.Size(); {
+		case size <= room:
+			first, room = append(first, x), room-size
+		case size <= blockRoom:
+			rest, blockRoom = append(rest, x), blockRoom-size
+		default:
+			b.warn(path, fmt.Sprintf("an attribute of %d bytes (%q) dropped: the attributes of a file fit in its inode and one block", len(x.Value), x.Name))
+		}
+	}
+	return b.xattrs.toInode(first), b.xattrs.toBlock(rest)
+}
+
+func (p *xattrPlan) toInode(xs []ondisk.Xattr) int32 {
+	if len(xs) == 0 {
+		return -1
+	}
+	key := string(ondisk.InodeXattrs(xs))
+	if i, ok := p.inodeIndex[key]; ok {
+		return i
+	}
+	if p.inodeIndex == nil {
+		p.inodeIndex = make(map[string]int32)
+	}
+	i := int32(len(p.inode))
+	p.inode = append(p.inode, key)
+	p.inodeIndex[key] = i
+	return i
+}
+
+func (p *xattrPlan) toBlock(xs []ondisk.Xattr) int32 {
+	if len(xs) == 0 {
+		return -1
+	}
+	var key strings.Builder
+	for _, x := range xs {
+		fmt.Fprintf(&key, "%d %d %d %s%s", x.Index, len(x.Name), len(x.Value), x.Name, x.Value)
+	}
+	if i, ok := p.blockIndex[key.String()]; ok && p.block[i].refs < maxXattrRefs {
+		p.block[i].refs++
+		return i
+	}
+	if p.blockIndex == nil {
+		p.blockIndex = make(map[string]int32)
+	}
+	i := int32(len(p.block))
+	p.block = append(p.block, xattrBlock{xattrs: xs, refs: 1})
+	p.blockIndex[key.String()] = i
+	return i
+}
+
+// share counts one more inode that uses a block.
+func (p *xattrPlan) share(block int32) {
+	if block >= 0 {
+		p.block[block].refs++
+	}
+}
