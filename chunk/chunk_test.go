@@ -3,6 +3,7 @@ package chunk
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -73,8 +74,8 @@ func (im *image) part(i int) []byte {
 	for range 1 + r.IntN(8) {
 		at := r.IntN(Size/page) * page
 		n := min(1+r.IntN(20*page), Size-at)
-		for j := range n {
-			buf[at+j] = byte(r.Uint32())
+		for j := 0; j+8 <= n; j += 8 {
+			binary.LittleEndian.PutUint64(buf[at+j:], r.Uint64())
 		}
 	}
 	buf[0], buf[Size-1] = 1, 1 // never zero by chance

@@ -14,6 +14,16 @@ import (
 type dir struct {
 	f    *os.File
 	path string
+	// fault, in tests, is asked before each change of the directory.
+	fault func(op, name string) error
+}
+
+// change is called before each change of the directory.
+func (d *dir) change(op, name string) error {
+	if d.fault == nil {
+		return nil
+	}
+	return fail(op, d.join(name), d.fault(op, name))
 }
 
 // openDir opens the directory at path; a symbolic link to one will do.
@@ -33,6 +43,11 @@ func (d *dir) join(name string) string { return filepath.Join(d.path, name) }
 // open opens name as openat(2) does, never through a symbolic link. O_NONBLOCK
 // keeps a FIFO from hanging the open; it means nothing to regular files.
 func (d *dir) open(name string, flags int, perm uint32) (*os.File, error) {
+	if flags&unix.O_CREAT != 0 {
+		if err := d.change("create", name); err != nil {
+			return nil, err
+		}
+	}
 	for {
 		fd, err := unix.Openat(d.fd(), name, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, perm)
 		switch {
@@ -48,6 +63,9 @@ func (d *dir) open(name string, flags int, perm uint32) (*os.File, error) {
 
 // rename renames within the directory, over what is there.
 func (d *dir) rename(from, to string) error {
+	if err := d.change("rename", to); err != nil {
+		return err
+	}
 	if err := unix.Renameat(d.fd(), from, d.fd(), to); err != nil {
 		return fail("rename", d.join(to), err)
 	}
@@ -56,6 +74,9 @@ func (d *dir) rename(from, to string) error {
 
 // remove removes a file. One that is gone already is no error.
 func (d *dir) remove(name string) error {
+	if err := d.change("remove", name); err != nil {
+		return err
+	}
 	if err := unix.Unlinkat(d.fd(), name, 0); err != nil && !errors.Is(err, unix.ENOENT) {
 		return fail("remove", d.join(name), err)
 	}
@@ -77,6 +98,9 @@ func (d *dir) exists(name string) (bool, error) {
 
 // sync makes renames and removals in the directory last through a power loss.
 func (d *dir) sync() error {
+	if err := d.change("sync", "."); err != nil {
+		return err
+	}
 	// EINVAL: a file system that cannot sync a directory (some FUSE servers)
 	// has nothing to sync.
 	if err := d.f.Sync(); err != nil && !errors.Is(err, unix.EINVAL) {

@@ -44,7 +44,10 @@ func ReadManifest(r io.Reader) (*Manifest, error) {
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	return m, m.checkSpelling(data)
+	if err := m.checkSpelling(data); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 // checkSpelling compares data with what m would be written as, white space
