@@ -8,6 +8,11 @@ import (
 // ErrNotRegular is returned by [Tree.Open] for a path that is no longer a regular file.
 var ErrNotRegular = errors.New("not a regular file")
 
+var (
+	errMoved         = errors.New("moved away during the walk; the rest of it was not seen")
+	errSourceLeftOut = errors.New("it is the output directory")
+)
+
 // MountTableError says that the kernel's mount table cannot be read, so that no mount can be judged.
 type MountTableError struct {
 	Err error

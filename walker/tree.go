@@ -8,6 +8,9 @@ type Tree struct {
 	Unreadable []Problem // belongs in the tree, but could not be read; a directory among them was reported empty
 	Vanished   []string  // paths that a directory listed and that were gone when looked at
 	Warnings   []Warning
+
+	roots []*root // of the crossed mounts; SOURCE's own first
+	dirs  dirCache
 }
 
 // Left is a path that was left out and the rule that did it.

@@ -1,0 +1,210 @@
+package walker
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Open opens a regular file of the tree for reading, by its path below SOURCE. It is guarded like the walk: no mount that was not
+// crossed is entered, no symbolic link followed, nothing but a regular file opened for good, no access time changed. Errors
+// wrap the errno; a path that has become something else gives ErrNotRegular, one below a directory that is none any more
+// fs.ErrNotExist. Open may be called from several goroutines.
+func (t *Tree) Open(name string) (*os.File, error) {
+	fd, err := t.open(name)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// Close releases the mounts. Files that were opened stay open.
+func (t *Tree) Close() error {
+	t.dirs.clear()
+	for _, r := range t.roots {
+		unix.Close(r.fd)
+	}
+	t.roots = nil
+	return nil
+}
+
+func (t *Tree) open(name string) (int, error) {
+	if name == "" || name[0] != '/' || path.Clean(name) != name {
+		return -1, fs.ErrInvalid
+	}
+	r, rel := t.locate(name)
+	if r == nil {
+		return -1, fs.ErrClosed
+	}
+	if rel == "" {
+		return r.openSelf()
+	}
+	for {
+		dir, err := t.dir(r, name, rel)
+		if err != nil {
+			return -1, err
+		}
+		base := path.Base(rel)
+		fd, err := r.open(dir.fd, base, fileFlags)
+		if err != nil {
+			err = r.explain(dir.fd, base, err)
+		}
+		stale := t.dirs.release(dir, err == unix.ENOENT)
+		switch {
+		case err == nil:
+			return regular(fd)
+		case stale: // another directory may have the path by now
+			continue
+		}
+		return -1, err
+	}
+}
+
+// openSelf opens a crossed mount that is a single file.
+func (r *root) openSelf() (int, error) {
+	fd, err := retry(func() (int, error) {
+		return unix.Open(fdPath(r.fd), fileFlags&^unix.O_NOFOLLOW|unix.O_NOATIME, 0)
+	})
+	if err == unix.EPERM {
+		fd, err = unix.Open(fdPath(r.fd), fileFlags&^unix.O_NOFOLLOW, 0)
+	}
+	if err != nil {
+		return -1, err
+	}
+	if _, err := fsMagic(fd); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return regular(fd)
+}
+
+// regular passes fd on if it is a regular file, else closes it.
+func regular(fd int) (int, error) {
+	var st unix.Stat_t
+	err := unix.Fstat(fd, &st)
+	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
+		err = ErrNotRegular
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// explain turns the error of opening what should be a regular file into ErrNotRegular where that is why it failed.
+func (r *root) explain(dir int, name string, err error) error {
+	switch err {
+	case unix.ELOOP, unix.ENXIO, unix.EACCES, unix.ENODEV: // a symbolic link, a socket, a device where the clone knows none
+		var st unix.Statx_t
+		if statx(dir, name, r.statFlags, &st) == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
+			return ErrNotRegular
+		}
+	}
+	return err
+}
+
+// kindOf returns the type (S_IFMT) of the entry at a path of the tree, 0 if there is none or it cannot be looked at.
+func (t *Tree) kindOf(name string) uint32 {
+	r, rel := t.locate(name)
+	if r == nil || rel == "" {
+		return 0
+	}
+	dir, err := t.dir(r, name, rel)
+	if err != nil {
+		return 0
+	}
+	defer t.dirs.release(dir, false)
+	var st unix.Statx_t
+	if statx(dir.fd, path.Base(rel), r.statFlags, &st) != nil || r.otherMount(&st) {
+		return 0
+	}
+	return uint32(st.Mode) & unix.S_IFMT
+}
+
+// locate returns the crossed mount that a path lies on, and the path below its mount point without a leading slash.
+func (t *Tree) locate(name string) (*root, string) {
+	var best *root
+	rest := ""
+	for _, r := range t.roots {
+		if rel, ok := below(r.path, name); ok && (best == nil || len(r.path) > len(best.path)) {
+			best, rest = r, rel
+		}
+	}
+	return best, strings.TrimPrefix(rest, "/")
+}
+
+// dir returns the directory of the entry that is called rel below r and name in the tree.
+func (t *Tree) dir(r *root, name, rel string) (*cachedDir, error) {
+	key := name[:strings.LastIndexByte(name, '/')]
+	if d := t.dirs.get(key); d != nil {
+		return d, nil
+	}
+	inside := ""
+	if i := strings.LastIndexByte(rel, '/'); i >= 0 {
+		inside = rel[:i]
+	}
+	fd, err := r.openDir(inside)
+	if err != nil {
+		if errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
+			err = unix.ENOENT
+		}
+		return nil, err
+	}
+	return t.dirs.put(key, fd), nil
+}
+
+// maxOpenPath keeps the paths of single system calls below PATH_MAX (4096 bytes with the NUL).
+const maxOpenPath = 4000
+
+// openDir opens the directory at a path below the mount point with O_PATH; "" is the mount's root. However long the path, it goes
+// piece by piece.
+func (r *root) openDir(rel string) (int, error) {
+	if rel == "" {
+		return r.open(r.fd, ".", pathFlags)
+	}
+	dir := r.fd
+	for rel != "" {
+		var piece string
+		piece, rel = r.cutPiece(rel)
+		next, err := r.openPiece(dir, piece)
+		if err == nil && rel == "" {
+			err = r.check(next)
+		}
+		if dir != r.fd {
+			unix.Close(dir)
+		}
+		if err != nil {
+			return -1, err
+		}
+		dir = next
+	}
+	return dir, nil
+}
+
+// cutPiece takes from the front of rel as much as one system call may resolve: a single name unless openat2 refuses symbolic links on
+// the way.
+func (r *root) cutPiece(rel string) (piece, rest string) {
+	if !r.beneath {
+		piece, rest, _ = strings.Cut(rel, "/")
+		return piece, rest
+	}
+	if len(rel) <= maxOpenPath {
+		return rel, ""
+	}
+	i := strings.LastIndexByte(rel[:maxOpenPath], '/')
+	return rel[:i], rel[i+1:]
+}
+
+func (r *root) openPiece(dir int, piece string) (int, error) {
+	return retry(func() (int, error) {
+		if r.beneath {
+			return unix.Openat2(dir, piece, &unix.OpenHow{Flags: pathFlags, Resolve: stayInside})
+		}
+		return unix.Openat(dir, piece, pathFlags, 0)
+	})
+}

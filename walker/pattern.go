@@ -1,0 +1,193 @@
+package walker
+
+import (
+	"errors"
+	"path"
+	"strings"
+)
+
+// pattern is one compiled pattern of an exclude or include. A pattern that begins with "/" is anchored at SOURCE; any other matches
+// in every directory. Within a name, * matches any characters, ? one, [a-z] or [!a-z] one of a set, and \ takes the next character
+// as it is. ** also matches across "/": alone between slashes it stands for any number of directories, and at the end for
+// everything below. A "/" at the end lets the pattern match directories only.
+type pattern struct {
+	text     string // as the user wrote it
+	segs     []segment
+	anchored bool
+	dirOnly  bool
+}
+
+// segment matches one name, or with deep any number of names, and at the end of a pattern at least one.
+type segment struct {
+	text  string
+	glob  bool // text is for path.Match; otherwise it is the name
+	deep  bool
+	first byte // what a matching name begins with; 0 if that is open
+}
+
+// maxVariants bounds what one pattern with ** inside of names grows into.
+const maxVariants = 64
+
+var (
+	errEmptyPattern = errors.New("empty")
+	errWholeSource  = errors.New("names the source itself")
+	errDotSegment   = errors.New(`"." and ".." never match: names are compared, not paths resolved`)
+	errNUL          = errors.New("contains a NUL byte")
+	errManyStars    = errors.New("too many ** inside of names")
+	errUnclosed     = errors.New("unclosed [ or a \\ at the end")
+)
+
+// compile parses a pattern. The result is several where ** stands inside of a name: "a**b" is "a*b" or "a*/**/*b".
+func compile(text string) ([]pattern, error) {
+	if text == "" {
+		return nil, &PatternError{text, errEmptyPattern}
+	}
+	if strings.IndexByte(text, 0) >= 0 {
+		return nil, &PatternError{text, errNUL}
+	}
+	p := pattern{text: text, anchored: text[0] == '/', dirOnly: text[len(text)-1] == '/'}
+	variants := [][]string{nil}
+	for name := range strings.SplitSeq(text, "/") {
+		if name == "" {
+			continue
+		}
+		alternatives := unfold(name)
+		if len(variants)*len(alternatives) > maxVariants {
+			return nil, &PatternError{text, errManyStars}
+		}
+		var next [][]string
+		for _, v := range variants {
+			for _, a := range alternatives {
+				next = append(next, append(v[:len(v):len(v)], a...))
+			}
+		}
+		variants = next
+	}
+	if len(variants[0]) == 0 {
+		return nil, &PatternError{text, errWholeSource}
+	}
+	var out []pattern
+	for _, names := range variants {
+		q := p
+		for i, name := range names {
+			seg, err := newSegment(name)
+			if err != nil {
+				return nil, &PatternError{text, err}
+			}
+			last := i == len(names)-1
+			if seg.deep && !last {
+				if len(q.segs) == 0 { // "/**/x" and "**/x" are "x" in every directory
+					q.anchored = false
+					continue
+				}
+				if q.segs[len(q.segs)-1].deep {
+					continue
+				}
+			}
+			q.segs = append(q.segs, seg)
+		}
+		out = append(out, q)
+	}
+	return out, nil
+}
+
+// unfold spells out the ** inside of one name of a pattern as alternatives, each a list of names.
+func unfold(name string) [][]string {
+	if strings.Trim(name, "*") == "" && len(name) > 1 {
+		return [][]string{{"**"}}
+	}
+	i := indexDeep(name)
+	if i < 0 {
+		return [][]string{{name}}
+	}
+	head, tail := name[:i], "*"+strings.TrimLeft(name[i:], "*")
+	var out [][]string
+	for _, rest := range unfold(tail) {
+		out = append(out,
+			append([]string{head + rest[0]}, rest[1:]...),
+			append([]string{head + "*", "**"}, rest...))
+	}
+	return out
+}
+
+// indexDeep returns the offset in bytes of the first ** that is not escaped and not in brackets, or -1.
+func indexDeep(name string) int {
+	for i := 0; i < len(name); i += tokenLen(name[i:]) {
+		if strings.HasPrefix(name[i:], "**") {
+			return i
+		}
+	}
+	return -1
+}
+
+// tokenLen returns the length in bytes of the first element of a name's pattern: an escaped character, a set, or one byte.
+func tokenLen(s string) int {
+	switch s[0] {
+	case '\\':
+		return min(2, len(s))
+	case '[':
+		for i := 1; i < len(s); i++ {
+			switch s[i] {
+			case '\\':
+				i++
+			case ']':
+				return i + 1
+			}
+		}
+	}
+	return 1
+}
+
+func newSegment(name string) (segment, error) {
+	switch name {
+	case ".", "..":
+		return segment{}, errDotSegment
+	case "**":
+		return segment{deep: true}, nil
+	}
+	if !strings.ContainsAny(name, `*?[\`) {
+		return segment{text: name, first: name[0]}, nil
+	}
+	var b strings.Builder
+	for rest := name; rest != ""; {
+		n := tokenLen(rest)
+		if set, ok := strings.CutPrefix(rest[:n], "[!"); ok { // path.Match writes it [^
+			b.WriteString("[^" + set)
+		} else {
+			b.WriteString(rest[:n])
+		}
+		rest = rest[n:]
+	}
+	name = b.String()
+	if _, err := path.Match(name, ""); err != nil {
+		return segment{}, errUnclosed
+	}
+	s := segment{text: name, glob: true}
+	if !strings.ContainsRune(`*?[\`, rune(name[0])) {
+		s.first = name[0]
+	}
+	return s, nil
+}
+
+func (s *segment) matches(name string) bool {
+	if s.first != 0 && s.first != name[0] {
+		return false
+	}
+	if !s.glob {
+		return s.text == name
+	}
+	ok, _ := path.Match(s.text, name)
+	return ok
+}
+
+// quotePattern returns the pattern that matches just the given path.
+func quotePattern(p string) string {
+	var b strings.Builder
+	for i := range len(p) {
+		if strings.IndexByte(`*?[\`, p[i]) >= 0 {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(p[i])
+	}
+	return b.String()
+}

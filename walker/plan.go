@@ -1,0 +1,105 @@
+package walker
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// plan is what is settled before a walk looks at its first entry.
+type plan struct {
+	policy
+	fd int // SOURCE, open with O_PATH
+}
+
+// Mounts returns the decision about the mount that source lies on and about each mount below it, as Walk would take them with the same
+// options.
+func Mounts(source string, opt Options) ([]Mount, error) {
+	p, err := newPlan(source, opt)
+	if err != nil {
+		return nil, err
+	}
+	unix.Close(p.fd)
+	return p.list(), nil
+}
+
+func newPlan(source string, opt Options) (*plan, error) {
+	if _, err := newRules(opt, nil); err != nil { // a bad pattern is said first
+		return nil, err
+	}
+	fd, err := retry(func() (int, error) {
+		return unix.Open(source, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	})
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: source, Err: err}
+	}
+	p := &plan{fd: fd}
+	if err := p.prepare(source, opt); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *plan) prepare(source string, opt Options) error {
+	if _, err := fsMagic(p.fd); errors.Is(err, errRefusedFS) {
+		return &RefusedError{source, "it lies on a proc or sysfs file system"}
+	} else if err != nil {
+		return &os.PathError{Op: "statfs", Path: source, Err: err}
+	}
+	infos, err := readMountTable()
+	if err != nil {
+		return err
+	}
+	point, err := os.Readlink(fdPath(p.fd))
+	if err != nil {
+		return &MountTableError{err}
+	}
+	id, err := mountID(p.fd)
+	if err != nil {
+		return &MountTableError{err}
+	}
+	p.table = newTable(infos, int(id), point)
+	p.alone = opt.OneFileSystem
+	return p.judgeAll(opt)
+}
+
+// openRoots opens SOURCE's mount and all others that are crossed. A mount that cannot be opened is left out, and t says why.
+func (p *plan) openRoots(t *Tree, want mode) error {
+	r, err := newRoot(p.source, p.fd, want)
+	if err != nil {
+		return err
+	}
+	t.roots = append(t.roots, r)
+	for _, m := range p.mounts {
+		if m.Action != Crossed {
+			continue
+		}
+		if r, err = openRoot(m, want); fatal(err) {
+			return err
+		} else if err != nil {
+			m.Action, m.Reason = LeftOut, fmt.Sprintf("cannot be opened: %v", err)
+			t.Unreadable = append(t.Unreadable, Problem{m.Path, err})
+			continue
+		}
+		t.roots = append(t.roots, r)
+	}
+	return nil
+}
+
+// spot is a path below SOURCE that is a mount point or leads to one.
+type spot struct {
+	kids  map[string]*spot
+	mount *mount // nil on the way
+	root  *root  // of a crossed mount
+}
+
+// kid returns the spot of a name in this spot's directory, nil if there is none; most directories have no spot.
+func (s *spot) kid(name []byte) *spot {
+	if s == nil {
+		return nil
+	}
+	return s.kids[string(name)]
+}

@@ -1,0 +1,203 @@
+package walker
+
+import (
+	"fmt"
+	"path"
+	"strings"
+)
+
+// policy decides about every mount of a table.
+type policy struct {
+	*table
+	rules *rules
+	alone bool            // Options.OneFileSystem
+	cross map[string]bool // mount points below SOURCE named by Options.Cross
+}
+
+// judgeAll fills in Action and Reason of all mounts. An Options.Cross that cannot be obeyed is an error.
+func (p *policy) judgeAll(opt Options) error {
+	if src := p.source; src.class == classRefused || src.class == classKernel {
+		return &RefusedError{src.point, p.nature(src)}
+	}
+	p.source.Action, p.source.Reason = Crossed, "the source lies on it"
+	p.cross = make(map[string]bool)
+	var named []*mount
+	var paths []string
+	for _, c := range opt.Cross {
+		m, err := p.named(c)
+		if err != nil {
+			return err
+		}
+		named, paths = append(named, m), append(paths, m.Path)
+		p.cross[m.Path] = true
+	}
+	var err error
+	if p.rules, err = newRules(opt, paths); err != nil {
+		return err
+	}
+	for _, m := range p.mounts {
+		p.decide(m)
+	}
+	for i, m := range named {
+		if m.Action != Crossed {
+			return &RefusedError{opt.Cross[i], m.Reason}
+		}
+	}
+	return nil
+}
+
+// named finds the mount that is seen at a path of Options.Cross, which is meant below SOURCE; a path of the running system is
+// understood too.
+func (p *policy) named(c string) (*mount, error) {
+	rel := path.Join("/", c)
+	paths := []string{rel}
+	if r, ok := below(p.source.point, rel); ok {
+		paths = append(paths, r)
+	}
+	for _, rel := range paths {
+		var hidden *mount
+		for _, m := range append(p.mounts, p.source) {
+			switch {
+			case m.Path != rel:
+			case m.visible():
+				return m, nil
+			default:
+				hidden = m
+			}
+		}
+		if hidden != nil {
+			return hidden, nil
+		}
+	}
+	return nil, &NotMountError{c}
+}
+
+// decide sets m.Action and m.Reason, and before that those of the mounts that they depend on.
+func (p *policy) decide(m *mount) {
+	if m.Action != "" || m.judging {
+		return
+	}
+	m.judging = true
+	m.Action, m.Reason = p.judge(m)
+	m.judging = false
+}
+
+// judge is the policy table, strictest rule first.
+func (p *policy) judge(m *mount) (Action, string) {
+	switch {
+	case m.class == classRefused:
+		return Refused, p.nature(m) + p.hiddenBy(m)
+	case m.class == classKernel:
+		return LeftOut, p.nature(m) + p.hiddenBy(m)
+	case !m.visible():
+		return LeftOut, fmt.Sprintf("%s hidden by the %s on %s", m.FSType, m.top.FSType, m.top.Path)
+	}
+	if under := p.refusedUnder(m); under != nil {
+		return Refused, fmt.Sprintf("%s mounted over %s", m.FSType, p.nature(under))
+	}
+	holder := p.holder(m)
+	p.decide(holder)
+	if holder.Action != Crossed {
+		return LeftOut, fmt.Sprintf("below %s (%s), which is %s", holder.Path, holder.FSType, holder.Action)
+	}
+	if rule, kept := p.rules.reaches(m.Path); !kept {
+		return LeftOut, "left out by " + rule
+	}
+	switch {
+	case p.cross[m.Path]:
+		return Crossed, fmt.Sprintf("%s, to be crossed by request", p.nature(m))
+	case p.alone:
+		return LeftOut, "another file system than the source's"
+	case m.class != classDisk:
+		return LeftOut, p.nature(m)
+	}
+	if other, at := p.twin(m); other != nil {
+		return LeftOut, fmt.Sprintf("shows what is in the tree at %s already", at)
+	}
+	if rule := p.rules.empties(m.Path); rule != "" {
+		return Crossed, fmt.Sprintf("%s, but %s", p.nature(m), rule)
+	}
+	return Crossed, p.nature(m)
+}
+
+// nature says in a few words what m is.
+func (p *policy) nature(m *mount) string {
+	switch m.class {
+	case classRefused:
+		kind := m.FSType
+		if kind != "proc" && kind != "sysfs" {
+			return fmt.Sprintf("%s file system with the source name %s", m.FSType, m.Source)
+		}
+		switch {
+		case m.Root != "/" && m.Root != "":
+			return fmt.Sprintf("bind of %s of the %s file system", m.Root, kind)
+		case m.Source != kind:
+			return fmt.Sprintf("%s file system under the source name %s", kind, m.Source)
+		}
+		return kind + " file system"
+	case classKernel:
+		return fmt.Sprintf("kernel file system (%s)", m.FSType)
+	case classMemory:
+		return fmt.Sprintf("file system in memory (%s)", m.FSType)
+	case classRemote:
+		return fmt.Sprintf("network or FUSE file system (%s)", m.FSType)
+	case classImage:
+		return fmt.Sprintf("read-only image (%s)", m.FSType)
+	case classLayers:
+		return fmt.Sprintf("layered file system (%s) made of directories elsewhere", m.FSType)
+	case classDisk:
+		return fmt.Sprintf("local disk file system (%s)", m.FSType)
+	default:
+		return fmt.Sprintf("file system of an unknown type (%s)", m.FSType)
+	}
+}
+
+func (p *policy) hiddenBy(m *mount) string {
+	if m.visible() {
+		return ""
+	}
+	return fmt.Sprintf(", hidden by the %s on %s", m.top.FSType, m.top.Path)
+}
+
+// refusedUnder returns the refused mount that m is stacked on, directly or with others between: its mount point belongs to it.
+func (p *policy) refusedUnder(m *mount) *mount {
+	for _, o := range p.mounts {
+		if o != m && o.class == classRefused && o.point == m.point && o.top == m {
+			return o
+		}
+	}
+	return nil
+}
+
+// twin looks for another crossed mount of m's file system in which the walk meets m's contents anyway, and returns it with the path
+// where that is. Of two mounts with the same root the older one is walked.
+func (p *policy) twin(m *mount) (*mount, string) {
+	for _, o := range append(p.mounts, p.source) {
+		if o == m || o.Major != m.Major || o.Minor != m.Minor || !o.visible() || o.Root == "" {
+			continue
+		}
+		rel, ok := below(o.Root, m.Root)
+		if !ok || o.Root == m.Root && o.order > m.order {
+			continue
+		}
+		at := path.Join(o.Path, rel)
+		if at == m.Path { // a directory bound onto itself
+			continue
+		}
+		if p.at(path.Join(o.point, rel)) != o || p.above(m, o) {
+			continue
+		}
+		if _, kept := p.rules.reaches(at); !kept {
+			continue
+		}
+		if p.decide(o); o.Action == Crossed {
+			return o, at
+		}
+	}
+	return nil, ""
+}
+
+// above says whether the walk can reach o only by crossing m.
+func (p *policy) above(m, o *mount) bool {
+	return o.Path == m.Path || strings.HasPrefix(o.Path, m.Path+"/")
+}

@@ -1,0 +1,78 @@
+package walker
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// names is the content of one directory in byte order. Its memory is used again for the next directory.
+type names struct {
+	text []byte // all names, one after the other
+	list []name
+	next int // in list
+}
+
+// name is one directory entry.
+type name struct {
+	off, end uint32 // in names.text
+	typ      uint8  // DT_*, or typeMade
+	ino      uint64 // of the entry itself, also where something is mounted on it
+}
+
+// typeMade marks a standard device that the directory does not have; ino is its index.
+const typeMade = 0xff
+
+// direntHeader is the offset in bytes of d_name in struct linux_dirent64: d_ino 0 (8), d_off 8 (8), d_reclen 16 (2), d_type 18 (1).
+const direntHeader = 19
+
+// read adds to n the names in the directory fd, without "." and "..". On an error n holds what was read until then. Names are at
+// most 4 GiB together.
+func (n *names) read(fd int, buf []byte) error {
+	for {
+		size, err := unix.Getdents(fd, buf)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || size == 0 {
+			return err
+		}
+		n.parse(buf[:size])
+	}
+}
+
+func (n *names) clear() { n.text, n.list, n.next = n.text[:0], n.list[:0], 0 }
+
+func (n *names) add(text string, typ uint8, ino uint64) {
+	off := uint32(len(n.text))
+	n.text = append(n.text, text...)
+	n.list = append(n.list, name{off, uint32(len(n.text)), typ, ino})
+}
+
+// sort puts the names in byte order, and one that the walk made up behind a real one.
+func (n *names) sort() {
+	slices.SortFunc(n.list, func(a, b name) int {
+		return cmp.Or(bytes.Compare(n.text[a.off:a.end], n.text[b.off:b.end]), cmp.Compare(a.typ, b.typ))
+	})
+}
+
+// parse appends the entries of one getdents64 buffer.
+func (n *names) parse(buf []byte) {
+	for len(buf) > direntHeader {
+		size := int(binary.NativeEndian.Uint16(buf[16:]))
+		if size <= direntHeader || size > len(buf) {
+			return
+		}
+		text := buf[direntHeader:size]
+		if end := bytes.IndexByte(text, 0); end >= 0 {
+			text = text[:end]
+		}
+		if s := string(text); s != "." && s != ".." && s != "" {
+			n.add(s, buf[18], binary.NativeEndian.Uint64(buf))
+		}
+		buf = buf[size:]
+	}
+}

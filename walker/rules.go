@@ -1,0 +1,174 @@
+package walker
+
+import "strings"
+
+// rules decide by name what of the tree is left out. In order of precedence: includes, excludes, default exclusions, the filter.
+type rules struct {
+	include, exclude *set
+	defaults         *set // directories whose contents are left out by default
+	reach            *set // mount points of Options.Cross: below them no default applies that holds above
+	filter           *set
+	secrets          []filterRule // of filter's patterns, in their order
+}
+
+// fate is what happens to a name.
+type fate int
+
+const (
+	keep     fate = iota
+	drop          // absent, and so is everything below it that no include names
+	dropFile      // drop if it is a regular file
+	hollow        // a directory without its contents
+	blank         // a regular file without its contents
+	hostKey       // an SSH host key: drop if the tree makes new ones at boot
+)
+
+// verdict is the fate of one name with the rule behind it.
+type verdict struct {
+	fate    fate
+	rule    string
+	kept    bool // an include named it: no rule applies below
+	resumed bool // Options.Cross named it: what was left out above is not left out below
+	secret  bool // the rule is the filter's
+	told    bool // the rule holds from further above, where it was reported
+}
+
+// scope is what the rules know about the names of one directory.
+type scope struct {
+	kept      bool   // below something that an include named
+	left      string // the rule by which names are left out here, "" if none
+	byDefault bool   // left is a default exclusion
+
+	inc, exc, def, rea, fil []state
+}
+
+// newRules compiles the patterns of opt; cross are the mount points that Options.Cross names, as paths below SOURCE.
+func newRules(opt Options, cross []string) (*rules, error) {
+	var r rules
+	var reach []string
+	for _, p := range cross {
+		if p != "/" {
+			reach = append(reach, quotePattern(p))
+		}
+	}
+	var defaults, filter []string
+	if !opt.NoDefaultExcludes {
+		defaults = emptiedDirectories()
+	}
+	if !opt.NoFilter {
+		r.secrets = filterRules()
+		for _, f := range r.secrets {
+			filter = append(filter, f.pattern)
+		}
+	}
+	for _, s := range []struct {
+		set      **set
+		patterns []string
+	}{
+		{&r.include, opt.Include}, {&r.exclude, opt.Exclude}, {&r.defaults, defaults}, {&r.reach, reach}, {&r.filter, filter},
+	} {
+		var err error
+		if *s.set, err = newSet(s.patterns); err != nil {
+			return nil, err
+		}
+	}
+	return &r, nil
+}
+
+// top returns the scope of SOURCE's own directory.
+func (r *rules) top() scope {
+	return scope{inc: r.include.top, exc: r.exclude.top, def: r.defaults.top, rea: r.reach.top, fil: r.filter.top}
+}
+
+// judge decides about a name in a directory.
+func (r *rules) judge(sc *scope, name string, dir bool) verdict {
+	if sc.kept {
+		return verdict{kept: true}
+	}
+	if r.include.match(sc.inc, name, dir) >= 0 {
+		return verdict{kept: true}
+	}
+	crossed := len(sc.rea) > 0 && r.reach.match(sc.rea, name, dir) >= 0
+	if sc.left != "" {
+		if crossed && sc.byDefault {
+			return verdict{resumed: true}
+		}
+		return verdict{fate: drop, rule: sc.left, told: true}
+	}
+	if i := r.exclude.match(sc.exc, name, dir); i >= 0 {
+		return verdict{fate: drop, rule: "exclude " + r.exclude.pats[i].text}
+	}
+	if i := r.defaults.match(sc.def, name, dir); i >= 0 && !crossed {
+		return verdict{fate: hollow, rule: "the default for " + strings.TrimSuffix(r.defaults.pats[i].text, "/")}
+	}
+	if i := r.filter.match(sc.fil, name, dir); i >= 0 {
+		if f := &r.secrets[i]; !dir || f.dirs {
+			return verdict{fate: f.fate, rule: f.reason, secret: true}
+		}
+	}
+	return verdict{}
+}
+
+// child returns the scope of the directory called name, about which v was decided.
+func (r *rules) child(sc *scope, name string, v verdict) scope {
+	if v.kept {
+		return scope{kept: true}
+	}
+	c := scope{
+		left: sc.left, byDefault: sc.byDefault,
+		inc: r.include.descend(sc.inc, name),
+		exc: r.exclude.descend(sc.exc, name),
+		def: r.defaults.descend(sc.def, name),
+		rea: r.reach.descend(sc.rea, name),
+		fil: r.filter.descend(sc.fil, name),
+	}
+	switch {
+	case v.resumed:
+		c.left, c.byDefault = "", false
+	case v.fate == drop || v.fate == hollow:
+		c.byDefault = sc.byDefault || v.fate == hollow
+		c.left = v.rule
+	}
+	return c
+}
+
+// excludes says whether the walk must not add a name that the directory does not have.
+func (r *rules) excludes(sc *scope, name string) bool {
+	return r.include.match(sc.inc, name, false) < 0 && r.exclude.match(sc.exc, name, false) >= 0
+}
+
+// hopeless says that nothing in this directory or below can be kept.
+func (r *rules) hopeless(sc *scope) bool {
+	return sc.left != "" && !r.include.alive(sc.inc) && !(sc.byDefault && r.reach.alive(sc.rea))
+}
+
+// reaches says whether the walk looks at the directory at p below SOURCE, and otherwise which rule keeps it from that.
+func (r *rules) reaches(p string) (rule string, ok bool) {
+	sc := r.top()
+	for name := range strings.SplitSeq(strings.Trim(p, "/"), "/") {
+		if name == "" {
+			break
+		}
+		v := r.judge(&sc, name, true)
+		sc = r.child(&sc, name, v)
+		if v.fate == drop && r.hopeless(&sc) {
+			return v.rule, false
+		}
+	}
+	return "", true
+}
+
+// empties says which default rule leaves out the contents of the directory at p, "" if none does.
+func (r *rules) empties(p string) string {
+	sc := r.top()
+	for name := range strings.SplitSeq(strings.Trim(p, "/"), "/") {
+		if name == "" {
+			break
+		}
+		sc = r.child(&sc, name, r.judge(&sc, name, true))
+	}
+	if r.hopeless(&sc) {
+		return sc.left
+	}
+	return ""
+}

@@ -1,0 +1,358 @@
+package walker
+
+import (
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// visit decides about one name of f's directory and reports it with all that lies below.
+func (w *walker) visit(f *frame, n name) error {
+	w.path = append(append(w.path, '/'), f.text[n.off:n.end]...)
+	if n.typ == typeMade {
+		return w.device(f, standardDevices()[n.ino])
+	}
+	p := string(w.path)
+	name := p[f.pathLen+1:]
+	sp := f.spot.kid(f.text[n.off:n.end])
+
+	looked := false
+	if n.typ == unix.DT_UNKNOWN && (sp == nil || sp.mount == nil) {
+		if err := statx(f.fd, name, f.root.statFlags, &w.st); err != nil {
+			return w.cannotStat(err)
+		}
+		looked = true
+		n.typ = uint8(w.st.Mode >> 12) // DT_* are the bits of S_IFMT
+	}
+	dir := n.typ == unix.DT_DIR || n.typ == unix.DT_UNKNOWN
+	v := w.rules.judge(&f.scope, name, dir)
+	var below scope
+	if dir {
+		below = w.rules.child(&f.scope, name, v)
+	}
+	if v.fate == drop {
+		w.leftOut(v)
+		if !dir || w.rules.hopeless(&below) {
+			return nil
+		}
+	}
+	o := object{frame: f, name: name, spot: sp, root: f.root, dir: f.fd, verdict: v, scope: below}
+	w.entry.Path = p
+	switch {
+	case sp != nil && sp.root != nil:
+		o.root, o.dir, o.name = sp.root, sp.root.fd, ""
+	case sp != nil && sp.mount != nil:
+		o.bare = true
+		if f.root.mode != cloneMode {
+			return w.covered(&o, n)
+		}
+	}
+	if !looked {
+		if err := statx(o.dir, o.name, o.root.statFlags, &w.st); err != nil {
+			return w.cannotStat(err)
+		}
+	}
+	if o.root.otherMount(&w.st) {
+		return w.appeared(&o, n)
+	}
+	w.entry.set(&w.st)
+	w.entry.Path = p
+	return w.report(&o)
+}
+
+// object is what a name stands for, on the way to becoming an entry.
+type object struct {
+	frame   *frame // of the directory that has the name
+	name    string // in dir; "" where dir is the object itself, as the root of a crossed mount
+	dir     int
+	root    *root // of the mount that the object is on
+	spot    *spot
+	verdict verdict
+	scope   scope // of the names below
+	bare    bool  // something is mounted on it: contents and data are not taken
+	covered bool  // it is under a mount and cannot be seen: nothing of it can be read
+}
+
+// report completes the entry, whose metadata is set, and walks it if it is a directory.
+func (w *walker) report(o *object) error {
+	e := &w.entry
+	switch e.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		return w.directory(o)
+	case unix.S_IFREG:
+		if skip := w.regular(o); skip {
+			return nil
+		}
+	case unix.S_IFLNK:
+		target, err := readlink(o.dir, o.name, w.link)
+		switch {
+		case err == unix.EINVAL || gone(err): // something else has the name now
+			w.vanished()
+			return nil
+		case err != nil:
+			w.unreadable(e.Path, err)
+			return nil
+		}
+		e.Target, e.Size = target, int64(len(target))
+	}
+	if o.verdict.fate == hostKey && w.remakesHostKeys() {
+		w.leftOut(o.verdict)
+		return nil
+	}
+	if o.verdict.fate == drop { // taken for a directory, but it is none
+		return nil
+	}
+	w.readXattrs(o)
+	if e.Nlink > 1 && !o.bare {
+		if first, ok := w.hard[e.id()]; ok {
+			e.Link = first
+		} else {
+			w.hard[e.id()] = e.Path
+		}
+	}
+	return w.emit()
+}
+
+// regular completes a regular file, or says that it is left out.
+func (w *walker) regular(o *object) (skip bool) {
+	e := &w.entry
+	switch {
+	case o.verdict.fate == dropFile:
+		w.leftOut(o.verdict)
+		return true
+	case len(w.swap) > 0 && w.swap[e.id()] && !o.verdict.kept:
+		w.leftOut(verdict{rule: "active swap file"})
+		return true
+	case o.verdict.fate == blank:
+		w.leftOut(o.verdict)
+		o.bare = true
+	}
+	if o.bare {
+		e.Size, e.Nlink = 0, 1
+		return false
+	}
+	if int64(w.st.Blocks)*512 < e.Size { // st_blocks counts 512 bytes whatever the block size
+		e.Data = w.sparse(o)
+	}
+	return false
+}
+
+// sparse returns the data ranges of a regular file, nil if they cannot be had: then all of it counts as data.
+func (w *walker) sparse(o *object) []Range {
+	var fd int
+	var err error
+	if o.name == "" {
+		fd, err = o.root.openSelf()
+	} else {
+		fd, err = o.root.open(o.dir, o.name, fileFlags)
+	}
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil || (identity{st.Dev, st.Ino}) != w.entry.id() {
+		return nil
+	}
+	ranges, err := dataRanges(fd, w.entry.Size, w.data)
+	if err != nil {
+		return nil
+	}
+	if ranges != nil {
+		w.data = ranges
+	}
+	return ranges
+}
+
+// directory reports a directory and what lies in it.
+func (w *walker) directory(o *object) error {
+	e := &w.entry
+	devices := e.Path == "/dev" && (o.bare || o.verdict.fate == hollow)
+	if w.leave[e.id()] && !o.covered {
+		w.leftOut(verdict{rule: "output directory"})
+		o.bare = true
+	}
+	if o.bare && o.verdict.fate == drop {
+		return nil
+	}
+	fd := -1
+	if !o.bare && !w.rules.hopeless(&o.scope) {
+		var skip bool
+		var err error
+		if fd, skip, err = w.openDirectory(o); err != nil || skip {
+			return err
+		}
+	}
+	w.readXattrs(o)
+	if o.verdict.fate == hollow {
+		w.leftOut(o.verdict)
+	}
+	var held *Entry
+	if o.verdict.fate == drop {
+		held = e.clone()
+	} else if err := w.emit(); err != nil {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+		return err
+	}
+	if fd < 0 && !devices {
+		return nil
+	}
+	f := w.push(fd, o.root, o.scope, o.spot)
+	if held != nil {
+		f.held = held
+		w.held++
+	}
+	return w.visitAll(f, devices)
+}
+
+// openDirectory opens the directory of w.entry for reading. Without an error the result may be -1: its contents are not to be had, which
+// has been noted. skip says that it does not exist any more.
+func (w *walker) openDirectory(o *object) (fd int, skip bool, err error) {
+	name := o.name
+	if name == "" {
+		name = "."
+	}
+	fd, err = o.root.open(o.dir, name, dirFlags)
+	switch {
+	case err == nil:
+		return fd, false, nil
+	case fatal(err):
+		return -1, false, w.failed("open", err)
+	case gone(err):
+		w.vanished()
+		return -1, true, nil
+	case err == errOtherMount:
+		w.warn(w.entry.Path, appearedText)
+	case err == errRefusedFS:
+		w.warn(w.entry.Path, err.Error())
+	default:
+		w.unreadable(w.entry.Path, err)
+	}
+	return -1, false, nil
+}
+
+func (w *walker) cannotStat(err error) error {
+	switch {
+	case fatal(err):
+		return w.failed("stat", err)
+	case gone(err):
+		w.vanished()
+	default:
+		w.unreadable(w.here(), err)
+	}
+	return nil
+}
+
+const (
+	appearedText = "a file system was mounted here during the walk; it was not entered"
+	coveredText  = "without open_tree (Linux 5.2, CAP_SYS_ADMIN) the directory under this mount cannot be seen; mode and owner are made up"
+)
+
+// covered reports a mount point whose mount is left out where the file below it cannot be seen: its type is known from the directory that
+// has it, mode and owner are taken from the mount where it is sure to answer, and the times are the directory's.
+func (w *walker) covered(o *object, n name) error {
+	if mayHang(o.spot.mount) {
+		w.warn(w.entry.Path, coveredText)
+		w.st = unix.Statx_t{Mode: 0o755}
+		if n.typ == unix.DT_REG {
+			w.st.Mode = 0o644
+		}
+	} else if err := statx(o.dir, o.name, o.root.statFlags, &w.st); err != nil {
+		return w.cannotStat(err)
+	}
+	return w.standIn(o, n)
+}
+
+// appeared reports a name on which something was mounted after the mount table was read.
+func (w *walker) appeared(o *object, n name) error {
+	w.warn(w.entry.Path, appearedText)
+	o.bare = true
+	return w.standIn(o, n)
+}
+
+// standIn reports an entry made from w.st's mode and owner.
+func (w *walker) standIn(o *object, n name) error {
+	typ, links := uint32(unix.S_IFREG), uint32(1)
+	if n.typ == unix.DT_DIR || n.typ == unix.DT_UNKNOWN {
+		typ, links = unix.S_IFDIR, 2
+	}
+	o.covered = true
+	w.entry = Entry{
+		Path: w.entry.Path, Mode: typ | uint32(w.st.Mode)&^unix.S_IFMT, UID: w.st.Uid, GID: w.st.Gid, Nlink: links,
+		Dev: o.frame.id.dev, Ino: n.ino,
+		Atime: o.frame.times[0], Mtime: o.frame.times[1], Ctime: o.frame.times[2],
+	}
+	return w.report(o)
+}
+
+// device reports a standard node of /dev, unless an exclude names it or the directory has one that was kept. Its times are those of the
+// directory.
+func (w *walker) device(f *frame, d device) error {
+	p := w.here()
+	if p == w.last || w.rules.excludes(&f.scope, d.name) {
+		return nil
+	}
+	w.entry = Entry{
+		Path: p, Mode: unix.S_IFCHR | d.perm, GID: d.gid, Nlink: 1, Major: d.major, Minor: d.minor,
+		Atime: f.times[0], Mtime: f.times[1], Ctime: f.times[2],
+	}
+	return w.emit()
+}
+
+// readXattrs fills in the entry's extended attributes.
+func (w *walker) readXattrs(o *object) {
+	switch {
+	case o.covered || o.root.noXattrs:
+		return
+	case o.name == "":
+		w.readRootXattrs(o.root)
+		return
+	}
+	err := w.xattrs.enter(o.dir)
+	if err == nil {
+		w.attrs, err = w.xattrs.read(o.name, w.attrs[:0], w.drop)
+	}
+	w.setXattrs(err)
+}
+
+func (w *walker) readRootXattrs(r *root) {
+	if r.noXattrs {
+		return
+	}
+	var err error
+	w.attrs, err = w.xattrs.readFD(r.fd, w.attrs[:0], w.drop)
+	w.setXattrs(err)
+}
+
+func (w *walker) setXattrs(err error) {
+	if err != nil && !gone(err) {
+		w.warn(w.entry.Path, "extended attributes cannot be read: "+err.Error())
+	}
+	if len(w.attrs) > 0 {
+		w.entry.Xattrs = w.attrs
+	}
+}
+
+// remakesHostKeys says whether the tree makes SSH host keys at boot. If not, keeping them is worth a warning.
+func (w *walker) remakesHostKeys() bool {
+	if w.keys == unasked {
+		w.keys = notMade
+		if makesHostKeys(w.tree) {
+			w.keys = made
+		}
+	}
+	if w.keys == notMade {
+		w.warn(w.entry.Path, "SSH host key kept: nothing in the tree makes new ones at boot")
+	}
+	return w.keys == made
+}
+
+// clone returns a copy that does not share memory which the walk uses again.
+func (e *Entry) clone() *Entry {
+	c := *e
+	c.Xattrs = slices.Clone(e.Xattrs)
+	c.Data = slices.Clone(e.Data)
+	return &c
+}

@@ -1,0 +1,372 @@
+package walker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Walk calls fn for every entry of the tree below source that opt does not leave out: parents before children, the names of a directory
+// in byte order, "/" first, and all that lies below a directory in one run. An error of fn ends the walk and is returned.
+//
+// fn runs on a thread whose working directory changes: it must not use relative paths.
+//
+// What cannot be read or has vanished does not end the walk; it is listed in the result. Unreadable is fatal for source itself and for
+// the mount table (*MountTableError). Other errors are *RefusedError, *NotMountError, *PatternError, and the context's.
+func Walk(ctx context.Context, source string, opt Options, fn func(*Entry) error) (*Tree, error) {
+	p, err := newPlan(source, opt)
+	if err != nil {
+		return nil, err
+	}
+	t := new(Tree)
+	if err := p.openRoots(t, opt.mode); err != nil {
+		return nil, err
+	}
+	t.Mounts = p.list()
+	w, err := newWalker(ctx, t, p, opt)
+	if err == nil {
+		w.fn = fn
+		err = onOwnThread(func() error {
+			w.xattrs = newXattrReader()
+			return w.source(source)
+		})
+	}
+	if err != nil {
+		t.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// onOwnThread runs f on a thread that ends with it, so that f may change the thread. The process's first thread cannot end: if
+// the scheduler offers that one, it is kept busy while f gets another.
+func onOwnThread(f func() error) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			err := onOwnThread(f)
+			runtime.UnlockOSThread()
+			done <- err
+			return
+		}
+		done <- f() // no UnlockOSThread: the thread must not be used again
+	}()
+	return <-done
+}
+
+// walker is the state of one walk.
+type walker struct {
+	ctx    context.Context
+	fn     func(*Entry) error
+	tree   *Tree
+	rules  *rules
+	spots  *spot
+	xattrs *xattrReader
+
+	entry Entry        // the one being made
+	st    unix.Statx_t // of entry
+	path  []byte       // of entry; "" for SOURCE itself
+	buf   []byte       // getdents
+	link  []byte       // readlink
+	attrs []Xattr      // entry.Xattrs, used again
+	data  []Range      // entry.Data, used again
+	now   *frame       // whose names are being visited
+	drop  func(string) // counts an attribute that is not taken
+	hard  linkMap      // files with several links
+	swap  map[identity]bool
+	leave map[identity]bool
+
+	frames []*frame // from SOURCE's directory down; those beyond depth are free to be used again
+	depth  int
+	held   int    // frames with an entry that is not reported yet
+	last   string // path reported last
+	keys   hostKeys
+}
+
+// linkMap finds the first path of a file with several links.
+type linkMap map[identity]string
+
+// hostKeys remembers whether the tree makes SSH host keys at boot.
+type hostKeys int
+
+const (
+	unasked hostKeys = iota
+	made
+	notMade
+)
+
+// frame is a directory whose names are being visited.
+type frame struct {
+	names
+	fd      int  // -1: parked, or nothing of it is read
+	lost    bool // moved away while it was parked
+	root    *root
+	id      identity
+	times   [3]Time // of the directory: access, modification, change
+	pathLen int     // of the directory in walker.path
+	scope   scope
+	spot    *spot
+	held    *Entry // the directory's own entry until something below it turns out to be kept
+}
+
+// maxOpenDirs bounds the directories of one mount that are open at a time; those further up are reopened through "..".
+const maxOpenDirs = 64
+
+// dentsSize is the size in bytes of the buffer for reading directories: one system call for some 8,000 names.
+const dentsSize = 256 << 10
+
+func newWalker(ctx context.Context, t *Tree, p *plan, opt Options) (*walker, error) {
+	w := &walker{
+		ctx: ctx, tree: t, rules: p.rules, spots: p.spots(t),
+		buf: make([]byte, dentsSize), link: make([]byte, unix.PathMax+1),
+		hard: make(linkMap), leave: make(map[identity]bool),
+	}
+	w.drop = func(why string) { w.warn(w.entry.Path, why) }
+	for _, dir := range opt.LeaveOut {
+		var st unix.Stat_t
+		if err := unix.Stat(dir, &st); err != nil {
+			return nil, &os.PathError{Op: "stat", Path: dir, Err: err}
+		}
+		w.leave[identity{st.Dev, st.Ino}] = true
+	}
+	if !opt.NoDefaultExcludes {
+		w.swap = swapFiles()
+	}
+	return w, nil
+}
+
+// spots arranges the visible mount points below SOURCE by path.
+func (p *plan) spots(t *Tree) *spot {
+	top := new(spot)
+	for _, m := range p.mounts {
+		if !m.visible() {
+			continue
+		}
+		s := top
+		for name := range strings.SplitSeq(m.Path[1:], "/") {
+			kid := s.kids[name]
+			if kid == nil {
+				kid = new(spot)
+				if s.kids == nil {
+					s.kids = make(map[string]*spot)
+				}
+				s.kids[name] = kid
+			}
+			s = kid
+		}
+		s.mount = m
+		for _, r := range t.roots {
+			if r.path == m.Path {
+				s.root = r
+			}
+		}
+	}
+	return top
+}
+
+// source reports SOURCE itself and walks it.
+func (w *walker) source(name string) error {
+	r := w.tree.roots[0]
+	if err := statx(r.fd, "", r.statFlags, &w.st); err != nil {
+		return &os.PathError{Op: "stat", Path: name, Err: err}
+	}
+	w.entry.set(&w.st)
+	w.entry.Path = "/"
+	if w.leave[w.entry.id()] {
+		return &os.PathError{Op: "walk", Path: name, Err: errSourceLeftOut}
+	}
+	fd, err := r.open(r.fd, ".", dirFlags)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	w.readRootXattrs(r)
+	if err := w.emit(); err != nil {
+		unix.Close(fd)
+		return err
+	}
+	f := w.push(fd, r, w.rules.top(), w.spots)
+	return w.visitAll(f, false)
+}
+
+// visitAll reads the names of f's directory and visits them, ending with f popped. With devices the standard nodes are among them;
+// a directory that is not open gives no other names.
+func (w *walker) visitAll(f *frame, devices bool) error {
+	f.clear()
+	if f.fd >= 0 {
+		if err := f.read(f.fd, w.buf); err != nil {
+			w.unreadable(w.here(), err)
+		}
+	}
+	if devices {
+		for i, d := range standardDevices() {
+			f.add(d.name, typeMade, uint64(i))
+		}
+	}
+	f.sort()
+	for ; f.next < len(f.list); f.next++ {
+		if err := w.ctx.Err(); err != nil {
+			w.pop()
+			return err
+		}
+		w.path = w.path[:f.pathLen]
+		if err := w.visit(f, f.list[f.next]); err != nil {
+			w.pop()
+			return err
+		}
+		if f.lost && f.next+1 < len(f.list) {
+			w.path = w.path[:f.pathLen]
+			w.unreadable(w.here(), errMoved)
+			break
+		}
+	}
+	w.pop()
+	return nil
+}
+
+// here is the path of the directory or entry that w.path stands for.
+func (w *walker) here() string {
+	if len(w.path) == 0 {
+		return "/"
+	}
+	return string(w.path)
+}
+
+// emit reports the entry, after the directories above it that waited for a reason to be reported.
+func (w *walker) emit() error {
+	if w.held > 0 {
+		for _, f := range w.frames[:w.depth] {
+			if f.held == nil {
+				continue
+			}
+			e := f.held
+			f.held = nil
+			w.held--
+			if err := w.fn(e); err != nil {
+				return err
+			}
+		}
+	}
+	w.last = w.entry.Path
+	return w.fn(&w.entry)
+}
+
+// push makes the directory of w.entry the one whose names are visited next.
+func (w *walker) push(fd int, r *root, sc scope, sp *spot) *frame {
+	if w.depth == len(w.frames) {
+		w.frames = append(w.frames, new(frame))
+	}
+	f := w.frames[w.depth]
+	w.depth++
+	*f = frame{
+		names: f.names, fd: fd, root: r, id: w.entry.id(), pathLen: len(w.path), scope: sc, spot: sp,
+		times: [3]Time{w.entry.Atime, w.entry.Mtime, w.entry.Ctime},
+	}
+	w.park()
+	return f
+}
+
+// park closes the directory maxOpenDirs above the deepest one. The directory that holds a mount point stays open: the way back
+// to it is not through "..".
+func (w *walker) park() {
+	i := w.depth - 1 - maxOpenDirs
+	if i < 0 {
+		return
+	}
+	if f := w.frames[i]; f.fd >= 0 && w.frames[i+1].root == f.root {
+		w.xattrs.leave(f.fd)
+		unix.Close(f.fd)
+		f.fd = -1
+	}
+}
+
+// pop ends the deepest directory and makes sure that the one above is open again. If that was moved away meanwhile it stays closed.
+func (w *walker) pop() {
+	w.depth--
+	f := w.frames[w.depth]
+	if f.held != nil {
+		w.held--
+	}
+	f.spot, f.held, f.scope = nil, nil, scope{}
+	if f.fd < 0 {
+		return
+	}
+	if w.depth > 0 {
+		if up := w.frames[w.depth-1]; up.fd < 0 {
+			up.fd = up.reopen(f.fd)
+			up.lost = up.fd < 0
+		}
+	}
+	w.xattrs.leave(f.fd)
+	unix.Close(f.fd)
+}
+
+// reopen opens f's directory from one that was in it, and returns -1 if that is in another directory now.
+func (f *frame) reopen(from int) int {
+	fd, err := f.root.open(from, "..", dirFlags)
+	if err != nil {
+		return -1
+	}
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil || (identity{st.Dev, st.Ino}) != f.id {
+		unix.Close(fd)
+		return -1
+	}
+	return fd
+}
+
+func (e *Entry) id() identity { return identity{e.Dev, e.Ino} }
+
+func (w *walker) unreadable(path string, err error) {
+	w.tree.Unreadable = append(w.tree.Unreadable, Problem{path, err})
+}
+
+func (w *walker) vanished() {
+	w.tree.Vanished = append(w.tree.Vanished, w.here())
+}
+
+// warn counts a warning; there are few different texts.
+func (w *walker) warn(path, text string) {
+	for i := range w.tree.Warnings {
+		if have := &w.tree.Warnings[i]; have.Text == text {
+			have.Count++
+			return
+		}
+	}
+	w.tree.Warnings = append(w.tree.Warnings, Warning{path, text, 1})
+}
+
+// leftOut lists a path with the rule that a verdict names.
+func (w *walker) leftOut(v verdict) {
+	switch {
+	case v.told:
+	case v.secret:
+		w.tree.Filtered = append(w.tree.Filtered, Left{w.here(), v.rule})
+	default:
+		w.tree.Excluded = append(w.tree.Excluded, Left{w.here(), v.rule})
+	}
+}
+
+// fatal says whether an error is about this process and not about an entry: going on would leave out the whole rest.
+func fatal(err error) bool {
+	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOMEM)
+}
+
+// gone says whether an error means that the name is no longer what it was.
+func gone(err error) bool {
+	switch err {
+	case unix.ENOENT, unix.ENOTDIR, unix.ELOOP, unix.ESTALE:
+		return true
+	}
+	return false
+}
+
+func (w *walker) failed(op string, err error) error {
+	return fmt.Errorf("%s %s: %w", op, path.Join("/", w.here()), err)
+}

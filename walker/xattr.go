@@ -1,0 +1,127 @@
+package walker
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pkg/xattr"
+	"golang.org/x/sys/unix"
+)
+
+// xattrReader reads extended attributes of names in a directory. There is no system call for that before Linux 6.13, and opening
+// each file is out of the question (devices, FIFOs, symbolic links); so the thread that walks gets a working directory of its own, and the
+// names are looked up in it.
+type xattrReader struct {
+	private bool // this thread has its own working directory
+	at      int  // the directory that is the working directory, by its file descriptor; -1 none
+	prefix  string
+}
+
+// newXattrReader must run on a thread that is locked and dies afterwards: its working directory is no longer the process's. Where
+// unshare is forbidden (containers do), names are reached through proc instead.
+func newXattrReader() *xattrReader {
+	return &xattrReader{private: unix.Unshare(unix.CLONE_FS) == nil, at: -1}
+}
+
+// enter makes the directory fd the one that names are looked up in.
+func (x *xattrReader) enter(fd int) error {
+	if x.at == fd {
+		return nil
+	}
+	x.at = -1
+	if x.private {
+		x.prefix = ""
+		if err := unix.Fchdir(fd); err != nil {
+			return err
+		}
+	} else {
+		x.prefix = fdPath(fd) + "/"
+	}
+	x.at = fd
+	return nil
+}
+
+// leave forgets the directory fd, whose number will mean another one.
+func (x *xattrReader) leave(fd int) {
+	if x.at == fd {
+		x.at = -1
+	}
+}
+
+func fdPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
+
+// read appends the attributes of a name to list, in name order. drop is called with the reason for each one that is not taken.
+func (x *xattrReader) read(name string, list []Xattr, drop func(why string)) ([]Xattr, error) {
+	path := x.prefix + name
+	return readXattrs(path, list, drop, xattr.LList, xattr.LGet)
+}
+
+// readFD is read for what fd stands for, which may be open with O_PATH.
+func (x *xattrReader) readFD(fd int, list []Xattr, drop func(why string)) ([]Xattr, error) {
+	return readXattrs(fdPath(fd), list, drop, xattr.List, xattr.Get)
+}
+
+func readXattrs(path string, list []Xattr, drop func(string), names func(string) ([]string, error),
+	get func(path, name string) ([]byte, error)) ([]Xattr, error) {
+	found, err := names(path)
+	for errors.Is(err, unix.ERANGE) { // one was added between the question for the size and the question for the names
+		found, err = names(path)
+	}
+	if err != nil {
+		if errors.Is(err, unix.ENOTSUP) {
+			return list, nil
+		}
+		return list, errno(err)
+	}
+	for _, name := range found {
+		if why := refuseXattr(name); why != "" {
+			drop(why)
+			continue
+		}
+		value, err := get(path, name)
+		switch {
+		case err == nil:
+			list = append(list, Xattr{name, value})
+		case errors.Is(err, xattr.ENOATTR): // gone again
+		default:
+			drop(fmt.Sprintf("extended attribute %s cannot be read: %v", name, errno(err)))
+		}
+	}
+	if len(list) > 1 {
+		slices.SortFunc(list, func(a, b Xattr) int { return strings.Compare(a.Name, b.Name) })
+	}
+	return list, nil
+}
+
+// errno returns the innermost cause: the library's error names a path of ours that tells the user nothing.
+func errno(err error) error {
+	var e *xattr.Error
+	if errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}
+
+// refuseXattr says why an attribute does not go into an image, "" if it does. Those that other file systems show in namespaces of
+// their own, or make up under system., mean nothing in ext4, which knows user, trusted, security and POSIX ACLs.
+func refuseXattr(name string) string {
+	space, _, _ := strings.Cut(name, ".")
+	switch {
+	case name == "security.evm":
+		return "extended attribute security.evm left out: it signs the inode number and the file system"
+	case strings.HasPrefix(name, "trusted.overlay."):
+		return "extended attributes trusted.overlay.* left out: they belong to a mounted overlay"
+	case space == "user", space == "trusted", space == "security":
+		return ""
+	case name == "system.posix_acl_access", name == "system.posix_acl_default":
+		return ""
+	case name == "system.nfs4_acl", name == "system.nfs4_dacl", name == "system.nfs4_sacl", name == "system.richacl":
+		return "access control list " + name + " left out: ext4 cannot hold it"
+	case space == "system":
+		return "extended attribute " + name + " left out: its file system makes it up"
+	}
+	return "extended attributes " + space + ".* left out: ext4 cannot hold them"
+}
