@@ -2,7 +2,6 @@ package chunk
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +18,6 @@ import (
 type Bundle struct {
 	dir      *dir
 	manifest *Manifest
-	zero     digest
 	checked  []checkOnce // by part
 	files    fileCache
 }
@@ -48,7 +46,7 @@ func Load(path, prefix string) (*Bundle, error) {
 		d.f.Close()
 		return nil, err
 	}
-	return &Bundle{dir: d, manifest: m, zero: zeroDigest(), checked: make([]checkOnce, len(m.Parts))}, nil
+	return &Bundle{dir: d, manifest: m, checked: make([]checkOnce, len(m.Parts))}, nil
 }
 
 // locate finds the directory and the prefix.
@@ -223,9 +221,9 @@ func (d *damage) Error() string   { return d.err.Error() }
 func (d *damage) Unwrap() []error { return []error{d.err, ErrDamaged} }
 
 // checkSum compares the digest of part i with the manifest.
-func (b *Bundle) checkSum(i int, sum digest) error {
-	if want := b.manifest.Parts[i].SHA256; hex.EncodeToString(sum[:]) != want {
-		return b.damaged(i, fmt.Errorf("SHA-256 is %x instead of %s", sum, want))
+func (b *Bundle) checkSum(i int, sum string) error {
+	if want := b.manifest.Parts[i].SHA256; sum != want {
+		return b.damaged(i, fmt.Errorf("SHA-256 is %s instead of %s", sum, want))
 	}
 	return nil
 }

@@ -38,13 +38,15 @@ func needTool(t *testing.T, names ...string) {
 }
 
 // image is an io.ReaderAt of so many parts: each is random in some runs of
-// pages and zero elsewhere, or zero altogether. Read and fail are called, if
-// set, before a part is read.
+// pages and zero elsewhere, or zero altogether. read, if set, is called before
+// a part is read.
 type image struct {
 	parts int
 	seed  uint64
 	zero  map[int]bool
 	read  func(part int) error
+
+	cached []string // see sums
 }
 
 func (im *image) ReadAt(p []byte, off int64) (int, error) {

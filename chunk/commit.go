@@ -3,7 +3,6 @@ package chunk
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"fmt"
 	"slices"
 
@@ -94,7 +93,7 @@ func (w *Writer) describe(m *Manifest) error {
 		if !p.whole {
 			return fail("commit", w.partPath(i), cause("was never made"))
 		}
-		m.Parts[i] = Part{Name: PartName(w.prefix, i, n), Size: Size, SHA256: hex.EncodeToString(p.sum[:])}
+		m.Parts[i] = Part{Name: PartName(w.prefix, i, n), Size: Size, SHA256: p.sum}
 	}
 	if w.count != n {
 		return fail("commit", w.dir.path, fmt.Errorf("%d parts made of %d", n, w.count))

@@ -232,7 +232,7 @@ func (b *Bundle) load(ctx context.Context, i int, buf []byte) error {
 	}
 	if hole {
 		clear(buf)
-		return b.checkSum(i, b.zero)
+		return b.checkSum(i, zeroSum)
 	}
 	_ = unix.Fadvise(int(f.Fd()), 0, Size, unix.FADV_WILLNEED)
 	h := sha256.New()
@@ -245,7 +245,7 @@ func (b *Bundle) load(ctx context.Context, i int, buf []byte) error {
 		}
 		h.Write(buf[off : off+step])
 	}
-	return b.checkSum(i, digest(h.Sum(nil)))
+	return b.checkSum(i, hexSum([sha256.Size]byte(h.Sum(nil))))
 }
 
 // joinDevice writes to a block device.

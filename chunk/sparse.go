@@ -3,6 +3,7 @@ package chunk
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"os"
@@ -13,18 +14,11 @@ import (
 // page is the grain of holes, in bytes: the block size of nearly every file system.
 const page = 4096
 
-// digest is a SHA-256.
-type digest = [sha256.Size]byte
+// hexSum spells a digest as sha256sum and the manifest do.
+func hexSum(sum [sha256.Size]byte) string { return hex.EncodeToString(sum[:]) }
 
-// zeroDigest is the digest of Size zero bytes.
-func zeroDigest() digest {
-	h := sha256.New()
-	zeros := make([]byte, 1<<16)
-	for range Size / len(zeros) {
-		h.Write(zeros)
-	}
-	return digest(h.Sum(nil))
-}
+// zeroSum is the digest of Size zero bytes (head -c 10485760 /dev/zero | sha256sum).
+const zeroSum = "e5b844cc57f57094ea4585e235f36c78c1cd222262bb89d53c94dcb4d6b3e55d"
 
 // nextRun finds the first run of pages in p, at or after from, that are not all
 // zero. A run ends before a zero page. Without one, start is len(p). Both p and

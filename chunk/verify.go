@@ -68,7 +68,7 @@ func (b *Bundle) check(ctx context.Context, i int, f *os.File) error {
 		return fail("read", f.Name(), err)
 	}
 	if hole {
-		return b.checkSum(i, b.zero)
+		return b.checkSum(i, zeroSum)
 	}
 	_ = unix.Fadvise(int(f.Fd()), 0, Size, unix.FADV_WILLNEED)
 	h := sha256.New()
@@ -82,7 +82,7 @@ func (b *Bundle) check(ctx context.Context, i int, f *os.File) error {
 		}
 		h.Write(buf)
 	}
-	return b.checkSum(i, digest(h.Sum(nil)))
+	return b.checkSum(i, hexSum([sha256.Size]byte(h.Sum(nil))))
 }
 
 // verifySums checks the file of digests: it must be exactly what the manifest
