@@ -127,7 +127,7 @@ func (b *Builder) smallest(d demand) (allocation, error) {
 			return a, nil
 		}
 	}
-	return allocation{}, fmt.Errorf("layout: the content needs more than the largest image of %d bytes (8 TiB)", int64(MaxSize))
+	return allocation{}, fmt.Errorf("layout: the content needs more than the largest image of %d bytes (16 TiB)", int64(MaxSize))
 }
 
 // inSize places the content in a file system of the given size, with inodes to

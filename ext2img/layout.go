@@ -63,7 +63,7 @@ func (p Params) check() error {
 	case p.PartSize < BlockSize || p.PartSize%BlockSize != 0:
 		return fmt.Errorf("part size %d: no multiple of %d", p.PartSize, BlockSize)
 	case p.Size < 0 || p.Size > MaxSize:
-		return fmt.Errorf("size %d bytes: not between 0 and %d (8 TiB)", p.Size, int64(MaxSize))
+		return fmt.Errorf("size %d bytes: not between 0 and %d (16 TiB)", p.Size, int64(MaxSize))
 	}
 	return nil
 }

@@ -10,18 +10,27 @@ import (
 	"purebundle/ext2img/internal/ondisk"
 )
 
+// maxTemplate is the largest file system that mkfs itself makes, in groups; a
+// larger one is grown from it, as resize2fs would. Create of go-diskfs v1.9.4
+// formats a string for every bit that it sets: 3 s for 100 GiB. It is also the
+// smallest with the largest journal, 4 GiB.
+const maxTemplate = 32
+
 // mkfs has go-diskfs create the file system of g in memory and checks that it
-// lies where g says. Kept of it are the superblock, the journal's superblock and
-// the positions in the group descriptors; bitmaps, descriptors and inodes are
-// encoded anew when the content is known.
+// lies where g says. Kept of it are the superblock and the journal; bitmaps,
+// descriptors and inodes are encoded anew when the content is known.
 func mkfs(g geometry, p Params) (*storage, []ondisk.Group, error) {
-	st := newStorage(g.blocks * BlockSize)
+	t := g
+	t.groups = min(g.groups, maxTemplate)
+	t.blocks = min(g.blocks, t.groups*ondisk.BlocksPerGroup)
+	t.gdtBlocks = ceilDiv(t.groups*ondisk.GroupDescSize, BlockSize)
+	st := newStorage(t.blocks * BlockSize)
 	id := uuid.UUID(p.UUID)
 	_, err := ext4.Create(st, st.size, 0, 512, &ext4.Params{
 		UUID:               &id,
 		SectorsPerBlock:    BlockSize / 512,
-		InodeCount:         uint32(g.inodes()),
-		LogFlexBlockGroups: g.logFlex,
+		InodeCount:         uint32(t.inodes()),
+		LogFlexBlockGroups: t.logFlex,
 		VolumeName:         p.Label,
 		Checksum:           true,
 		Features: []ext4.FeatureOpt{
@@ -33,51 +42,57 @@ func mkfs(g geometry, p Params) (*storage, []ondisk.Group, error) {
 			ext4.WithFeatureReservedGDTBlocksForExpansion(false),
 		},
 	})
+	if err == nil {
+		err = t.check(st)
+	}
+	from, _ := t.journal()
+	to, ok := g.journal()
+	if err == nil && (!ok || from != to) {
+		err = fmt.Errorf("journal at block %d, expected at %d", from.start, to.start)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("mkfs of %d blocks: %w", g.blocks, err)
 	}
-	groups := g.descriptors(st)
-	if err := g.check(st, groups); err != nil {
-		return nil, nil, fmt.Errorf("mkfs of %d blocks: %w", g.blocks, err)
-	}
-	kept := newStorage(st.size)
-	j, _ := g.journal()
-	for _, n := range []int64{0, j.start} {
+	kept := newStorage(g.blocks * BlockSize)
+	for _, n := range []int64{0, to.start} {
 		*kept.block(n) = *st.block(n)
 	}
-	return kept, groups, nil
+	return kept, g.descriptors(), nil
+}
+
+// descriptors gives the positions of every group's metadata: behind the
+// superblock and descriptors of the flex group's first group, group by group.
+func (g geometry) descriptors() []ondisk.Group {
+	ds := make([]ondisk.Group, g.groups)
+	for i := range ds {
+		n := int64(i)
+		leader := n &^ (1<<g.logFlex - 1)
+		at := uint64(leader*ondisk.BlocksPerGroup + g.superBlocks(leader) + (n-leader)*(2+g.tableBlocks))
+		ds[i] = ondisk.Group{BlockBitmap: at, InodeBitmap: at + 1, InodeTable: at + 2}
+	}
+	return ds
 }
 
 // check compares what mkfs wrote with what g foretold.
-func (g geometry) check(st *storage, groups []ondisk.Group) error {
-	size := int64(1) << g.logFlex
-	for i, d := range groups {
-		n := int64(i)
-		leader := n &^ (size - 1)
-		base := leader*ondisk.BlocksPerGroup + g.superBlocks(leader) + (n-leader)*(2+g.tableBlocks)
-		if int64(d.BlockBitmap) != base || int64(d.InodeBitmap) != base+1 || int64(d.InodeTable) != base+2 {
-			return fmt.Errorf("group %d: block bitmap at %d, expected at %d", n, d.BlockBitmap, base)
+func (g geometry) check(st *storage) error {
+	b := make([]byte, ondisk.GroupDescSize)
+	want := g.descriptors()
+	for n := range want {
+		if _, err := st.ReadAt(b, BlockSize+int64(n)*ondisk.GroupDescSize); err != nil {
+			return err
+		}
+		if got := ondisk.ReadGroup(b); got != want[n] {
+			return fmt.Errorf("group %d: block bitmap at %d, expected at %d", n, got.BlockBitmap, want[n].BlockBitmap)
 		}
 	}
-	j, _ := g.journal()
 	inode := make([]byte, ondisk.InodeSize)
-	if _, err := st.ReadAt(inode, int64(groups[0].InodeTable)*BlockSize+(ondisk.JournalIno-1)*ondisk.InodeSize); err != nil {
+	if _, err := st.ReadAt(inode, int64(want[0].InodeTable)*BlockSize+(ondisk.JournalIno-1)*ondisk.InodeSize); err != nil {
 		return err
 	}
+	j, _ := g.journal()
 	extent := inode[0x28+12:] // the first struct ext4_extent of i_block
 	if start := int64(binary.LittleEndian.Uint32(extent[8:])); start != j.start {
 		return fmt.Errorf("journal at block %d, expected at %d", start, j.start)
 	}
 	return nil
-}
-
-// descriptors reads the group descriptors that mkfs wrote.
-func (g geometry) descriptors(st *storage) []ondisk.Group {
-	groups := make([]ondisk.Group, g.groups)
-	b := make([]byte, ondisk.GroupDescSize)
-	for n := range groups {
-		st.ReadAt(b, BlockSize+int64(n)*ondisk.GroupDescSize)
-		groups[n] = ondisk.ReadGroup(b)
-	}
-	return groups
 }

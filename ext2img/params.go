@@ -16,9 +16,9 @@ type Params struct {
 	PartSize    int64    // bytes of a part of the output, a multiple of BlockSize
 }
 
-// MaxSize is the largest file system that Layout makes, in bytes: go-diskfs
-// v1.9.4 numbers groups in 16 bits, and a group is 128 MiB.
-const MaxSize = 8 << 40
+// MaxSize is the largest file system that Layout makes, in bytes: block numbers
+// of 32 bits.
+const MaxSize = 16 << 40
 
 // TooSmallError says that Params.Size does not hold the content.
 type TooSmallError struct {

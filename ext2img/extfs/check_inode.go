@@ -1,0 +1,247 @@
+package extfs
+
+import "bytes"
+
+// inodes reads the inode tables: bitmaps and counts of each group, and every
+// inode in use.
+func (c *checker) inodes() {
+	f := c.f
+	bitmap := make([]byte, f.sb.blockSize)
+	for group := range uint32(f.sb.groups()) {
+		if c.stopped() {
+			return
+		}
+		if c.badGroups.has(uint64(group)) {
+			continue
+		}
+		raw, err := f.rawGroup(group)
+		if err != nil {
+			c.err = err
+			return
+		}
+		g := f.parseGroup(raw)
+		per := int(f.sb.inodesPerGroup)
+		inUse := per - int(g.itableUnused)
+		if g.flags&groupInodeUninit != 0 {
+			clear(bitmap)
+			inUse = 0
+			if g.itableUnused != uint32(per) {
+				c.inGroup(group, "%d unused inodes, but the inode bitmap is not initialised", g.itableUnused)
+			}
+		} else {
+			if !c.read(bitmap, g.inodeBitmap) {
+				return
+			}
+			c.bitmapChecksum(group, "inode", bitmap[:per/8], g.inodeBitmapCsum)
+			c.padding(group, "inode", bitmap, per)
+		}
+		used := onesIn(bitmap, per)
+		if onesIn(bitmap, inUse) != used {
+			c.inGroup(group, "inodes are in use among the last %d, which were never used", g.itableUnused)
+		}
+		if int(g.freeInodes) != per-used {
+			c.inGroup(group, "%d free inodes, want %d", g.freeInodes, per-used)
+		}
+		if dirs := c.inodeTable(group, g, bitmap, inUse); dirs != int(g.usedDirs) {
+			c.inGroup(group, "%d directories, want %d", g.usedDirs, dirs)
+		}
+	}
+}
+
+// inodeTable checks the first count inodes of a group and gives the number of
+// directories.
+func (c *checker) inodeTable(group uint32, g group, bitmap []byte, count int) int {
+	f := c.f
+	size := f.sb.inodeSize
+	buf := make([]byte, max(f.sb.blockSize, 64<<10))
+	per := len(buf) / size
+	dirs := 0
+	for first := 0; first < count; first += per {
+		blocks := (min(per, count-first)*size + f.sb.blockSize - 1) / f.sb.blockSize
+		part := buf[:blocks*f.sb.blockSize]
+		if !c.read(part, g.inodeTable+uint64(first*size/f.sb.blockSize)) {
+			return dirs
+		}
+		for i := range min(per, count-first) {
+			index := first + i
+			ino := group*f.sb.inodesPerGroup + uint32(index) + 1
+			if c.inode(ino, part[i*size:(i+1)*size], bitmap[index/8]>>(index%8)&1 != 0) {
+				dirs++
+			}
+			if c.err != nil {
+				return dirs
+			}
+		}
+	}
+	return dirs
+}
+
+// inode checks one inode and claims its blocks; it is true for a directory
+// in use.
+func (c *checker) inode(ino uint32, raw []byte, used bool) bool {
+	f := c.f
+	reserved := ino < f.sb.firstIno && ino != rootIno
+	if allZero(raw) {
+		if used && !reserved {
+			c.inInode(ino, "in use in the bitmap, but empty")
+		}
+		return false
+	}
+	if !f.inodeChecksumOK(ino, raw) {
+		c.inInode(ino, "bad checksum")
+	}
+	nlink := le16(raw, 0x1a)
+	if !used {
+		if nlink != 0 {
+			c.inInode(ino, "has %d links, but is free in the bitmap", nlink)
+		}
+		return false
+	}
+	if nlink == 0 && !reserved {
+		c.inInode(ino, "in use in the bitmap, but has no links")
+	}
+	st := inodeState{nlink: nlink, kind: raw[1] >> 4}
+	if reserved || c.isHidden(ino) {
+		st.marks |= markHidden
+	}
+	n, err := f.parseInode(ino, raw)
+	if err != nil {
+		c.add(Problem{Ino: ino, Where: "inode table", Text: err.Error()})
+		st.marks |= markBad
+	} else if !c.content(n) {
+		st.marks |= markBad
+	}
+	if st.kind != 0 {
+		c.states.put(ino, st)
+	}
+	return st.kind == modeDir>>12
+}
+
+// isHidden is true for inodes that no directory names though they are not
+// below s_first_ino.
+func (c *checker) isHidden(ino uint32) bool {
+	s := c.f.sb
+	return ino == s.journalInum && s.compat&compatHasJournal != 0 ||
+		ino == s.quotaInums[0] || ino == s.quotaInums[1] || ino == s.quotaInums[2] ||
+		ino == s.orphanFileInum && s.compat&compatOrphanFile != 0
+}
+
+const (
+	badBlocksIno = 1
+	resizeIno    = 7
+)
+
+// content checks the fields of an inode in use, and claims its blocks. It is
+// false where they are not to be read.
+func (c *checker) content(n *Inode) bool {
+	if n.dtime != 0 && n.Nlink != 0 {
+		c.inInode(n.Ino, "in use, but has a deletion time")
+	}
+	for _, t := range []Time{n.Atime, n.Mtime, n.Ctime, n.Crtime} {
+		if t.Nsec >= 1e9 {
+			c.inInode(n.Ino, "a time with %d nanoseconds", t.Nsec)
+			break
+		}
+	}
+	if n.extraIsize == 0 && c.f.sb.inodeSize > goodOldInodeSize && n.Ino >= c.f.sb.firstIno && c.f.sb.metadataCsum() {
+		c.inInode(n.Ino, "no room for the upper half of its checksum")
+	}
+	if err := n.readable(); err != nil {
+		c.inInode(n.Ino, "flags %#x", n.Flags)
+		return false
+	}
+	w := blockWalk{c: c, n: n, contiguous: true}
+	switch {
+	case n.Ino == resizeIno && c.f.sb.compat&compatResizeInode != 0:
+		w.resizeInode()
+	case n.Ino == badBlocksIno:
+		w.blockMap()
+	case n.hasBlocks() && n.Flags&flagExtents != 0:
+		w.extents()
+	case n.hasBlocks():
+		w.blockMap()
+	}
+	c.kind(n, &w)
+	want := int64(w.blocks)
+	if n.fileACL != 0 {
+		want++
+	}
+	if want *= int64(c.f.sb.blockSize / 512); !w.bad && n.Blocks != want {
+		c.inInode(n.Ino, "i_blocks is %d, want %d", n.Blocks, want)
+	}
+	c.inodeXattrs(n)
+	return !w.bad
+}
+
+// kind checks what the type of an inode asks of size, flags and blocks.
+func (c *checker) kind(n *Inode, w *blockWalk) {
+	bs := int64(c.f.sb.blockSize)
+	zeroFrom := func(off int, what string) {
+		if !allZero(n.iblock[off:]) {
+			c.inInode(n.Ino, "%s with data in i_block", what)
+		}
+		if n.Size != 0 {
+			c.inInode(n.Ino, "%s with a size of %d", what, n.Size)
+		}
+		if n.Flags&(flagExtents|flagIndex|FlagImmutable|FlagAppend) != 0 {
+			c.inInode(n.Ino, "%s with flags %#x", what, n.Flags)
+		}
+	}
+	switch n.Mode & modeType {
+	case modeRegular:
+		if n.Ino != resizeIno && n.Flags&flagVerity == 0 && w.written > 0 && n.Size < int64(w.written-1)*bs {
+			c.inInode(n.Ino, "size %d, but data in block %d", n.Size, w.written-1)
+		}
+	case modeDir:
+		if n.Size == 0 || n.Size%bs != 0 || !w.bad && (!w.contiguous || w.written != uint64(n.Size/bs)) {
+			c.inInode(n.Ino, "directory of %d bytes, with %d blocks mapped", n.Size, w.data)
+			w.bad = w.bad || n.Size == 0
+		}
+	case modeSymlink:
+		c.symlink(n, w)
+	case modeChar, modeBlock:
+		if le32(n.iblock[:], 0) != 0 {
+			zeroFrom(4, "device")
+		} else {
+			zeroFrom(8, "device")
+		}
+	case modeFIFO, modeSocket:
+		zeroFrom(0, "fifo or socket")
+	default:
+		if n.Mode != 0 || n.Ino >= c.f.sb.firstIno || n.Ino == rootIno {
+			c.inInode(n.Ino, "mode %#o", n.Mode)
+		}
+	}
+	if n.Ino == rootIno && !n.IsDir() {
+		c.inInode(n.Ino, "the root is not a directory")
+	}
+}
+
+// symlink checks that the target is as long as the size says, without a NUL.
+func (c *checker) symlink(n *Inode, w *blockWalk) {
+	if n.fast && n.Flags&flagExtents != 0 {
+		c.inInode(n.Ino, "symlink in the inode, but with extents")
+	}
+	if !n.fast && (!w.contiguous || w.data != 1) {
+		c.inInode(n.Ino, "symlink with %d blocks", w.data)
+		return
+	}
+	if n.Size == 0 {
+		c.inInode(n.Ino, "symlink without a target")
+		return
+	}
+	if w.bad {
+		return
+	}
+	target, err := c.f.Readlink(n)
+	if err != nil {
+		c.inInode(n.Ino, "symlink: %v", err)
+		return
+	}
+	if bytes.IndexByte([]byte(target), 0) >= 0 {
+		c.inInode(n.Ino, "symlink with a NUL in its target")
+	}
+	if n.fast && n.iblock[n.Size] != 0 {
+		c.inInode(n.Ino, "symlink without a NUL behind its %d bytes", n.Size)
+	}
+}
