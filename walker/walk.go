@@ -77,7 +77,6 @@ type walker struct {
 	link  []byte       // readlink
 	attrs []Xattr      // entry.Xattrs, used again
 	data  []Range      // entry.Data, used again
-	now   *frame       // whose names are being visited
 	drop  func(string) // counts an attribute that is not taken
 	hard  linkMap      // files with several links
 	swap  map[identity]bool
