@@ -148,6 +148,9 @@ func identityOf(f *os.File) (identity, error) {
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
 		return identity{}, &fs.PathError{Op: "fstat", Path: f.Name(), Err: err}
 	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return identity{}, fmt.Errorf("%s: %w", f.Name(), ErrReplaced)
+	}
 	mtime, _ := ondisk.NewStamp(st.Mtim.Sec, uint32(st.Mtim.Nsec))
 	ctime, _ := ondisk.NewStamp(st.Ctim.Sec, uint32(st.Ctim.Nsec))
 	return identity{st.Ino, st.Size, mtime, ctime}, nil

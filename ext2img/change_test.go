@@ -1,0 +1,167 @@
+package ext2img_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"purebundle/ext2img"
+	"purebundle/ext2img/imgtest"
+)
+
+// noise is n bytes that do not compress, the same for the same seed.
+func noise(seed int64, n int) []byte {
+	b := make([]byte, n)
+	rand.New(rand.NewSource(seed)).Read(b)
+	return b
+}
+
+// TestChanges changes a file after the walk: the image must hold what was
+// read, stay clean, and say so.
+func TestChanges(t *testing.T) {
+	imgtest.RequireRoot(t)
+	const small, large = 10_000, 25 << 20 // in one part, over three
+	must := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	cases := []struct {
+		name   string
+		change func(file string)
+		kind   ext2img.Kind
+		after  func(before []byte) []byte // nil: absent
+	}{
+		{"vanishes", func(f string) { must(os.Remove(f)) }, ext2img.Vanished, nil},
+		{"shrinks", func(f string) { must(os.Truncate(f, 5000)) }, ext2img.Shrunk, func(b []byte) []byte { return b[:5000] }},
+		{"empties", func(f string) { must(os.Truncate(f, 0)) }, ext2img.Shrunk, func([]byte) []byte { return nil }},
+		{"grows", func(f string) {
+			w, err := os.OpenFile(f, os.O_APPEND|os.O_WRONLY, 0)
+			must(err)
+			_, err = w.Write(noise(9, 7000))
+			must(errors.Join(err, w.Close()))
+		}, ext2img.Grown, func(b []byte) []byte { return b }},
+		{"is rewritten", func(f string) {
+			w, err := os.OpenFile(f, os.O_WRONLY, 0)
+			must(err)
+			_, err = w.WriteAt([]byte("new"), 4000)
+			must(errors.Join(err, w.Close()))
+		}, ext2img.Rewritten, func(b []byte) []byte {
+			b = bytes.Clone(b)
+			copy(b[4000:], "new")
+			return b
+		}},
+		{"is replaced by a smaller one", func(f string) {
+			must(os.WriteFile(f+"~", noise(7, 3000), 0o600))
+			must(os.Rename(f+"~", f))
+		}, ext2img.Replaced, func([]byte) []byte { return noise(7, 3000) }},
+		{"becomes a directory", func(f string) {
+			must(os.Remove(f))
+			must(os.Mkdir(f, 0o755))
+		}, ext2img.Replaced, nil},
+	}
+	for _, c := range cases {
+		for _, size := range []int{small, large} {
+			t.Run(fmt.Sprintf("%s/%d", c.name, size), func(t *testing.T) {
+				dir := t.TempDir()
+				content := noise(int64(size), size)
+				file := filepath.Join(dir, "file")
+				must(os.WriteFile(filepath.Join(dir, "before"), content[:100], 0o644))
+				must(os.WriteFile(file, content, 0o644))
+				must(os.Link(file, filepath.Join(dir, "link")))
+				must(os.WriteFile(filepath.Join(dir, "other"), content[:6000], 0o644))
+				m := layout(t, dir, params())
+				c.change(file)
+				image, report := write(t, m)
+				if len(report.Changes) != 1 || report.Changes[0].Kind != c.kind || report.Changes[0].Path != "/file" {
+					t.Errorf("changes %v, want one: /file %s", report.Changes, c.kind)
+				}
+				imgtest.Fsck(t, image)
+				mnt := imgtest.Mount(t, image)
+				for _, name := range []string{"file", "link"} {
+					got, err := os.ReadFile(filepath.Join(mnt, name))
+					switch {
+					case c.after == nil && !errors.Is(err, os.ErrNotExist):
+						t.Errorf("%s: %d bytes, %v; want none", name, len(got), err)
+					case c.after != nil && (err != nil || !bytes.Equal(got, c.after(content))):
+						t.Errorf("%s: %d bytes, %v; want %d", name, len(got), err, len(c.after(content)))
+					}
+				}
+				if got, err := os.ReadFile(filepath.Join(mnt, "other")); err != nil || !bytes.Equal(got, content[:6000]) {
+					t.Errorf("other: %d bytes, %v", len(got), err)
+				}
+			})
+		}
+	}
+}
+
+// TestUnreadable gives EIO for one of many files.
+func TestUnreadable(t *testing.T) {
+	imgtest.RequireRoot(t)
+	dir := t.TempDir()
+	for i := range 300 {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%03d", i)), noise(int64(i), i*10), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := ext2img.NewBuilder(params())
+	addTree(t, b, dir)
+	m, err := b.Layout(func(path string) (*os.File, error) {
+		if path == "/150" {
+			return nil, &os.PathError{Op: "open", Path: path, Err: syscall.EIO}
+		}
+		return os.Open(dir + path)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, report := write(t, m)
+	if len(report.Changes) != 1 || report.Changes[0].Kind != ext2img.Unreadable || !report.Changes[0].Kind.Lost() {
+		t.Errorf("changes %v, want /150 unreadable", report.Changes)
+	}
+	imgtest.Fsck(t, image)
+	if err := os.Remove(filepath.Join(dir, "150")); err != nil {
+		t.Fatal(err)
+	}
+	imgtest.Compare(t, dir, imgtest.Mount(t, image), imgtest.CompareOptions{
+		Stat: nil, Scope: func(p string) imgtest.Scope { return imgtest.Full }, NoMtime: true,
+	})
+}
+
+// TestTight fills images of given sizes to the brim: it fits, or the error says
+// which size does, and that one does.
+func TestTight(t *testing.T) {
+	imgtest.RequireRoot(t)
+	for _, files := range [][]int{{1 << 20, 1 << 20}, {5 << 20}, {3 << 20, 12 << 20, 100}, {30 << 20, 4096, 4097}} {
+		for _, size := range []int64{10 << 20, 11 << 20, 20 << 20, 25<<20 + 4096, 50 << 20} {
+			t.Run(fmt.Sprint(files, size), func(t *testing.T) {
+				dir := t.TempDir()
+				for i, n := range files {
+					if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), noise(int64(n), n), 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+				p := params()
+				p.Size = size
+				b := ext2img.NewBuilder(p)
+				addTree(t, b, dir)
+				_, err := b.Layout(nil)
+				var small *ext2img.TooSmallError
+				if errors.As(err, &small) {
+					if small.Need <= size {
+						t.Fatalf("needs %d, which is not more than %d", small.Need, size)
+					}
+					p.Size = small.Need
+				} else if err != nil {
+					t.Fatal(err)
+				}
+				roundTrip(t, dir, p)
+			})
+		}
+	}
+}
