@@ -18,7 +18,7 @@ import (
 )
 
 // need skips a test that lacks a tool or privilege; where CI runs, that is a failure.
-func need(t *testing.T, ok bool, why string) {
+func need(t testing.TB, ok bool, why string) {
 	t.Helper()
 	if ok {
 		return
@@ -29,7 +29,7 @@ func need(t *testing.T, ok bool, why string) {
 	t.Skip(why)
 }
 
-func needTool(t *testing.T, names ...string) {
+func needTool(t testing.TB, names ...string) {
 	t.Helper()
 	for _, name := range names {
 		_, err := exec.LookPath(name)
