@@ -13,9 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// guards are the modes that every tree is walked in.
-func guards() map[string]mode {
-	return map[string]mode{"clone": cloneMode, "openat2": openat2Mode, "plain": plainMode}
+// guard is a mode that every tree is walked in.
+type guard struct {
+	name string
+	mode mode
+}
+
+func guards() []guard {
+	return []guard{{"clone", cloneMode}, {"openat2", openat2Mode}, {"plain", plainMode}}
 }
 
 // result is a finished walk.
@@ -68,6 +73,9 @@ func (r *result) lines() []string {
 		if covered[p] {
 			e = Entry{Path: p, Mode: e.Mode & unix.S_IFMT, Size: e.Size}
 		}
+		if e.Mode&unix.S_IFMT == unix.S_IFLNK {
+			e.Atime = Time{} // readlink moves it where there is no clone
+		}
 		e.Dev = 0 // differs for overlays and subvolumes between a clone and its origin
 		out = append(out, fmt.Sprintf("%+v", e))
 	}
@@ -78,9 +86,9 @@ func (r *result) lines() []string {
 func walkAll(t *testing.T, source string, opt Options) *result {
 	t.Helper()
 	results := make(map[string]*result)
-	for name, m := range guards() {
-		opt.mode = m
-		results[name] = walk(t, source, opt)
+	for _, g := range guards() {
+		opt.mode = g.mode
+		results[g.name] = walk(t, source, opt)
 	}
 	want := results["clone"]
 	for name, got := range results {
@@ -116,12 +124,12 @@ func diff(t testing.TB, what string, got, want []string) {
 	}
 	for _, l := range got {
 		if !slices.Contains(want, l) {
-			t.Errorf("%s: unexpected %q", what, l)
+			t.Errorf("%s: unexpected %.400q", what, l)
 		}
 	}
 	for _, l := range want {
 		if !slices.Contains(got, l) {
-			t.Errorf("%s: missing %q", what, l)
+			t.Errorf("%s: missing %.400q", what, l)
 		}
 	}
 	if !t.Failed() {

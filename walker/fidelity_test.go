@@ -1,0 +1,333 @@
+package walker
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/pkg/xattr"
+	"golang.org/x/sys/unix"
+)
+
+// zooTree has an entry of every kind.
+func zooTree(t testing.TB) string {
+	dir := makeTree(t, t.TempDir(), "dir/sub/file=text", "empty=", "target -> dir/sub", "dangling -> /no where\n", "z/", "z!=sorts before what is in z")
+	p := func(name string) string { return filepath.Join(dir, name) }
+	must(t, os.Symlink(strings.Repeat("x", 4095), p("long")))
+	must(t, unix.Mknod(p("fifo"), unix.S_IFIFO|0o600, 0))
+	must(t, unix.Mknod(p("char"), unix.S_IFCHR|0o640, int(unix.Mkdev(300, 70000))))
+	must(t, unix.Mknod(p("block"), unix.S_IFBLK|0o600, int(unix.Mkdev(7, 1))))
+	must(t, unix.Mknod(p("socket"), unix.S_IFSOCK|0o755, 0))
+	must(t, os.WriteFile(p("latin1-\xe9\xff\n\\"), []byte("x"), 0o600))
+	must(t, os.WriteFile(p(strings.Repeat("n", 255)), nil, 0o600))
+	must(t, os.Link(p("dir/sub/file"), p("a-link")))
+	must(t, os.Link(p("dir/sub/file"), p("z/link")))
+	must(t, os.Link(p("fifo"), p("fifo2")))
+	must(t, os.Link(p("dangling"), p("dangling2")))
+	must(t, os.Chown(p("empty"), 100000, 4294967294))
+	must(t, os.Chmod(p("empty"), 0o777|os.ModeSetuid|os.ModeSetgid))
+	must(t, os.Chmod(p("z"), 0o700|os.ModeSticky))
+	must(t, os.Lchown(p("target"), 70000, 70001))
+	for i, name := range []string{"empty", "dangling", "z", "fifo"} {
+		ts := unix.Timespec{Sec: int64(i-2) * 1_000_000_000, Nsec: 123456789 + int64(i)}
+		must(t, unix.UtimesNanoAt(unix.AT_FDCWD, p(name), []unix.Timespec{ts, ts}, unix.AT_SYMLINK_NOFOLLOW))
+	}
+	return dir
+}
+
+// TestAgainstFind compares every entry with what find(1) prints.
+func TestAgainstFind(t *testing.T) {
+	needRoot(t)
+	dir := zooTree(t)
+	res := walkAll(t, dir, Options{})
+	out := run(t, "find", dir, "-printf", `%P\0%y\0%m\0%U\0%G\0%s\0%n\0%i\0%A@\0%T@\0%C@\0%l\0`)
+	fields := strings.Split(strings.TrimSuffix(out, "\x00"), "\x00")
+	kinds := map[uint32]string{
+		unix.S_IFREG: "f", unix.S_IFDIR: "d", unix.S_IFLNK: "l", unix.S_IFIFO: "p", unix.S_IFSOCK: "s", unix.S_IFCHR: "c", unix.S_IFBLK: "b",
+	}
+	seen := 0
+	for f := range slices.Chunk(fields, 12) {
+		e := res.entries["/"+f[0]]
+		if e == nil {
+			t.Errorf("missing %q", f[0])
+			continue
+		}
+		seen++
+		size := f[5]
+		if f[1] != "f" && f[1] != "l" {
+			size = "0"
+		}
+		stamp := func(ts Time) string { return fmt.Sprintf("%d.%09d0", ts.Sec, ts.Nsec) }
+		want := []string{f[1], f[2], f[3], f[4], size, f[6], f[7], f[8], f[9], f[10], f[11]}
+		got := []string{
+			kinds[e.Mode&unix.S_IFMT], strconv.FormatUint(uint64(e.Mode&0o7777), 8), fmt.Sprint(e.UID), fmt.Sprint(e.GID), fmt.Sprint(e.Size),
+			fmt.Sprint(e.Nlink), fmt.Sprint(e.Ino), stamp(e.Atime), stamp(e.Mtime), stamp(e.Ctime), e.Target,
+		}
+		for i := range want {
+			if i == 7 && f[1] == "l" || e.Mtime.Sec < 0 && i >= 7 && i <= 9 { // reading a link touches it; find prints -1.5 s as -2.5
+				continue
+			}
+			if got[i] != want[i] {
+				t.Errorf("%q: field %d is %q, find says %q", f[0], i, got[i], want[i])
+			}
+		}
+	}
+	if seen != len(res.order) {
+		t.Errorf("%d entries, find has %d", len(res.order), seen)
+	}
+	if c := res.entries["/char"]; c.Major != 300 || c.Minor != 70000 {
+		t.Errorf("char: %d,%d", c.Major, c.Minor)
+	}
+	if e := res.entries["/empty"]; e.Atime != (Time{-2_000_000_000, 123456789}) {
+		t.Errorf("time before 1970: %v", e.Atime)
+	}
+	if res.entries["/empty"].Btime == (Time{}) {
+		t.Error("no birth time")
+	}
+}
+
+func TestOrder(t *testing.T) {
+	dir := makeTree(t, t.TempDir(), "b/2", "b/1/x", "b!", "b0", "a", "c/")
+	res := walk(t, dir, Options{})
+	want := []string{"/", "/a", "/b", "/b/1", "/b/1/x", "/b/2", "/b!", "/b0", "/c"}
+	if !slices.Equal(res.order, want) {
+		t.Errorf("got %q", res.order)
+	}
+}
+
+func TestHardLinks(t *testing.T) {
+	needRoot(t)
+	res := walkAll(t, zooTree(t), Options{})
+	for p, want := range map[string]string{
+		"/a-link": "", "/dir/sub/file": "/a-link", "/z/link": "/a-link", "/fifo": "", "/fifo2": "/fifo", "/dangling2": "/dangling", "/empty": "", "/z": "",
+	} {
+		if got := res.entries[p].Link; got != want {
+			t.Errorf("%s: link %q, want %q", p, got, want)
+		}
+	}
+	// The first name left out: the next one is the file.
+	res = walkAll(t, zooTree(t), Options{Exclude: []string{"/a-link"}})
+	if got := res.entries["/z/link"].Link; got != "/dir/sub/file" {
+		t.Errorf("link %q", got)
+	}
+}
+
+func TestXattrs(t *testing.T) {
+	needRoot(t)
+	dir := zooTree(t)
+	acl := []byte{2, 0, 0, 0, 1, 0, 7, 0, 255, 255, 255, 255, 2, 0, 4, 0, 232, 3, 0, 0, 4, 0, 5, 0, 255, 255, 255, 255,
+		16, 0, 5, 0, 255, 255, 255, 255, 32, 0, 5, 0, 255, 255, 255, 255}
+	capability := []byte{1, 0, 0, 2, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+	big := bytes.Repeat([]byte("big"), 1000)
+	set := map[string][]Xattr{
+		"/":               {{"user.top", []byte("1")}},
+		"/dir":            {{"system.posix_acl_access", acl}, {"system.posix_acl_default", acl}, {"trusted.dir", nil}},
+		"/empty":          {{"security.capability", capability}, {"user.a", []byte{0}}, {"user.b", big}, {"user.\xff\xfe", []byte("name")}},
+		"/char":           {{"trusted.device", []byte("c")}},
+		"/fifo":           {{"security.test", []byte("f")}},
+		"/socket":         {{"trusted.socket", []byte("s")}},
+		"/target":         {{"trusted.link", []byte("on the link")}},
+		"/latin1-\xe9\xff\n\\": {{"user.x", []byte("y")}},
+	}
+	for p, list := range set {
+		for _, x := range list {
+			must(t, xattr.LSet(filepath.Join(dir, p), x.Name, x.Value))
+		}
+	}
+	must(t, xattr.LSet(filepath.Join(dir, "z"), "trusted.overlay.opaque", []byte("y")))
+	must(t, xattr.LSet(filepath.Join(dir, "z!"), "trusted.overlay.origin", []byte("y")))
+	res := walkAll(t, dir, Options{})
+	for p, e := range res.entries {
+		want := set[p]
+		same := slices.EqualFunc(e.Xattrs, want, func(a, b Xattr) bool { return a.Name == b.Name && bytes.Equal(a.Value, b.Value) })
+		if !same && e.Link == "" && p != "/fifo2" {
+			t.Errorf("%q: %q, want %q", p, e.Xattrs, want)
+		}
+	}
+	if len(res.Warnings) != 1 || res.Warnings[0].Count != 2 || res.Warnings[0].Path != "/z" {
+		t.Errorf("warnings: %+v", res.Warnings)
+	}
+}
+
+func TestRefuseXattr(t *testing.T) {
+	for name, taken := range map[string]bool{
+		"user.x": true, "trusted.x": true, "trusted.overlayx": true, "security.selinux": true, "security.capability": true, "security.ima": true,
+		"system.posix_acl_access": true, "system.posix_acl_default": true,
+		"security.evm": false, "trusted.overlay.redirect": false, "btrfs.compression": false, "system.nfs4_acl": false, "system.ntfs_acl": false,
+		"system.cifs_acl": false, "lustre.lov": false, "ceph.dir.layout": false, "os2.x": false, "nodot": false,
+	} {
+		if got := refuseXattr(name) == ""; got != taken {
+			t.Errorf("%s: taken %v", name, got)
+		}
+	}
+}
+
+func TestFlags(t *testing.T) {
+	needRoot(t)
+	dir := makeTree(t, t.TempDir(), "i", "a", "d/", "plain")
+	for name, attr := range map[string]string{"i": "+i", "a": "+a", "d": "+d"} {
+		p := filepath.Join(dir, name)
+		run(t, "chattr", attr, p)
+		t.Cleanup(func() { run(t, "chattr", "-ia", p) })
+	}
+	res := walkAll(t, dir, Options{})
+	for p, want := range map[string]uint32{"/i": FlagImmutable, "/a": FlagAppend, "/d": FlagNodump, "/plain": 0} {
+		if got := res.entries[p].Flags; got != want {
+			t.Errorf("%s: flags %#x, want %#x", p, got, want)
+		}
+	}
+}
+
+func TestSparse(t *testing.T) {
+	dir := t.TempDir()
+	const block = 64 << 10 // bytes; holes of at least this on the file systems that tests run on
+	write := func(name string, size int64, at ...int64) {
+		f, err := os.Create(filepath.Join(dir, name))
+		must(t, err)
+		defer f.Close()
+		must(t, f.Truncate(size))
+		for _, off := range at {
+			_, err := f.WriteAt(bytes.Repeat([]byte("d"), block), off)
+			must(t, err)
+		}
+	}
+	write("full", block, 0)
+	write("hole", 10*block)
+	write("tail", 10*block, 9*block)
+	write("head", 10*block+1, 0)
+	write("ends", 5<<40, 0, 5<<40-block)
+	write("comb", 8*block, 0, 2*block, 4*block, 6*block)
+	write("short", 3)
+	write("none", 0)
+	for _, g := range guards() {
+		t.Run(g.name, func(t *testing.T) {
+			if g.mode == cloneMode {
+				needRoot(t)
+			}
+			res := walk(t, dir, Options{mode: g.mode})
+			for p, want := range map[string][]Range{
+				"/full": nil, "/none": nil, "/hole": {}, "/short": {}, "/tail": {{9 * block, block}}, "/head": {{0, block}},
+				"/ends": {{0, block}, {5<<40 - block, block}},
+				"/comb": {{0, block}, {2 * block, block}, {4 * block, block}, {6 * block, block}},
+			} {
+				got := res.entries[p].Data
+				if !slices.Equal(got, want) || (got == nil) != (want == nil) {
+					t.Errorf("%s: %v, want %v", p, got, want)
+				}
+			}
+		})
+	}
+}
+
+// TestAtime reads everything there is and looks whether anybody can tell.
+func TestAtime(t *testing.T) {
+	needRoot(t)
+	for _, g := range guards() {
+		t.Run(g.name, func(t *testing.T) {
+			dir := zooTree(t)
+			old := unix.Timespec{Sec: 1_000_000_000}
+			var all []string
+			must(t, filepath.WalkDir(dir, func(p string, _ os.DirEntry, err error) error {
+				all = append(all, p)
+				return err
+			}))
+			for _, p := range all {
+				must(t, unix.UtimesNanoAt(unix.AT_FDCWD, p, []unix.Timespec{old, {Sec: old.Sec + 1}}, unix.AT_SYMLINK_NOFOLLOW))
+			}
+			mountFS(t, dir, dir, "", unix.MS_BIND, "")
+			must(t, unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_STRICTATIME, "")) // every read counts
+			res := walk(t, dir, Options{mode: g.mode})
+			for p, e := range res.entries {
+				if e.Mode&unix.S_IFMT == unix.S_IFREG {
+					f, err := res.Open(p)
+					must(t, err)
+					_, err = io.Copy(io.Discard, f)
+					must(t, err)
+					must(t, f.Close())
+				}
+			}
+			for p, e := range res.entries {
+				if e.Mode&unix.S_IFMT == unix.S_IFLNK && g.mode != cloneMode {
+					continue // readlink(2) has no way to leave it alone
+				}
+				var st unix.Stat_t
+				must(t, unix.Lstat(filepath.Join(dir, p), &st))
+				if st.Atim != old {
+					t.Errorf("%q: access time is %v", p, st.Atim)
+				}
+			}
+		})
+	}
+}
+
+// TestDeep walks far beyond PATH_MAX and beyond the number of directories that stay open, and opens what lies at the bottom.
+func TestDeep(t *testing.T) {
+	dir := t.TempDir()
+	const depth = 300
+	fd, err := unix.Open(dir, unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	must(t, err)
+	name := strings.Repeat("d", 99)
+	var want []string
+	p := ""
+	for range depth {
+		must(t, unix.Mkdirat(fd, name, 0o755))
+		next, err := unix.Openat(fd, name, unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		must(t, err)
+		file, err := unix.Openat(fd, "file", unix.O_CREAT|unix.O_WRONLY|unix.O_CLOEXEC, 0o644)
+		must(t, err)
+		_, err = unix.Write(file, []byte(strconv.Itoa(len(p))))
+		must(t, err)
+		unix.Close(file)
+		unix.Close(fd)
+		want = append(want, p+"/file")
+		fd = next
+		p += "/" + name
+	}
+	unix.Close(fd)
+	for _, g := range guards() {
+		t.Run(g.name, func(t *testing.T) {
+			if g.mode == cloneMode {
+				needRoot(t)
+			}
+			res := walk(t, dir, Options{mode: g.mode})
+			if len(res.order) != 1+2*depth || len(res.Unreadable) > 0 || len(res.Vanished) > 0 {
+				t.Fatalf("%d entries, unreadable %v, vanished %v", len(res.order), res.Unreadable, res.Vanished)
+			}
+			if last := res.order[len(res.order)-1]; last != "/file" {
+				t.Errorf("last is %q", last)
+			}
+			for _, w := range want {
+				f, err := res.Open(w)
+				must(t, err)
+				b, err := io.ReadAll(f)
+				must(t, err)
+				f.Close()
+				if string(b) != strconv.Itoa(len(w)-len("/file")) {
+					t.Fatalf("content of the file at depth %d is %q", len(w)/100, b)
+				}
+			}
+		})
+	}
+}
+
+// TestManyNames needs several buffers of names.
+func TestManyNames(t *testing.T) {
+	dir := t.TempDir()
+	var want []string
+	for i := range 12_000 {
+		n := fmt.Sprintf("%c%d-%s", 'a'+i%26, i, strings.Repeat("n", 20))
+		must(t, unix.Mknod(filepath.Join(dir, n), unix.S_IFREG|0o600, 0))
+		want = append(want, "/"+n)
+	}
+	slices.Sort(want)
+	res := walk(t, dir, Options{})
+	if !slices.Equal(res.order[1:], want) {
+		t.Errorf("%d names, or their order, differ", len(res.order))
+	}
+}
