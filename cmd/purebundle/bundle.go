@@ -208,12 +208,20 @@ func bundle(ctx context.Context, a *app, cfg *bundleConfig) error {
 	if err := checkDest(cfg.source, cfg.dest); err != nil {
 		return err
 	}
+	// Patterns, --cross and SOURCE's own mount are checked before DEST is touched.
+	mounts, err := walker.Mounts(cfg.source, cfg.walk)
+	if err != nil {
+		return err
+	}
 	if a.quiet {
 		cfg.progress = progressNone
 	}
 	a.jsonErrors = cfg.progress == progressJSON
 	r := &bundleRun{app: a, cfg: cfg, ui: newUI(a.stderr, cfg.progress)}
 	defer r.ui.close()
+	if a.verbose {
+		r.sayMounts(mounts)
+	}
 	if cfg.dryRun {
 		return r.dryRun(ctx)
 	}

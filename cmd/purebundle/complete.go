@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -37,6 +38,44 @@ func completeBundles(_ *cobra.Command, args []string, word string) ([]string, co
 			found = append(found, dir+e.Name()+"/")
 		case strings.HasSuffix(e.Name(), chunk.ManifestName("")):
 			found = append(found, dir+e.Name())
+		}
+	}
+	return found, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+}
+
+// maxCompletions is how many names a completion offers.
+const maxCompletions = 1000
+
+// completeInside completes BUNDLE, and after it paths inside the image.
+func completeInside(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		return completeBundles(cmd, args, word)
+	}
+	prefix, _ := cmd.Flags().GetString("prefix")
+	fs, err := openInside(args[0], prefix)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	defer fs.close()
+	dir, base := path.Split(word)
+	n, err := fs.Resolve(dir)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	if dir == "" {
+		dir = "/"
+	}
+	var found []string
+	for e, err := range fs.ReadDir(n) {
+		if err != nil || len(found) == maxCompletions {
+			break
+		}
+		if strings.HasPrefix(e.Name, base) && printable(e.Name) == e.Name {
+			name := dir + e.Name
+			if e.Type == 2 {
+				name += "/"
+			}
+			found = append(found, name)
 		}
 	}
 	return found, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
+
+	"purebundle/walker"
 )
 
 // The exit statuses, as --help and the manual say them.
@@ -52,11 +55,12 @@ func withHint(err error, format string, args ...any) error {
 // status gives the exit status for what a command returned.
 func status(err error) int {
 	var usage *usageError
+	var pattern *walker.PatternError
 	var incomplete *incompleteError
 	switch {
 	case err == nil:
 		return statusDone
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &pattern):
 		return statusUsage
 	case errors.As(err, &incomplete):
 		return statusIncomplete
@@ -66,7 +70,11 @@ func status(err error) int {
 }
 
 // report prints the error that ends the run, in the form that progress has.
+// A reader of our output that went away (cat BUNDLE PATH | head) needs no words.
 func (a *app) report(err error) {
+	if errors.Is(err, syscall.EPIPE) {
+		return
+	}
 	if err != nil && a.jsonErrors {
 		writeJSONLine(a.stderr, jsonLine{Event: "error", Text: printable(err.Error()), Hint: printable(hintFor(err))})
 		return

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -36,11 +38,6 @@ func (r *bundleRun) plan(ctx context.Context, leaveOut []string) error {
 	r.began = time.Now()
 	r.params = r.imageParams()
 	r.cfg.walk.LeaveOut = leaveOut
-	if r.app.verbose {
-		if err := r.sayMounts(); err != nil {
-			return err
-		}
-	}
 	r.ui.begin(scanning)
 	builder := ext2img.NewBuilder(r.params)
 	tree, err := walker.Walk(ctx, r.cfg.source, r.cfg.walk, func(e *walker.Entry) error {
@@ -55,12 +52,23 @@ func (r *bundleRun) plan(ctx context.Context, leaveOut []string) error {
 	}
 	r.tree = tree
 	r.sayLeftOut()
-	r.image, err = builder.Layout(tree.Open)
+	r.image, err = builder.Layout(opener(tree))
 	if err != nil {
 		return fmt.Errorf("lay out %s: %w", r.cfg.source, err)
 	}
 	r.counts.DataBytes = r.image.Stats().DataBytes
 	return nil
+}
+
+// opener opens files of the walked tree in the words that ext2img understands.
+func opener(tree *walker.Tree) func(path string) (*os.File, error) {
+	return func(path string) (*os.File, error) {
+		file, err := tree.Open(path)
+		if errors.Is(err, walker.ErrNotRegular) {
+			err = fmt.Errorf("%w: %w", ext2img.ErrReplaced, err)
+		}
+		return file, err
+	}
 }
 
 // met counts one entry of the walk, for the manifest and for the bar.
@@ -109,15 +117,10 @@ func (r *bundleRun) imageParams() ext2img.Params {
 }
 
 // sayMounts prints each mount decision.
-func (r *bundleRun) sayMounts() error {
-	mounts, err := walker.Mounts(r.cfg.source, r.cfg.walk)
-	if err != nil {
-		return err
-	}
+func (r *bundleRun) sayMounts(mounts []walker.Mount) {
 	for _, m := range mounts {
 		r.ui.say(m.Path, mountLine(m))
 	}
-	return nil
 }
 
 // sayLeftOut prints what the walk left out, with -v, and what it could not

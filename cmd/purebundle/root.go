@@ -35,9 +35,6 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
 	root := newRoot(a)
 	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
 
 	err := root.ExecuteContext(ctx)
 	if err != nil && ctx.Err() != nil {
@@ -65,7 +62,9 @@ scratch space, and it reads bundles back: verify, unbundle, ls, cat.`,
 		Args:          cobra.ArbitraryArgs,
 		RunE:          runRoot,
 	}
-	root.CompletionOptions.HiddenDefaultCmd = false
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
 	root.SetVersionTemplate("purebundle {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	root.SetUsageFunc(printUsage)
@@ -94,7 +93,7 @@ func runRoot(cmd *cobra.Command, args []string) error {
 	}
 	if args[0] == "help" {
 		target, _, err := cmd.Find(args[1:])
-		if err != nil || target == nil {
+		if err != nil || target == cmd && len(args) > 1 {
 			return usagef("help %s: no such command", strings.Join(args[1:], " "))
 		}
 		return target.Help()

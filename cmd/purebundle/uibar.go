@@ -106,7 +106,7 @@ func scanText(s snapshot, width int) string {
 func barLine(s snapshot, width int) string {
 	head := s.phase.String()
 	tail := ""
-	room := width - len(head) - len(" 100% [] ")
+	room := width - len(head) - len(" 100% []  ")
 	for _, t := range tails(s) {
 		if room-uniseg.StringWidth(t) >= minBar {
 			tail = t

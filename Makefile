@@ -1,0 +1,68 @@
+# purebundle: build, test, lint, bench, install, release.
+
+VERSION ?= 0.1.0
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
+PREFIX  ?= /usr/local
+LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+BUILD    = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# What the tests call: oracles (e2fsck, rsync, sha256sum), makers of odd trees
+# and mounts, a terminal, and a C compiler for the race detector.
+TEST_PACKAGES = acl attr dmsetup dosfstools e2fsprogs gcc libc6-dev libcap2-bin \
+	mount rsync squashfs-tools tmux xfsprogs
+
+# Most tests mount something. As an ordinary user the tests are built as that
+# user and run by sudo; the environment is kept, with the tools of sbin found.
+SUDO = $(shell test "$$(id -u)" = 0 || command -v sudo)
+ifneq ($(SUDO),)
+EXEC = -exec '$(SUDO) -E env PATH=$(PATH):/usr/sbin:/sbin'
+endif
+export PATH := $(PATH):/usr/sbin:/sbin
+
+.PHONY: all build test test-deps lint bench man install release clean
+.NOTPARALLEL:
+
+all: build
+
+build:
+	$(BUILD) -o purebundle ./cmd/purebundle
+
+# Every test once as it is shipped, and once under the race detector (-short:
+# what takes long there and starts no goroutine of its own runs once only).
+# Where CI is set a skipped test is a failure.
+test:
+	.ci/gotest $(EXEC) -timeout 40m ./...
+	CGO_ENABLED=1 .ci/gotest $(EXEC) -timeout 40m -race -short ./...
+
+test-deps:
+	@missing=; for p in $(TEST_PACKAGES); do \
+	  dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then set -x; $(SUDO) apt-get update && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing; fi
+
+lint:
+	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+man: build
+	rm -rf dist/man
+	./purebundle man dist/man
+
+install: man
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
+	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	install -m 755 purebundle $(DESTDIR)$(PREFIX)/bin/purebundle
+	install -m 644 dist/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	./purebundle completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/purebundle
+	./purebundle completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_purebundle
+	./purebundle completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/purebundle.fish
+
+clean:
+	rm -rf purebundle dist

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"testing"
+
+	"purebundle/ext2img"
+)
+
+func TestParseTime(t *testing.T) {
+	for _, c := range []struct {
+		in   string
+		sec  int64
+		nsec uint32
+		bad  bool
+	}{
+		{in: "@0"}, {in: "@1700000000", sec: 1700000000}, {in: "@-1", sec: -1},
+		{in: "2026-01-31", sec: 1769817600}, {in: "2026-01-31T12:00:00Z", sec: 1769860800},
+		{in: "2026-01-31T12:00:00+02:00", sec: 1769853600}, {in: "2026-01-31 12:00:00", sec: 1769860800},
+		{in: "2026-01-31T12:00:00.25Z", sec: 1769860800, nsec: 250_000_000},
+		{in: "1969-12-31T23:59:59.5Z", sec: -1, nsec: 500_000_000},
+		{in: "1901-12-13T20:45:52Z", sec: -1 << 31}, {in: "1901-12-13T20:45:51Z", bad: true},
+		{in: "2446-05-10T22:38:55Z", sec: 15032385535}, {in: "2446-05-10T22:38:56Z", bad: true},
+		{in: "", bad: true}, {in: "now", bad: true}, {in: "@", bad: true}, {in: "@1.5", bad: true},
+		{in: "@99999999999999999999", bad: true}, {in: "2026-02-30", bad: true}, {in: "1700000000", bad: true},
+	} {
+		got, err := parseTime(c.in)
+		if (err != nil) != c.bad || err == nil && got != (ext2img.Time{Sec: c.sec, Nsec: c.nsec}) {
+			t.Errorf("parseTime(%q) = %v, %v", c.in, got, err)
+		}
+	}
+}
+
+func TestClamp(t *testing.T) {
+	at := func(sec int64, nsec uint32) ext2img.Time { return ext2img.Time{Sec: sec, Nsec: nsec} }
+	c := clock{latest: at(100, 5), set: true}
+	for _, p := range []struct{ in, want ext2img.Time }{
+		{at(0, 0), at(0, 0)}, {at(100, 5), at(100, 5)}, {at(100, 6), at(100, 5)}, {at(100, 4), at(100, 4)},
+		{at(101, 0), at(100, 5)}, {at(-5, 9), at(-5, 9)},
+	} {
+		if got := c.clamp(p.in); got != p.want {
+			t.Errorf("clamp(%v) = %v, want %v", p.in, got, p.want)
+		}
+	}
+	unset := clock{}
+	if got := unset.clamp(at(1<<33, 1)); got != at(1<<33, 1) {
+		t.Errorf("a clock that is not set clamps to %v", got)
+	}
+}
+
+func TestSourceDateEpoch(t *testing.T) {
+	for _, c := range []struct {
+		name, flag, env string
+		want            string
+		bad             bool
+	}{
+		{name: "neither"},
+		{name: "environment", env: "1700000000", want: "@1700000000"},
+		{name: "flag wins", flag: "@5", env: "1700000000", want: "@5"},
+		{name: "nonsense", env: "yesterday", bad: true},
+		{name: "flag hides nonsense", flag: "@5", env: "yesterday", want: "@5"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Setenv(sourceDateEpoch, c.env)
+			var clock clock
+			if c.flag != "" {
+				if err := clock.Set(c.flag); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := clock.fromEnvironment()
+			if (err != nil) != c.bad || err == nil && clock.String() != c.want {
+				t.Errorf("%q, %v; want %q", clock.String(), err, c.want)
+			}
+			if err != nil && status(err) != statusUsage {
+				t.Errorf("status %d, want %d", status(err), statusUsage)
+			}
+		})
+	}
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// call runs the program and gives its exit status and output.
+func call(args ...string) (code int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	code = run(args, strings.NewReader(""), &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+// Each mistake on the command line is status 2, one line of error and one of
+// hint, and leaves DEST alone.
+func TestUsageErrors(t *testing.T) {
+	dest := filepath.Join(t.TempDir(), "dest")
+	for _, c := range []struct {
+		name        string
+		args        []string
+		error, hint string
+	}{
+		{"no arguments", []string{"bundle"}, "SOURCE and DEST needed, 0 arguments given", "usage: purebundle bundle"},
+		{"no DEST", []string{"bundle", "/etc"}, "1 argument given", "usage:"},
+		{"an argument too many", []string{"bundle", "/etc", dest, "more"}, "more: one argument too many", "usage:"},
+		{"unknown command", []string{"bundel", "/etc", dest}, "bundel: unknown command", `did you mean "purebundle bundle"?`},
+		{"hopeless command", []string{"xyzzyplugh"}, "unknown command", "the commands are bundle"},
+		{"near flag", []string{"bundle", "--exlude", "x"}, "unknown flag --exlude", "did you mean --exclude?"},
+		{"hopeless flag", []string{"bundle", "--xyzzyplugh"}, "unknown flag --xyzzyplugh", "purebundle bundle --help"},
+		{"unknown shorthand", []string{"bundle", "-Z"}, "unknown flag -Z", "--help"},
+		{"flag without value", []string{"bundle", "--size"}, "needs an argument", "--help"},
+		{"size of nonsense", []string{"bundle", "--size", "big", "/etc", dest}, "--size big: not a size", "--help"},
+		{"size with unknown unit", []string{"bundle", "-s", "10X", "/etc", dest}, `unknown unit "X"`, "--help"},
+		{"negative size", []string{"bundle", "-s", "-10M", "/etc", dest}, "negative", "--help"},
+		{"size that overflows", []string{"bundle", "-s", "99999999999999999999G", "/etc", dest}, "too large", "--help"},
+		{"absurd size", []string{"bundle", "-s", "60T", "/etc", dest}, "too large", "at most"},
+		{"size below a part", []string{"bundle", "-s", "1M", "/etc", dest}, "too small", "10 MiB"},
+		{"size of zero", []string{"bundle", "-s", "0", "/etc", dest}, "more than zero", "--help"},
+		{"room of nonsense", []string{"bundle", "--free", "a lot", "/etc", dest}, "--free a lot: not a size", "--help"},
+		{"long label", []string{"bundle", "--label", "seventeen-letters", "/etc", dest}, "17 bytes; a label has at most 16", "--help"},
+		{"label long in bytes", []string{"bundle", "--label", "ééééééééé", "/etc", dest}, "18 bytes", "--help"},
+		{"uuid of nonsense", []string{"bundle", "--uuid", "random", "/etc", dest}, "--uuid random: not a UUID", "--help"},
+		{"short uuid", []string{"bundle", "--uuid", "1b4e28ba-2fa1-11d2-883f-0016d3cca42", "/etc", dest}, "not a UUID", "--help"},
+		{"uuid of zeros", []string{"bundle", "--uuid", "00000000-0000-0000-0000-000000000000", "/etc", dest}, "means no UUID", "--help"},
+		{"time of nonsense", []string{"bundle", "--time", "yesterday", "/etc", dest}, "--time yesterday: not a time", "--help"},
+		{"progress of nonsense", []string{"bundle", "--progress", "wheel", "/etc", dest}, "choose auto, bar", "--help"},
+		{"prefix with a slash", []string{"bundle", "-p", "a/b", "/etc", dest}, "prefix", "use letters"},
+		{"empty prefix", []string{"bundle", "-p", "", "/etc", dest}, "is empty", "use letters"},
+		{"pattern", []string{"bundle", "-e", "[", "/etc", dest}, `"["`, ""},
+		{"exclude-from missing", []string{"bundle", "--exclude-from", dest + "/none", "/etc", dest}, "no such file", ""},
+		{"verify without BUNDLE", []string{"verify"}, "BUNDLE needed", "usage: purebundle verify"},
+		{"unbundle without IMAGE", []string{"unbundle", dest}, "BUNDLE and IMAGE needed", "usage: purebundle unbundle"},
+		{"cat without PATH", []string{"cat", dest}, "BUNDLE and PATH needed", "usage: purebundle cat"},
+		{"help of nothing", []string{"help", "nothing"}, "no such command", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			code, stdout, stderr := call(c.args...)
+			lines := strings.Split(strings.TrimSuffix(stderr, "\n"), "\n")
+			if code != statusUsage || stdout != "" {
+				t.Errorf("status %d, stdout %q; want status %d and no output", code, stdout, statusUsage)
+			}
+			if !strings.HasPrefix(lines[0], "purebundle: ") || !strings.Contains(lines[0], c.error) {
+				t.Errorf("error %q, want %q", lines[0], c.error)
+			}
+			switch {
+			case len(lines) > 2:
+				t.Errorf("%d lines:\n%s", len(lines), stderr)
+			case c.hint != "" && (len(lines) < 2 || !strings.HasPrefix(lines[1], "hint: ") || !strings.Contains(lines[1], c.hint)):
+				t.Errorf("hint %q, want %q", lines[1:], c.hint)
+			}
+			if _, err := os.Lstat(dest); err == nil {
+				t.Error("DEST was made")
+			}
+		})
+	}
+}
+
+// Every command has help with a synopsis, an example and the exit statuses, no
+// line of it over 90 columns, and a manual page that says the same.
+func TestHelp(t *testing.T) {
+	dir := t.TempDir()
+	if code, _, stderr := call("man", dir); code != 0 {
+		t.Fatal(stderr)
+	}
+	root := newRoot(&app{})
+	for _, cmd := range append([]*cobra.Command{root}, root.Commands()...) {
+		if cmd.Hidden || cmd.Name() == "completion" {
+			continue
+		}
+		args := []string{cmd.Name(), "--help"}
+		if cmd == root {
+			args = args[1:]
+		}
+		code, stdout, stderr := call(args...)
+		if code != 0 || stderr != "" {
+			t.Errorf("%s: status %d, %s", args, code, stderr)
+		}
+		for _, want := range []string{"Usage:\n  purebundle", "Examples:\n", "Exit status:\n  0  done\n", "--quiet", "--verbose"} {
+			if !strings.Contains(stdout, want) {
+				t.Errorf("%s has no %q", args, want)
+			}
+		}
+		for line := range strings.Lines(stdout) {
+			if len(line) > 93 {
+				t.Errorf("%s: %d columns: %s", args, len(line)-1, line)
+			}
+		}
+		page, err := os.ReadFile(filepath.Join(dir, manName(cmd)+".1"))
+		if err != nil {
+			t.Error(err)
+		}
+		for _, want := range []string{".TH PUREBUNDLE", ".SH NAME\n", ".SH SYNOPSIS\n", ".SH EXAMPLES\n", ".SH EXIT STATUS\n"} {
+			if !bytes.Contains(page, []byte(want)) {
+				t.Errorf("%s has no %q", manName(cmd), want)
+			}
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	code, stdout, _ := call("--version")
+	if code != 0 || !strings.HasPrefix(stdout, "purebundle ") || !strings.Contains(stdout, "commit") || !strings.Contains(stdout, "go1.") {
+		t.Errorf("status %d, %q", code, stdout)
+	}
+}
+
+// The completion scripts are made for all three shells, and complete commands,
+// flags and the values of --progress.
+func TestCompletion(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		if code, stdout, stderr := call("completion", shell); code != 0 || !strings.Contains(stdout, "purebundle") {
+			t.Errorf("%s: status %d, %s", shell, code, stderr)
+		}
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"ver"}, "verify"}, {[]string{"bundle", "--exc"}, "--exclude"}, {[]string{"bundle", "--progress", "p"}, "plain"},
+	} {
+		_, stdout, _ := call(append([]string{"__complete"}, c.args...)...)
+		if !strings.Contains(stdout, c.want) {
+			t.Errorf("completing %q: %q, want %q", c.args, stdout, c.want)
+		}
+	}
+}
+
+func TestRoff(t *testing.T) {
+	for in, want := range map[string]string{
+		"a-b": `a\-b`, `\x`: `\ex`, ".start": `\&.start`, "'q": `\&'q`, "a\n.b": "a\n\\&.b",
+	} {
+		if got := roff(in); got != want {
+			t.Errorf("roff(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestShellQuote(t *testing.T) {
+	for in, want := range map[string]string{
+		"/mnt/a-b_c.d": "/mnt/a-b_c.d", "a b": "'a b'", "": "''", "it's": `'it'\''s'`, "$HOME": "'$HOME'", "~": "'~'",
+	} {
+		if got := shellQuote(in); got != want {
+			t.Errorf("shellQuote(%q) = %s, want %s", in, got, want)
+		}
+	}
+}
