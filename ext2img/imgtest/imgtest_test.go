@@ -85,8 +85,11 @@ func TestTortureOnTwoFileSystems(t *testing.T) {
 			p.Make(t, a)
 			p.Make(t, b)
 			now := unix.Timespec{Sec: 1 << 30}
-			OpenDir(t, a).Times(".", now, now)
-			OpenDir(t, b).Times(".", now, now)
+			for _, dir := range []string{a, b} {
+				d := OpenDir(t, dir)
+				d.Times(".", now, now)
+				d.Close()
+			}
 			Compare(t, a, b, CompareOptions{Stat: sameAtime, NoMtime: p.Name != "times"})
 		})
 	}
@@ -167,6 +170,7 @@ func TestCompareFinds(t *testing.T) {
 			for i := range dirs {
 				dirs[i] = t.TempDir()
 				d := OpenDir(t, dirs[i])
+				defer d.Close()
 				d.File("file", []byte("file\n"))
 				d.Xattr("file", "user.a", []byte("1"))
 				d.Symlink("file", "symlink")

@@ -15,8 +15,8 @@ type Dir struct {
 	fd int
 }
 
-// OpenDir opens a directory for making entries in it. It is closed with the
-// test, and immutable and append-only flags below it are cleared then, so
+// OpenDir opens a directory for making entries in it; the caller closes it.
+// When the test ends, immutable and append-only flags below it are cleared, so
 // that t.TempDir can go.
 func OpenDir(t testing.TB, path string) Dir {
 	t.Helper()
@@ -25,8 +25,10 @@ func OpenDir(t testing.TB, path string) Dir {
 		t.Fatalf("open %s: %v", path, err)
 	}
 	t.Cleanup(func() {
-		freeTree(fd)
-		unix.Close(fd)
+		if fd, err := openDir(unix.AT_FDCWD, path); err == nil {
+			freeTree(fd)
+			unix.Close(fd)
+		}
 	})
 	return Dir{t, fd}
 }
@@ -65,7 +67,7 @@ func (d Dir) check(op, name string, err error) {
 	}
 }
 
-// Close closes a directory got from Mkdir.
+// Close closes the directory.
 func (d Dir) Close() { unix.Close(d.fd) }
 
 // Mkdir makes and opens a directory; the caller closes it.

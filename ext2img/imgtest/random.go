@@ -18,6 +18,9 @@ type RandomOptions struct {
 	MaxFile  int64 // bytes of data of one file; 0: 256 KiB
 	MaxDepth int   // of directories; 0: 8
 	Plain    Plain // what is left out
+	// BlockSize is what xattrs and symlink targets of one entry must fit in,
+	// in bytes. 0: 4096.
+	BlockSize int
 }
 
 // Plain is what a random tree leaves out.
@@ -44,11 +47,15 @@ func RandomTree(t testing.TB, seed uint64, dir string, opt RandomOptions) {
 	if opt.MaxDepth == 0 {
 		opt.MaxDepth = 8
 	}
+	if opt.BlockSize == 0 {
+		opt.BlockSize = 4096
+	}
 	var key [32]byte
 	binary.LittleEndian.PutUint64(key[:], seed)
 	src := rand.NewChaCha8(key)
 	g := &randomTree{opt: opt, Rand: rand.New(src), src: src, root: os.Geteuid() == 0, left: opt.Entries}
 	d := OpenDir(t, dir)
+	defer d.Close()
 	g.fill(d, 0)
 	g.dress(d, ".", unix.S_IFDIR)
 	for _, f := range g.flags {
@@ -150,7 +157,7 @@ func (g *randomTree) name() string {
 }
 
 func (g *randomTree) target() string {
-	n := []int{1, 2, 58, 59, 60, 61, 255, 4094, 4095}[g.IntN(9)]
+	n := []int{1, 2, 58, 59, 60, 61, 255, g.opt.BlockSize - 2, g.opt.BlockSize - 1}[g.IntN(9)]
 	if g.chance(2) {
 		n = 1 + g.IntN(100)
 	}
@@ -234,7 +241,7 @@ func (g *randomTree) dress(d Dir, name string, kind uint32) {
 
 func (g *randomTree) xattrs(d Dir, name string, kind uint32) {
 	user := kind == unix.S_IFREG || kind == unix.S_IFDIR
-	left := 3500 // bytes, so that it fits in one block in any case
+	left := g.opt.BlockSize - 600 // bytes, so that it fits in one block, with ACLs and capabilities
 	for range g.IntN(4) * g.IntN(2) {
 		space := ""
 		switch {
@@ -252,9 +259,10 @@ func (g *randomTree) xattrs(d Dir, name string, kind uint32) {
 		if g.chance(4) {
 			size = g.IntN(2500)
 		}
-		if left -= len(key) + size + 24; left < 0 {
-			break
+		if len(key)+size+24 > left {
+			continue
 		}
+		left -= len(key) + size + 24
 		value := make([]byte, size)
 		_, _ = g.src.Read(value) // never fails
 		d.Xattr(name, key, value)

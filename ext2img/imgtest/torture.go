@@ -38,6 +38,7 @@ func Torture() []Piece {
 // TortureTypes makes one entry of every type, and a hard link to each.
 func TortureTypes(t testing.TB, dir string) {
 	d := OpenDir(t, dir)
+	defer d.Close()
 	d.Mkdir("directory").Close()
 	d.File("file", []byte("content\n"))
 	d.File("empty", nil)
@@ -55,6 +56,7 @@ func TortureTypes(t testing.TB, dir string) {
 // programs trip over.
 func TortureNames(t testing.TB, dir string) {
 	d := OpenDir(t, dir)
+	defer d.Close()
 	for n := 1; n <= 255; n++ {
 		d.File(strings.Repeat("n", n), []byte{byte(n)})
 	}
@@ -75,9 +77,7 @@ func TortureDeep(t testing.TB, dir string) {
 	d := OpenDir(t, dir)
 	for i := range 30 {
 		next := d.Mkdir(numbered(strings.Repeat("d", 249), i))
-		if i > 0 {
-			d.Close()
-		}
+		d.Close()
 		d = next
 	}
 	d.File("deep", []byte("deep\n"))
@@ -88,6 +88,7 @@ func TortureDeep(t testing.TB, dir string) {
 // block.
 func TortureSymlinks(t testing.TB, dir string) {
 	d := OpenDir(t, dir)
+	defer d.Close()
 	for _, n := range []int{1, 2, 58, 59, 60, 61, 1023, 1024, 4094, 4095} {
 		d.Symlink(strings.Repeat("t", n), fmt.Sprintf("symlink%d", n))
 	}
@@ -98,6 +99,7 @@ func TortureSymlinks(t testing.TB, dir string) {
 func TortureOwners(t testing.TB, dir string) {
 	RequireRoot(t)
 	d := OpenDir(t, dir)
+	defer d.Close()
 	for _, id := range []int{0, 1, 65534, 65535, 65536, 1<<31 - 1, 1 << 31, 1<<32 - 2} {
 		d.File(fmt.Sprintf("uid%d", id), nil)
 		d.Chown(fmt.Sprintf("uid%d", id), id, 0)
@@ -110,6 +112,7 @@ func TortureOwners(t testing.TB, dir string) {
 // nanoseconds, on files, directories and symlinks.
 func TortureTimes(t testing.TB, dir string) {
 	d := OpenDir(t, dir)
+	defer d.Close()
 	for i, sec := range []int64{
 		-1 << 31, -1<<31 + 1, // 1901-12-13
 		-1, 0, 1, // 1969, 1970
@@ -139,6 +142,7 @@ func TortureTimes(t testing.TB, dir string) {
 // is all hole, and one whose only data is its last byte.
 func TortureSparse(t testing.TB, dir string) {
 	d := OpenDir(t, dir)
+	defer d.Close()
 	const tib = 1 << 40
 	for _, f := range []struct {
 		name string
@@ -164,6 +168,7 @@ func TortureSparse(t testing.TB, dir string) {
 // TortureHoles makes a file of 2,000 blocks of data with a hole before each.
 func TortureHoles(t testing.TB, dir string) {
 	d := OpenDir(t, dir)
+	defer d.Close()
 	f := d.Create("alternating")
 	defer f.Close()
 	for i := range 2000 {
@@ -178,6 +183,7 @@ func TortureHoles(t testing.TB, dir string) {
 func TortureXattrs(t testing.TB, dir string) {
 	RequireRoot(t)
 	d := OpenDir(t, dir)
+	defer d.Close()
 	for _, n := range []int{0, 1, 2, 3, 4, 5, 40, 60, 64, 68, 72, 76, 80, 84, 88, 92, 96, 100, 104, 200, 1000, 3900} {
 		name := fmt.Sprintf("value%d", n)
 		d.File(name, nil)
@@ -213,6 +219,7 @@ func TortureXattrs(t testing.TB, dir string) {
 // on a file system that takes them, such as a tmpfs.
 func TortureBigXattrs(t testing.TB, dir string) {
 	d := OpenDir(t, dir)
+	defer d.Close()
 	d.File("too-big", nil)
 	d.Xattr("too-big", "user.small", []byte("small"))
 	d.Xattr("too-big", "user.big", bytes.Repeat([]byte("b"), 5000))
@@ -227,6 +234,7 @@ func TortureBigXattrs(t testing.TB, dir string) {
 func TortureACLs(t testing.TB, dir string) {
 	RequireRoot(t)
 	d := OpenDir(t, dir)
+	defer d.Close()
 	for _, n := range []int{0, 1, 2, 50} {
 		list := []ACLEntry{{ACLUserObj, 7, ACLUndefined}}
 		for i := range n {
@@ -254,6 +262,7 @@ func TortureACLs(t testing.TB, dir string) {
 // TortureModes makes every permission bit on files and directories.
 func TortureModes(t testing.TB, dir string) {
 	d := OpenDir(t, dir)
+	defer d.Close()
 	for bit := -1; bit < 12; bit++ {
 		mode := uint32(0)
 		if bit >= 0 {
@@ -273,6 +282,7 @@ func TortureModes(t testing.TB, dir string) {
 func TortureFlags(t testing.TB, dir string) {
 	RequireRoot(t)
 	d := OpenDir(t, dir)
+	defer d.Close()
 	for i, flag := range []int{FlagImmutable, FlagAppend, FlagNodump, FlagImmutable | FlagAppend | FlagNodump} {
 		d.File(fmt.Sprintf("file%d", i), []byte("kept"))
 		d.Flags(fmt.Sprintf("file%d", i), flag)
@@ -288,6 +298,7 @@ func TortureFlags(t testing.TB, dir string) {
 func TortureDevices(t testing.TB, dir string) {
 	RequireRoot(t)
 	d := OpenDir(t, dir)
+	defer d.Close()
 	for _, major := range []uint32{0, 1, 255, 256, 4095} {
 		for _, minor := range []uint32{0, 1, 255, 256, 65535, 65536, 1<<20 - 1} {
 			if major == 0 && minor == 0 {
@@ -303,6 +314,7 @@ func TortureDevices(t testing.TB, dir string) {
 // system that counts further, such as a tmpfs.
 func TortureLinks(t testing.TB, dir string, n int) {
 	d := OpenDir(t, dir)
+	defer d.Close()
 	d.File("first", []byte("one file\n"))
 	for i := 1; i < n; i++ {
 		d.Link("first", numbered("link", i))
@@ -312,6 +324,7 @@ func TortureLinks(t testing.TB, dir string, n int) {
 // TortureSubdirs makes n empty directories.
 func TortureSubdirs(t testing.TB, dir string, n int) {
 	d := OpenDir(t, dir)
+	defer d.Close()
 	for i := range n {
 		d.check("mkdir", dir, unix.Mkdirat(d.fd, numbered("directory", i), 0o755))
 	}
@@ -321,6 +334,7 @@ func TortureSubdirs(t testing.TB, dir string, n int) {
 // from 7 to 66 bytes.
 func TortureManyNames(t testing.TB, dir string, n int) {
 	d := OpenDir(t, dir)
+	defer d.Close()
 	for i := range n {
 		d.check("mknod", dir, unix.Mknodat(d.fd, numbered(strings.Repeat("x", 1+i%60), i), unix.S_IFREG|0o644, 0))
 	}

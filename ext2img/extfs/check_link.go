@@ -1,0 +1,68 @@
+package extfs
+
+// maxNlink is what i_links_count holds (EXT4_LINK_MAX); directories with more
+// subdirectories have 1.
+const maxNlink = 65000
+
+// links compares link counts with the names found, and looks for a way from
+// the root to every directory.
+func (c *checker) links() {
+	if root := c.states.get(rootIno); root == nil {
+		c.inInode(rootIno, "the root directory is not in use")
+	} else {
+		root.marks |= markConnected
+		if root.dotdot != rootIno && root.marks&markBad == 0 {
+			c.inInode(rootIno, "\"..\" of the root is inode %d", root.dotdot)
+		}
+	}
+	for ino, st := range c.states.all() {
+		if c.stopped() {
+			return
+		}
+		if st.marks&markHidden != 0 {
+			if st.links != 0 {
+				c.inInode(ino, "reserved, but has %d names", st.links)
+			}
+			continue
+		}
+		c.nlink(ino, st)
+		if st.kind == modeDir>>12 && ino != rootIno {
+			c.connect(ino, st)
+		}
+	}
+}
+
+func (c *checker) nlink(ino uint32, st *inodeState) {
+	isDir := st.kind == modeDir>>12
+	switch {
+	case isDir && st.parent == 0 && ino != rootIno, !isDir && st.links == 0:
+		c.inInode(ino, "in use, but in no directory")
+	case uint32(st.nlink) == st.links:
+	case isDir && st.nlink == 1 && st.links >= maxNlink && c.f.sb.roCompat&roDirNlink != 0:
+	default:
+		c.inInode(ino, "link count is %d, want %d", st.nlink, st.links)
+	}
+}
+
+// connect goes up from a directory until it meets one that is connected, and
+// down again to mark the way.
+func (c *checker) connect(ino uint32, st *inodeState) {
+	if st.parent != 0 && st.dotdot != st.parent && st.marks&markBad == 0 {
+		c.inInode(ino, "\"..\" is inode %d, but it is in directory %d", st.dotdot, st.parent)
+	}
+	end := st
+	for end != nil && end.marks&(markConnected|markVisiting) == 0 {
+		end.marks |= markVisiting
+		end = c.states.get(end.parent)
+	}
+	connected := end != nil && end.marks&markConnected != 0
+	if end != nil && !connected {
+		c.inInode(ino, "directory in a circle that the root does not lead to")
+	}
+	for st != nil && st.marks&markVisiting != 0 {
+		st.marks &^= markVisiting
+		// Said once for a whole circle or lost tree.
+		st.marks |= markConnected
+		st = c.states.get(st.parent)
+	}
+}
