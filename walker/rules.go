@@ -89,14 +89,14 @@ func (r *rules) judge(sc *scope, name string, dir bool) verdict {
 		return verdict{kept: true}
 	}
 	crossed := len(sc.rea) > 0 && r.reach.match(sc.rea, name, dir) >= 0
-	if sc.left != "" {
-		if crossed && sc.byDefault {
-			return verdict{resumed: true}
-		}
+	if sc.left != "" && !(crossed && sc.byDefault) {
 		return verdict{fate: drop, rule: sc.left, told: true}
 	}
 	if i := r.exclude.match(sc.exc, name, dir); i >= 0 {
 		return verdict{fate: drop, rule: "exclude " + r.exclude.pats[i].text}
+	}
+	if sc.left != "" {
+		return verdict{resumed: true}
 	}
 	if i := r.defaults.match(sc.def, name, dir); i >= 0 && !crossed {
 		return verdict{fate: hollow, rule: "the default for " + strings.TrimSuffix(r.defaults.pats[i].text, "/")}
@@ -126,8 +126,8 @@ func (r *rules) child(sc *scope, name string, v verdict) scope {
 	case v.resumed:
 		c.left, c.byDefault = "", false
 	case v.fate == drop || v.fate == hollow:
-		c.byDefault = sc.byDefault || v.fate == hollow
 		c.left = v.rule
+		c.byDefault = v.fate == hollow || v.told && sc.byDefault
 	}
 	return c
 }

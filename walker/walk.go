@@ -104,7 +104,8 @@ const (
 // frame is a directory whose names are being visited.
 type frame struct {
 	names
-	fd      int  // -1: parked, or nothing of it is read
+	fd      int  // -1: parked, or made
+	made    bool // nothing of the directory is read: its names are made up
 	lost    bool // moved away while it was parked
 	root    *root
 	id      identity
@@ -220,8 +221,7 @@ func (w *walker) visitAll(f *frame, devices bool) error {
 			return err
 		}
 		if f.lost && f.next+1 < len(f.list) {
-			w.path = w.path[:f.pathLen]
-			w.unreadable(w.here(), errMoved)
+			w.unreadable(w.pathOf(f), errMoved)
 			break
 		}
 	}
@@ -235,6 +235,13 @@ func (w *walker) here() string {
 		return "/"
 	}
 	return string(w.path)
+}
+
+func (w *walker) pathOf(f *frame) string {
+	if f.pathLen == 0 {
+		return "/"
+	}
+	return string(w.path[:f.pathLen])
 }
 
 // emit reports the entry, after the directories above it that waited for a reason to be reported.
@@ -264,7 +271,7 @@ func (w *walker) push(fd int, r *root, sc scope, sp *spot) *frame {
 	f := w.frames[w.depth]
 	w.depth++
 	*f = frame{
-		names: f.names, fd: fd, root: r, id: w.entry.id(), pathLen: len(w.path), scope: sc, spot: sp,
+		names: f.names, fd: fd, root: r, id: w.entry.id(), made: fd < 0, pathLen: len(w.path), scope: sc, spot: sp,
 		times: [3]Time{w.entry.Atime, w.entry.Mtime, w.entry.Ctime},
 	}
 	w.park()
@@ -285,7 +292,7 @@ func (w *walker) park() {
 	}
 }
 
-// pop ends the deepest directory and makes sure that the one above is open again. If that was moved away meanwhile it stays closed.
+// pop ends the deepest directory and makes sure that the one above is open again.
 func (w *walker) pop() {
 	w.depth--
 	f := w.frames[w.depth]
@@ -293,31 +300,44 @@ func (w *walker) pop() {
 		w.held--
 	}
 	f.spot, f.held, f.scope = nil, nil, scope{}
-	if f.fd < 0 {
-		return
-	}
 	if w.depth > 0 {
-		if up := w.frames[w.depth-1]; up.fd < 0 {
-			up.fd = up.reopen(f.fd)
-			up.lost = up.fd < 0
+		if up := w.frames[w.depth-1]; up.fd < 0 && !up.made {
+			up.lost = !w.reopen(up, f)
 		}
 	}
-	w.xattrs.leave(f.fd)
-	unix.Close(f.fd)
+	if f.fd >= 0 {
+		w.xattrs.leave(f.fd)
+		unix.Close(f.fd)
+	}
 }
 
-// reopen opens f's directory from one that was in it, and returns -1 if that is in another directory now.
-func (f *frame) reopen(from int) int {
-	fd, err := f.root.open(from, "..", dirFlags)
-	if err != nil {
-		return -1
+// reopen opens the directory of a parked frame from the one below, or by its path where that has been moved. It says false if the
+// directory itself is elsewhere.
+func (w *walker) reopen(f, from *frame) bool {
+	if from.fd >= 0 {
+		if fd, err := f.root.open(from.fd, "..", dirFlags); err == nil && f.take(fd) {
+			return true
+		}
 	}
+	rel, _ := below(f.root.path, w.pathOf(f))
+	dir, err := f.root.openDir(strings.TrimPrefix(rel, "/"))
+	if err != nil {
+		return false
+	}
+	defer unix.Close(dir)
+	fd, err := f.root.open(dir, ".", dirFlags)
+	return err == nil && f.take(fd)
+}
+
+// take makes fd the frame's if it is the frame's directory, else closes it.
+func (f *frame) take(fd int) bool {
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) != nil || (identity{st.Dev, st.Ino}) != f.id {
 		unix.Close(fd)
-		return -1
+		return false
 	}
-	return fd
+	f.fd = fd
+	return true
 }
 
 func (e *Entry) id() identity { return identity{e.Dev, e.Ino} }

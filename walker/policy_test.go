@@ -1,0 +1,174 @@
+package walker
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/moby/sys/mountinfo"
+)
+
+// judgeTable runs the policy over a mount table in the kernel's format and returns the decisions, SOURCE's mount left out.
+func judgeTable(t *testing.T, text string, id int, point string, opt Options) ([]string, error) {
+	t.Helper()
+	infos, err := mountinfo.GetMountsFromReader(strings.NewReader(text), nil)
+	must(t, err)
+	p := &policy{table: newTable(infos, id, point), alone: opt.OneFileSystem}
+	if err := p.judgeAll(opt); err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, m := range p.list()[1:] {
+		out = append(out, fmt.Sprintf("%s %s: %s, %s", m.Path, m.FSType, m.Action, m.Reason))
+	}
+	return out, nil
+}
+
+const server = `21 1 8:1 / / rw - ext4 /dev/sda1 rw
+22 21 0:21 / /proc rw - proc proc rw
+23 22 0:30 / /proc/sys/fs/binfmt_misc rw - autofs systemd-1 rw
+24 21 0:22 / /sys rw - sysfs sysfs rw
+25 24 0:27 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw
+26 21 0:6 / /dev rw - devtmpfs udev rw
+27 26 0:24 / /dev/shm rw - tmpfs tmpfs rw
+28 21 0:25 / /run rw - tmpfs tmpfs rw
+29 28 0:40 / /run/user/1000 rw - tmpfs tmpfs rw
+30 21 8:2 / /home rw - xfs /dev/sda2 rw
+31 30 0:41 / /home/u/remote rw - fuse.sshfs u@host: rw
+32 21 0:42 / /srv/nfs rw - nfs4 host:/export rw
+33 21 7:3 / /snap/core/1 ro - squashfs /dev/loop3 ro
+34 21 8:3 / /opt/rom ro - squashfs /dev/sda3 ro
+35 21 11:0 / /cdrom ro - iso9660 /dev/sr0 ro
+36 21 8:1 /var/lib/x /srv/x rw - ext4 /dev/sda1 rw
+37 21 8:4 /sub /data/sub rw - ext4 /dev/sdb rw
+38 21 8:4 / /data/all rw - ext4 /dev/sdb rw
+39 21 0:21 /uptime /etc/uptime rw - proc proc rw
+40 21 0:50 / /weird rw - newfs none rw
+41 21 8:9 / /weird2 rw - newfs /dev/sdc rw
+42 21 0:51 / /var/lib/docker/overlay2/a/merged rw - overlay overlay rw
+43 21 0:4 net:[4026532] /var/netns rw - nsfs nsfs rw
+44 21 8:5 / /mnt/usb rw - vfat /dev/sdd1 rw
+45 21 0:60 / /fake rw - tmpfs proc rw
+46 21 8:1 /tmp/in /srv/in rw - ext4 /dev/sda1 rw
+47 21 8:6 / /tmp rw - ext4 /dev/sde rw
+`
+
+func TestPolicy(t *testing.T) {
+	disk := func(fs string) string { return fs + ": crossed, local disk file system (" + fs + ")" }
+	kernel := func(fs string) string { return fs + ": left out, kernel file system (" + fs + ")" }
+	defaults := []string{
+		"/cdrom iso9660: left out, read-only image (iso9660)",
+		"/data/all " + disk("ext4"),
+		"/data/sub ext4: left out, shows what is in the tree at /data/all/sub already",
+		"/dev " + kernel("devtmpfs"),
+		"/dev/shm tmpfs: left out, below /dev (devtmpfs), which is left out",
+		"/etc/uptime proc: refused, bind of /uptime of the proc file system",
+		"/fake tmpfs: refused, tmpfs file system with the source name proc",
+		"/home " + disk("xfs"),
+		"/home/u/remote fuse.sshfs: left out, network or FUSE file system (fuse.sshfs)",
+		"/mnt/usb vfat: left out, left out by the default for /mnt",
+		"/opt/rom " + disk("squashfs"),
+		"/proc proc: refused, proc file system",
+		"/proc/sys/fs/binfmt_misc " + kernel("autofs"),
+		"/run tmpfs: left out, file system in memory (tmpfs)",
+		"/run/user/1000 tmpfs: left out, below /run (tmpfs), which is left out",
+		"/snap/core/1 squashfs: left out, read-only image (squashfs)",
+		"/srv/in " + disk("ext4"), // what it shows is below /tmp, and so not in the tree
+		"/srv/nfs nfs4: left out, network or FUSE file system (nfs4)",
+		"/srv/x ext4: left out, shows what is in the tree at /var/lib/x already",
+		"/sys sysfs: refused, sysfs file system",
+		"/sys/fs/cgroup " + kernel("cgroup2"),
+		"/tmp " + disk("ext4") + ", but the default for /tmp",
+		"/var/lib/docker/overlay2/a/merged overlay: left out, layered file system (overlay) made of directories elsewhere",
+		"/var/netns " + kernel("nsfs"),
+		"/weird newfs: left out, file system of an unknown type (newfs)",
+		"/weird2 newfs: crossed, local disk file system (newfs)",
+	}
+	tests := []struct {
+		name, table string
+		id          int
+		point       string
+		opt         Options
+		want        []string
+	}{
+		{"a server", server, 21, "/", Options{}, defaults},
+		{"below a source", server, 21, "/srv", Options{}, []string{
+			"/in " + disk("ext4"), "/nfs nfs4: left out, network or FUSE file system (nfs4)", "/x " + disk("ext4")}},
+		{"source is a mount", server, 30, "/home", Options{}, []string{"/u/remote fuse.sshfs: left out, network or FUSE file system (fuse.sshfs)"}},
+		{"source in a mount", server, 30, "/home/u", Options{}, []string{"/remote fuse.sshfs: left out, network or FUSE file system (fuse.sshfs)"}},
+		{"prefix of a name is no parent", server, 21, "/da", Options{}, nil},
+		{"source's mount not in the table (chroot)", "50 49 0:21 / /proc rw - proc proc rw\n", 49, "/", Options{}, []string{"/proc proc: refused, proc file system"}},
+		{"hidden by a mount above", `1 0 8:1 / / rw - ext4 /dev/sda1 rw
+2 1 8:2 / /a/b rw - ext4 /dev/sdb rw
+3 1 0:9 / /a rw - tmpfs none rw
+`, 1, "/", Options{Cross: []string{"/a"}}, []string{
+			"/a tmpfs: crossed, file system in memory (tmpfs), to be crossed by request", "/a/b ext4: left out, ext4 hidden by the tmpfs on /a"}},
+		{"stacked", `1 0 8:1 / / rw - ext4 /dev/sda1 rw
+2 1 8:2 / /a rw - ext4 /dev/sdb rw
+3 2 8:3 / /a rw - xfs /dev/sdc rw
+4 3 8:4 / /a/c rw - ext4 /dev/sdd rw
+`, 1, "/", Options{}, []string{"/a ext4: left out, ext4 hidden by the xfs on /a", "/a " + disk("xfs"), "/a/c " + disk("ext4")}},
+		{"disk over proc", `1 0 8:1 / / rw - ext4 /dev/sda1 rw
+2 1 0:5 / /a rw - proc proc rw
+3 2 8:3 / /a rw - xfs /dev/sdc rw
+4 3 8:4 / /a/c rw - ext4 /dev/sdd rw
+`, 1, "/", Options{}, []string{"/a proc: refused, proc file system, hidden by the xfs on /a", "/a xfs: refused, xfs mounted over proc file system",
+			"/a/c ext4: left out, below /a (xfs), which is refused"}},
+		{"btrfs subvolumes", `1 0 0:30 /@ / rw - btrfs /dev/sda1 rw
+2 1 0:30 /@home /home rw - btrfs /dev/sda1 rw
+3 1 0:30 /@/usr /srv/usr rw - btrfs /dev/sda1 rw
+`, 1, "/", Options{}, []string{"/home " + disk("btrfs"), "/srv/usr btrfs: left out, shows what is in the tree at /usr already"}},
+		{"two mounts of one disk", `1 0 8:1 / / rw - ext4 /dev/sda1 rw
+2 1 8:2 / /b rw - ext4 /dev/sdb rw
+3 1 8:2 / /a rw - ext4 /dev/sdb rw
+`, 1, "/", Options{}, []string{"/a ext4: left out, shows what is in the tree at /b already", "/b " + disk("ext4")}},
+		{"bind whose origin is covered", `1 0 8:1 / / rw - ext4 /dev/sda1 rw
+2 1 8:1 /a /b rw - ext4 /dev/sda1 rw
+3 1 8:2 / /a rw - ext4 /dev/sdb rw
+`, 1, "/", Options{}, []string{"/a " + disk("ext4"), "/b " + disk("ext4")}},
+		{"bind of the source into itself", `1 0 8:1 / / rw - ext4 /dev/sda1 rw
+2 1 8:1 / /srv/root rw - ext4 /dev/sda1 rw
+3 2 8:2 / /srv/root/x rw - ext4 /dev/sdb rw
+`, 1, "/", Options{}, []string{"/srv/root ext4: left out, shows what is in the tree at / already",
+			"/srv/root/x ext4: left out, below /srv/root (ext4), which is left out"}},
+		{"escaped names", `1 0 8:1 / / rw - ext4 /dev/sda1 rw
+2 1 8:2 / /a\040b\134c\012 rw - ext4 /dev/sdb rw
+`, 1, "/", Options{}, []string{"/a b\\c\n " + disk("ext4")}},
+		{"alone", server, 30, "/home", Options{OneFileSystem: true, Cross: []string{"/u/remote"}},
+			[]string{"/u/remote fuse.sshfs: crossed, network or FUSE file system (fuse.sshfs), to be crossed by request"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := judgeTable(t, test.table, test.id, test.point, test.opt)
+			must(t, err)
+			diff(t, "mounts", got, test.want)
+		})
+	}
+}
+
+func TestPolicyCross(t *testing.T) {
+	for path, reason := range map[string]string{
+		"/proc": "proc file system", "/etc/uptime": "bind of /uptime", "/fake": "source name proc", "/dev": "kernel file system", "/sys/fs/cgroup": "kernel",
+		"/run/user/1000": "below /run", "/dev/shm": "below /dev",
+	} {
+		_, err := judgeTable(t, server, 21, "/", Options{Cross: []string{path}})
+		if refused := new(RefusedError); !errors.As(err, &refused) || !strings.Contains(refused.Reason, reason) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	for _, path := range []string{"/run", "/srv/nfs", "/snap/core/1", "/srv/x", "/weird", "/mnt/usb", "mnt/usb/", "/"} {
+		if _, err := judgeTable(t, server, 21, "/", Options{Cross: []string{path}}); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+func TestSourceClass(t *testing.T) {
+	for point, id := range map[string]int{"/proc": 22, "/sys": 24, "/sys/fs/cgroup": 25, "/dev": 26, "/proc/1/task": 22} {
+		_, err := judgeTable(t, server, id, point, Options{})
+		if refused := new(RefusedError); !errors.As(err, &refused) || refused.Path != point {
+			t.Errorf("%s: %v", point, err)
+		}
+	}
+}
