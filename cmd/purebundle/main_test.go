@@ -19,10 +19,10 @@ const ownMounts = "PUREBUNDLE_TEST_OWN_MOUNTS"
 // they mount is gone with them, even if they are killed, and nothing that
 // appears on the machine meanwhile disturbs them.
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) != "purebundle" && os.Geteuid() == 0 && os.Getenv(ownMounts) == "" {
+	if !isCommand(filepath.Base(os.Args[0])) && os.Geteuid() == 0 && os.Getenv(ownMounts) == "" {
 		os.Exit(runInOwnMounts())
 	}
-	testscript.Main(m, map[string]func(){"purebundle": main})
+	testscript.Main(m, map[string]func(){"purebundle": main, "uidemo": uiDemo})
 }
 
 func runInOwnMounts() int {
@@ -47,3 +47,6 @@ func runInOwnMounts() int {
 	}
 	return 0
 }
+
+// isCommand says whether the test binary is called as one of its commands.
+func isCommand(name string) bool { return name == "purebundle" || name == "uidemo" }

@@ -12,7 +12,8 @@ import (
 
 // barPainter draws one line at the bottom of a terminal. The cursor rests at
 // the line's first column: a terminal that is made narrower folds the line, and
-// from there everything that it folded into can be cleared.
+// from there everything that it folded into can be cleared. Where it became
+// narrower while the line was on its way, the line is cut and not folded.
 //
 // progressbar/v3 v3.19.1 draws the spinner and the bar into memory; this type
 // writes them. The library writes where it is told without asking whether that
@@ -28,8 +29,10 @@ type barPainter struct {
 }
 
 const (
-	clearBelow = "\x1b[J" // erase from the cursor to the end of the screen
-	minBar     = 10       // columns inside the brackets
+	clearBelow = "\x1b[J"   // erase from the cursor to the end of the screen (ED)
+	foldOff    = "\x1b[?7l" // cut lines at the right edge (DECAWM)
+	foldOn     = "\x1b[?7h"
+	minBar     = 10 // columns inside the brackets
 	maxBar     = 60
 )
 
@@ -40,7 +43,7 @@ func (b *barPainter) begin(s snapshot) { b.paint(s) }
 func (b *barPainter) paint(s snapshot) {
 	line := b.line(s, b.width()-1)
 	b.shown = true
-	_, _ = io.WriteString(b.w, "\r"+line+clearBelow+"\r")
+	_, _ = io.WriteString(b.w, "\r"+foldOff+line+clearBelow+foldOn+"\r")
 }
 
 func (b *barPainter) note(n note) {
@@ -115,7 +118,7 @@ func barLine(s snapshot, width int) string {
 	}
 	inside := min(room-uniseg.StringWidth(tail), maxBar)
 	if inside < 3 {
-		return fmt.Sprintf("%s %3d%% %s", head, s.bytes*100/s.allBytes, tail)
+		return fmt.Sprintf("%s %3d%%", head, s.bytes*100/s.allBytes)
 	}
 	bar := progressbar.NewOptions64(s.allBytes,
 		progressbar.OptionSetWriter(io.Discard),
