@@ -7,8 +7,8 @@
 // after each open. Directories and files on proc and sysfs are refused whatever the mount table said.
 //
 // It does not write, follow symbolic links, trigger automounts, enter a mount that appears while it walks, or change access
-// times (without a clone, reading a symbolic link's target may change the link's own). It does not read file data, apart
-// from asking where the holes of a sparse file are.
+// times (without a clone, reading a symbolic link's target may change the link's own, and an ordinary user's reading those
+// of other people's directories). It does not read file data, apart from asking where the holes of a sparse file are.
 //
 // Sources: mount_namespaces(7), proc_pid_mountinfo(5), open_tree(2), openat2(2), statx(2), getdents(2), xattr(7), and
 // Documentation/filesystems/ in the kernel tree.
