@@ -33,6 +33,7 @@ type allocation struct {
 	spans []span      // by block, ascending: directories, slow symlinks, attributes, then file data
 	data  int         // spans[data:] are file data
 	held  int         // spans[data:held] are file data that shares a part with metadata
+	late  int         // spans[late:] are late files, see late.go
 	trees []treeBlock // by block, ascending
 	used  int64       // blocks in use by spans and trees
 }

@@ -60,6 +60,10 @@ func TestChanges(t *testing.T) {
 			must(os.WriteFile(f+"~", noise(7, 3000), 0o600))
 			must(os.Rename(f+"~", f))
 		}, ext2img.Replaced, func([]byte) []byte { return noise(7, 3000) }},
+		{"is replaced by a larger one", func(f string) {
+			must(os.WriteFile(f+"~", noise(8, 1<<20+large), 0o600))
+			must(os.Rename(f+"~", f))
+		}, ext2img.Replaced, func([]byte) []byte { return noise(8, 1<<20+large) }},
 		{"becomes a directory", func(f string) {
 			must(os.Remove(f))
 			must(os.Mkdir(f, 0o755))
@@ -73,9 +77,10 @@ func TestChanges(t *testing.T) {
 				file := filepath.Join(dir, "file")
 				must(os.WriteFile(filepath.Join(dir, "before"), content[:100], 0o644))
 				must(os.WriteFile(file, content, 0o644))
-				must(os.Link(file, filepath.Join(dir, "link")))
 				must(os.WriteFile(filepath.Join(dir, "other"), content[:6000], 0o644))
-				m := layout(t, dir, params())
+				p := params()
+				p.Free = 64 << 20
+				m := layout(t, dir, p)
 				c.change(file)
 				image, report := write(t, m)
 				if len(report.Changes) != 1 || report.Changes[0].Kind != c.kind || report.Changes[0].Path != "/file" {
@@ -83,19 +88,144 @@ func TestChanges(t *testing.T) {
 				}
 				imgtest.Fsck(t, image)
 				mnt := imgtest.Mount(t, image)
-				for _, name := range []string{"file", "link"} {
-					got, err := os.ReadFile(filepath.Join(mnt, name))
-					switch {
-					case c.after == nil && !errors.Is(err, os.ErrNotExist):
-						t.Errorf("%s: %d bytes, %v; want none", name, len(got), err)
-					case c.after != nil && (err != nil || !bytes.Equal(got, c.after(content))):
-						t.Errorf("%s: %d bytes, %v; want %d", name, len(got), err, len(c.after(content)))
-					}
+				got, err := os.ReadFile(filepath.Join(mnt, "file"))
+				switch {
+				case c.after == nil && !errors.Is(err, os.ErrNotExist):
+					t.Errorf("file: %d bytes, %v; want none", len(got), err)
+				case c.after != nil && (err != nil || !bytes.Equal(got, c.after(content))):
+					t.Errorf("file: %d bytes, %v; want %d", len(got), err, len(c.after(content)))
 				}
 				if got, err := os.ReadFile(filepath.Join(mnt, "other")); err != nil || !bytes.Equal(got, content[:6000]) {
 					t.Errorf("other: %d bytes, %v", len(got), err)
 				}
 			})
+		}
+	}
+}
+
+// TestLinksChange takes names away from a file with three: its content must
+// survive as long as one leads to it.
+func TestLinksChange(t *testing.T) {
+	imgtest.RequireRoot(t)
+	names := []string{"a", "b", "c"}
+	for gone := range 4 {
+		t.Run(fmt.Sprintf("%d gone", gone), func(t *testing.T) {
+			dir := t.TempDir()
+			at := func(name string) string { return filepath.Join(dir, name) }
+			content := noise(1, 30_000)
+			err := os.WriteFile(at("a"), content, 0o644)
+			err = errors.Join(err, os.Link(at("a"), at("b")), os.Link(at("a"), at("c")))
+			m := layout(t, dir, params())
+			for i, name := range names[:gone] {
+				err = errors.Join(err, os.Remove(at(name)))
+				if i == 0 { // an upgrade puts another file in its place
+					err = errors.Join(err, os.WriteFile(at(name), noise(2, 100), 0o644))
+				}
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			image, report := write(t, m)
+			imgtest.Fsck(t, image)
+			mnt := imgtest.Mount(t, image)
+			for _, name := range names {
+				got, err := os.ReadFile(filepath.Join(mnt, name))
+				if gone < 3 && (err != nil || !bytes.Equal(got, content)) {
+					t.Errorf("%s: %d bytes, %v; want the content", name, len(got), err)
+				}
+				if gone == 3 && !errors.Is(err, os.ErrNotExist) {
+					t.Errorf("%s: %d bytes, %v; want none", name, len(got), err)
+				}
+			}
+			if lost := gone == 3; (len(report.Changes) > 0) != lost {
+				t.Errorf("changes %v", report.Changes)
+			}
+		})
+	}
+}
+
+// TestHoleFilled writes into a hole after the walk.
+func TestHoleFilled(t *testing.T) {
+	imgtest.RequireRoot(t)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "sparse")
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	write1 := func(off int64, b []byte) {
+		if _, err := f.WriteAt(b, off); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write1(0, noise(1, 5000))
+	write1(40<<20, noise(2, 5000))
+	p := params()
+	p.Free = 64 << 20
+	m := layout(t, dir, p)
+	write1(20<<20, noise(3, 5000))
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, report := write(t, m)
+	imgtest.Fsck(t, image)
+	got, err := os.ReadFile(filepath.Join(imgtest.Mount(t, image), "sparse"))
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%d bytes, %v; want %d", len(got), err, len(want))
+	}
+	if len(report.Changes) != 1 || report.Changes[0].Kind != ext2img.Rewritten {
+		t.Errorf("changes %v, want one: rewritten", report.Changes)
+	}
+}
+
+// TestLogGrows appends to files all the time while they are read: the image
+// holds what the walk saw of them.
+func TestLogGrows(t *testing.T) {
+	imgtest.RequireRoot(t)
+	dir := t.TempDir()
+	sizes := map[string]int{"small": 10_000, "large": 35 << 20}
+	stop, done := make(chan bool), make(chan error)
+	for name, size := range sizes {
+		if err := os.WriteFile(filepath.Join(dir, name), noise(int64(size), size), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := layout(t, dir, params())
+	for name := range sizes {
+		go func() {
+			f, err := os.OpenFile(filepath.Join(dir, name), os.O_APPEND|os.O_WRONLY, 0)
+			for {
+				select {
+				case <-stop:
+					done <- errors.Join(err, f.Close())
+					return
+				default:
+					if _, e := f.Write([]byte("a line in the log\n")); e != nil {
+						err = e
+					}
+				}
+			}
+		}()
+	}
+	image, report := write(t, m)
+	close(stop)
+	for range sizes {
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range report.Changes {
+		if c.Kind != ext2img.Grown {
+			t.Errorf("%s: %s %s; want grown", c.Path, c.Kind, c.Detail)
+		}
+	}
+	imgtest.Fsck(t, image)
+	mnt := imgtest.Mount(t, image)
+	for name, size := range sizes {
+		if got, err := os.ReadFile(filepath.Join(mnt, name)); err != nil || !bytes.Equal(got, noise(int64(size), size)) {
+			t.Errorf("%s: %d bytes, %v; want %d", name, len(got), err, size)
 		}
 	}
 }

@@ -2,8 +2,10 @@ package ext2img
 
 import (
 	"fmt"
+	"hash/maphash"
 	"io"
 	"os"
+	"slices"
 	"sort"
 	"sync"
 
@@ -28,6 +30,11 @@ type Image struct {
 	desc     []byte             // the group descriptor table
 	heldData []byte             // blocks of spans[data:held], from Seal on
 	sealed   bool
+	sumSeed  maphash.Seed
+
+	lateFree   []run            // where late files may go; nil: not known yet
+	lateBlocks int64            // blocks that late files take
+	lateData   map[int64][]byte // content of late files by first block
 
 	freeBlocks, freeInodes int64
 
@@ -42,7 +49,8 @@ func (m *Image) Size() int64 {
 }
 
 // Parts numbers the parts that hold file data, to be read before Seal, and
-// those that hold metadata, to be read after it. All others are zero.
+// those that hold metadata, to be read after it, when it is to be asked again:
+// Seal may have had to place files anew. All others are zero.
 func (m *Image) Parts() (data, meta []int) {
 	part := m.p.PartSize / BlockSize
 	isMeta := make(map[int64]bool)
@@ -52,7 +60,7 @@ func (m *Image) Parts() (data, meta []int) {
 			set[i] = true
 		}
 	}
-	for _, s := range m.spans[:m.held] {
+	for _, s := range slices.Concat(m.spans[:m.held], m.spans[m.late:]) {
 		mark(isMeta, int64(s.phys), int64(s.count))
 	}
 	for _, t := range m.trees {
@@ -68,7 +76,7 @@ func (m *Image) Parts() (data, meta []int) {
 			mark(isMeta, int64(g.BlockBitmap), 1)
 		}
 	}
-	for _, s := range m.spans[m.held:] {
+	for _, s := range m.spans[m.held:m.late] {
 		mark(isData, int64(s.phys), int64(s.count))
 	}
 	for n := range m.st.blocks { // backups and the journal's superblock
@@ -95,7 +103,7 @@ func (m *Image) Stats() Stats {
 		FreeInodes: m.freeInodes,
 		Entries:    int64(m.names.len()),
 	}
-	for _, sp := range m.spans[m.data:] {
+	for _, sp := range m.spans[m.data:m.late] {
 		s.DataBytes += min(int64(sp.count)*BlockSize, m.nodes.at(sp.owner).size-int64(sp.logical)*BlockSize)
 	}
 	return s
@@ -159,7 +167,7 @@ func (m *Image) readSpans(start, end int64, at func(block int64) []byte) error {
 			dst: at(from)[:(to-from)*BlockSize],
 			off: (int64(s.logical) + from - int64(s.phys)) * BlockSize,
 		}
-		if i >= m.held {
+		if i >= m.held && i < m.late {
 			if file.clips != nil && file.node != s.owner {
 				m.read(&file)
 			}
@@ -194,6 +202,10 @@ func (m *Image) putSpan(s span, c clip) {
 	case ondisk.SIFLNK:
 		copy(c.dst, m.text.get(nd.ref))
 	case ondisk.SIFREG:
+		if late, ok := m.lateData[int64(s.phys)]; ok {
+			copy(c.dst, late[c.off:])
+			return
+		}
 		first := m.spans[m.data].phys // held spans are one run but for fixed metadata between them
 		at := int64(s.phys-first)*BlockSize + c.off - int64(s.logical)*BlockSize
 		copy(c.dst, m.heldData[at:])

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"hash/maphash"
 	"os"
 
 	"purebundle/ext2img/internal/ondisk"
@@ -43,6 +44,8 @@ func (b *Builder) Layout(open func(path string) (*os.File, error)) (*Image, erro
 		seed:       ondisk.Seed(b.p.UUID),
 		hashSeed:   hashSeed,
 		live:       make(map[int32]*liveFile),
+		lateData:   make(map[int64][]byte),
+		sumSeed:    maphash.MakeSeed(),
 	}
 	m.findInUse()
 	m.encodeTrees()

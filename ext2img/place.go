@@ -41,6 +41,7 @@ func (p *placer) run(tight bool) bool {
 	if !p.dataInto(&rest, func(int64) bool { return true }) {
 		return false
 	}
+	p.late = len(p.spans)
 	return p.extentTrees(&gap, &rest)
 }
 

@@ -2,14 +2,10 @@ package ext2img
 
 import (
 	"errors"
-	"fmt"
+	"hash/maphash"
 	"io"
-	"io/fs"
 	"os"
-
-	"golang.org/x/sys/unix"
-
-	"purebundle/ext2img/internal/ondisk"
+	"time"
 )
 
 // ErrReplaced is what the function given to Layout returns, wrapped, where the
@@ -19,14 +15,15 @@ var ErrReplaced = errors.New("no regular file any more")
 
 // clip is a piece of a file: where it goes and where it comes from.
 type clip struct {
-	dst []byte // whole blocks, zero
+	dst []byte // whole blocks
 	off int64  // bytes in the file, a multiple of BlockSize
 }
 
 // fileRead gathers the clips of one file in one ReadAt, for one opening.
 type fileRead struct {
-	node  int32
-	clips []clip
+	node   int32
+	clips  []clip
+	misfit bool // what is there now does not fit in the blocks that were placed
 }
 
 func (r *fileRead) add(n int32, c clip) {
@@ -34,69 +31,82 @@ func (r *fileRead) add(n int32, c clip) {
 	r.clips = append(r.clips, c)
 }
 
-// liveFile is what was seen of a file that is read in several calls, or that
-// was not as the walk saw it.
-type liveFile struct {
-	first  identity // at the first read of this round
-	seen   bool     // first is set
-	moved  bool     // it changed during this round
-	redone bool     // this is the second round
-	err    error    // it could not be read
-}
-
-// identity tells states of a file apart.
-type identity struct {
-	id           uint64 // inode number in the source
-	size         int64  // bytes
-	mtime, ctime ondisk.Stamp
+// sum is a hash of what the clips hold.
+func (r *fileRead) sum(seed maphash.Seed) uint64 {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	for _, c := range r.clips {
+		h.Write(c.dst)
+	}
+	return h.Sum64()
 }
 
 // read fills the clips of a file and notes what became of it.
 func (m *Image) read(r *fileRead) {
-	nd := m.nodes.at(r.node)
 	blocks := int64(0)
 	for _, c := range r.clips {
 		blocks += int64(len(c.dst) / BlockSize)
 	}
-	whole := blocks == m.spanBlocks(nd)
-	if whole {
-		m.readWhole(r, nd)
+	nd := m.nodes.at(r.node)
+	for _, s := range m.spans[nd.span : nd.span+nd.spans] {
+		blocks -= int64(s.count)
+	}
+	if blocks == 0 {
+		if f := m.readWhole(r); f != nil {
+			m.mu.Lock()
+			m.live[r.node] = f
+			m.mu.Unlock()
+		}
 	} else {
 		m.readPiece(r)
 	}
-	r.clips = r.clips[:0]
+	*r = fileRead{clips: r.clips[:0]}
 }
 
-func (m *Image) spanBlocks(nd *node) (blocks int64) {
-	for _, s := range m.spans[nd.span : nd.span+nd.spans] {
-		blocks += int64(s.count)
-	}
-	return blocks
-}
+const (
+	// wholeTries is how often a file that changes under the read is read.
+	wholeTries = 5
+	// racyWindow is the longest time in which two changes of a file can carry
+	// the same time stamp: a tick of the kernel's clock at 100 Hz, doubled.
+	racyWindow = 20 * time.Millisecond
+)
 
-// wholeTries is how often a file that changes under the read is read again.
-const wholeTries = 3
-
-// readWhole reads a file that this call holds from start to end: one that
-// changed meanwhile is read again at once.
-func (m *Image) readWhole(r *fileRead, nd *node) {
+// readWhole reads a file that this call holds from start to end. What it read
+// counts where the file looked the same before and after, or where two reads in
+// a row gave the same. It returns what was seen, nil where that is what the
+// walk saw.
+func (m *Image) readWhole(r *fileRead) *liveFile {
+	var last uint64
+	var lastSize int64
 	for try := 1; ; try++ {
+		start := time.Now()
 		before, after, err := m.readOnce(r)
-		switch {
-		case err == nil && before == after && before == nd.identity():
-			return // the usual case: nothing to note
-		case err == nil && before != after && try < wholeTries:
-			continue
+		f := &liveFile{first: before, seen: true, misfit: r.misfit, err: err}
+		racy := before.changedAround(start)
+		if err != nil || before == after && !racy {
+			if err == nil && before == m.nodes.at(r.node).identity() {
+				return nil
+			}
+			return f
 		}
-		m.mu.Lock()
-		m.live[r.node] = &liveFile{first: before, seen: true, moved: before != after, redone: true, err: err}
-		m.mu.Unlock()
-		return
+		sum, size := r.sum(m.sumSeed), min(before.size, m.nodes.at(r.node).size)
+		if try > 1 && sum == last && size == lastSize {
+			return f
+		}
+		if try == wholeTries {
+			f.moved = true
+			return f
+		}
+		last, lastSize = sum, size
+		if racy {
+			time.Sleep(racyWindow)
+		}
 	}
 }
 
 // readPiece reads a part of a file whose other parts come in other calls.
 func (m *Image) readPiece(r *fileRead) {
+	start := time.Now()
 	before, after, err := m.readOnce(r)
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -105,129 +115,54 @@ func (m *Image) readPiece(r *fileRead) {
 		f = new(liveFile)
 		m.live[r.node] = f
 	}
-	switch {
-	case err != nil:
+	f.misfit = f.misfit || r.misfit
+	if err != nil {
 		f.err = err
-	case !f.seen:
+		return
+	}
+	if !f.seen {
 		f.first, f.seen = before, true
-		f.moved = f.moved || before != after
-	default:
-		f.moved = f.moved || before != after || before != f.first
+	}
+	f.moved = f.moved || before != after || before != f.first || before.changedAround(start)
+	if f.round > 0 {
+		f.compare(r.clips[0].off, r.sum(m.sumSeed))
 	}
 }
 
 // readOnce opens the file, fills the clips up to its end and says how it looked
 // before and after.
 func (m *Image) readOnce(r *fileRead) (before, after identity, err error) {
-	path := m.path(m.nodes.at(r.node).name)
-	f, err := m.open(path)
+	f, before, err := m.openNode(r.node)
 	if err != nil {
 		return before, after, err
 	}
 	defer f.Close()
-	if before, err = identityOf(f); err != nil {
-		return before, after, err
-	}
-	for _, c := range r.clips {
-		want := min(int64(len(c.dst)), before.size-c.off)
-		n := 0
-		if want > 0 {
-			n, err = f.ReadAt(c.dst[:want], c.off)
-			if err != nil && err != io.EOF {
-				return before, after, err
-			}
+	nd := m.nodes.at(r.node)
+	if before != nd.identity() {
+		if r.misfit, err = m.misfits(r.node, f, before); err != nil {
+			return before, after, err
 		}
-		clear(c.dst[n:]) // a try before may have read more
+	}
+	size := min(before.size, nd.size)
+	for _, c := range r.clips {
+		if err := readFull(f, c, size); err != nil {
+			return before, after, err
+		}
 	}
 	after, err = identityOf(f)
 	return before, after, err
 }
 
-func identityOf(f *os.File) (identity, error) {
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		return identity{}, &fs.PathError{Op: "fstat", Path: f.Name(), Err: err}
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return identity{}, fmt.Errorf("%s: %w", f.Name(), ErrReplaced)
-	}
-	mtime, _ := ondisk.NewStamp(st.Mtim.Sec, uint32(st.Mtim.Nsec))
-	ctime, _ := ondisk.NewStamp(st.Ctim.Sec, uint32(st.Ctim.Nsec))
-	return identity{st.Ino, st.Size, mtime, ctime}, nil
-}
-
-// identity is how the walk saw a file.
-func (n *node) identity() identity {
-	return identity{n.id, n.size, n.mtime, n.ctime}
-}
-
-// Redo lists the data parts to read once more, because a file that lies in
-// several of them changed while they were read. It lists nothing when called
-// again.
-func (m *Image) Redo() (parts []int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	again := make(map[int]bool)
-	part := m.p.PartSize / BlockSize
-	for n, f := range m.live {
-		if f.redone || !f.moved || f.err != nil {
-			continue
-		}
-		*f = liveFile{redone: true}
-		nd := m.nodes.at(n)
-		for _, s := range m.spans[nd.span : nd.span+nd.spans] {
-			for i := int64(s.phys) / part; i*part < s.end(); i++ {
-				again[int(i)] = true
-			}
+// readFull fills a clip from a file of size bytes, with zeros behind its end. A
+// file that ends earlier has changed: its identity tells.
+func readFull(f *os.File, c clip, size int64) error {
+	n := 0
+	if want := min(int64(len(c.dst)), size-c.off); want > 0 {
+		var err error
+		if n, err = f.ReadAt(c.dst[:want], c.off); err != nil && err != io.EOF {
+			return err
 		}
 	}
-	data, _ := m.Parts()
-	for _, i := range data {
-		if again[i] {
-			parts = append(parts, i)
-		}
-	}
-	return parts
-}
-
-// settle takes what was seen of a file into its node, and reports it.
-func (m *Image) settle(n int32, f *liveFile) {
-	nd := m.nodes.at(n)
-	path := m.path(nd.name)
-	was := nd.identity()
-	switch {
-	case errors.Is(f.err, fs.ErrNotExist):
-		nd.gone = true
-		m.change(path, Vanished, "")
-		return
-	case errors.Is(f.err, ErrReplaced):
-		nd.gone = true
-		m.change(path, Replaced, f.err.Error())
-		return
-	case f.err != nil:
-		nd.gone = true
-		m.change(path, Unreadable, f.err.Error())
-		return
-	case f.first == was && !f.moved:
-		return
-	}
-	now := f.first
-	nd.mtime, nd.ctime = now.mtime, now.ctime
-	sizes := fmt.Sprintf("%d bytes at the walk, %d when read", was.size, now.size)
-	kind := Rewritten
-	switch {
-	case f.moved:
-		kind = Unstable
-	case now.id != was.id:
-		kind = Replaced
-	case now.size < was.size:
-		kind = Shrunk
-	case now.size > was.size:
-		kind = Grown
-	case now.mtime == was.mtime:
-		nd.size = min(nd.size, now.size)
-		return // only its inode changed: a link more, another mode
-	}
-	nd.size = min(nd.size, now.size)
-	m.change(path, kind, sizes)
+	clear(c.dst[n:])
+	return nil
 }

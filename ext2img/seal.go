@@ -3,6 +3,7 @@ package ext2img
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -16,10 +17,11 @@ func (m *Image) Seal() (Report, error) {
 	if err := m.readHeld(); err != nil {
 		return Report{}, err
 	}
-	for n, f := range m.live {
-		m.settle(n, f)
+	for _, n := range slices.Sorted(maps.Keys(m.live)) {
+		m.settle(n, m.live[n])
 	}
 	m.dropGone()
+	m.findInUse()
 	m.encodeTrees()
 	m.encodeGroups()
 	m.writeSuper(0)

@@ -161,7 +161,9 @@ func write(t testing.TB, m *ext2img.Image) (string, ext2img.Report) {
 	}
 	data, _ := m.Parts()
 	copyParts(data)
-	copyParts(m.Redo())
+	for again := m.Redo(); len(again) > 0; again = m.Redo() {
+		copyParts(again)
+	}
 	report, err := m.Seal()
 	if err != nil {
 		t.Fatal(err)

@@ -67,6 +67,7 @@ func (r *bundleRun) write(ctx context.Context, out *chunk.Writer) error {
 		return fmt.Errorf("seal the image of %s: %w", r.cfg.source, err)
 	}
 	r.sayChanges()
+	data, meta = r.image.Parts() // a file that outgrew its place may have taken a part more
 	if err := out.Write(ctx, img, meta, made); err != nil {
 		return err
 	}

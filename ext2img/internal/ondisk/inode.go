@@ -1,5 +1,7 @@
 package ondisk
 
+import "time"
+
 // File types in i_mode, and inode flags that matter here.
 const (
 	SIFMT   = 0o170000
@@ -106,4 +108,9 @@ func Device(block *[60]byte, major, minor uint32) {
 		return
 	}
 	le.PutUint32(block[4:], minor&0xff|major<<8|minor&^0xff<<12)
+}
+
+// Time gives the time that s holds.
+func (s Stamp) Time() time.Time {
+	return time.Unix(int64(int32(s.Sec))+int64(s.Extra&3)<<32, int64(s.Extra>>2))
 }
