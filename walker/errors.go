@@ -26,12 +26,23 @@ func (e *MountTableError) Unwrap() error { return e.Err }
 
 // RefusedError says that SOURCE lies on, or Options.Cross names, a mount that is never walked.
 type RefusedError struct {
-	Path   string // of the mount
-	Reason string // a clause: "proc file system ..."
+	Op     string // "walk" for SOURCE, "cross" for a mount below it
+	Path   string // as the caller wrote it
+	Reason string // a clause: "proc file system"
 }
 
 func (e *RefusedError) Error() string {
-	return fmt.Sprintf("cross %s: refused: %s", e.Path, e.Reason)
+	return fmt.Sprintf("%s %s: refused: %s", e.Op, e.Path, e.Reason)
+}
+
+// LeftOutError says that Options.Cross names a mount that cannot be reached: it is hidden, excluded, or below one that is left out.
+type LeftOutError struct {
+	Path   string // as the caller wrote it
+	Reason string
+}
+
+func (e *LeftOutError) Error() string {
+	return fmt.Sprintf("cross %s: %s", e.Path, e.Reason)
 }
 
 // NotMountError says that a path in Options.Cross is no mount point below SOURCE.

@@ -45,7 +45,7 @@ func newPlan(source string, opt Options) (*plan, error) {
 
 func (p *plan) prepare(source string, opt Options) error {
 	if _, err := fsMagic(p.fd); errors.Is(err, errRefusedFS) {
-		return &RefusedError{source, "it lies on a proc or sysfs file system"}
+		return &RefusedError{"walk", source, "on a proc or sysfs file system"}
 	} else if err != nil {
 		return &os.PathError{Op: "statfs", Path: source, Err: err}
 	}
@@ -63,7 +63,7 @@ func (p *plan) prepare(source string, opt Options) error {
 	}
 	p.table = newTable(infos, int(id), point)
 	p.alone = opt.OneFileSystem
-	return p.judgeAll(opt)
+	return p.judgeAll(source, opt)
 }
 
 // openRoots opens SOURCE's mount and all others that are crossed. A mount that cannot be opened is left out, and t says why.

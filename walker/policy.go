@@ -14,10 +14,11 @@ type policy struct {
 	cross map[string]bool // mount points below SOURCE named by Options.Cross
 }
 
-// judgeAll fills in Action and Reason of all mounts. An Options.Cross that cannot be obeyed is an error.
-func (p *policy) judgeAll(opt Options) error {
+// judgeAll fills in Action and Reason of all mounts. An Options.Cross that cannot be obeyed is an error. SOURCE is called source in
+// errors.
+func (p *policy) judgeAll(source string, opt Options) error {
 	if src := p.source; src.class == classRefused || src.class == classKernel {
-		return &RefusedError{src.point, p.nature(src)}
+		return &RefusedError{"walk", source, p.nature(src)}
 	}
 	p.source.Action, p.source.Reason = Crossed, "the source lies on it"
 	p.cross = make(map[string]bool)
@@ -39,8 +40,12 @@ func (p *policy) judgeAll(opt Options) error {
 		p.decide(m)
 	}
 	for i, m := range named {
-		if m.Action != Crossed {
-			return &RefusedError{opt.Cross[i], m.Reason}
+		switch {
+		case m.Action == Crossed:
+		case m.Action == Refused || m.class == classKernel:
+			return &RefusedError{"cross", opt.Cross[i], m.Reason}
+		default:
+			return &LeftOutError{opt.Cross[i], m.Reason}
 		}
 	}
 	return nil

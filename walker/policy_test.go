@@ -15,7 +15,7 @@ func judgeTable(t *testing.T, text string, id int, point string, opt Options) ([
 	infos, err := mountinfo.GetMountsFromReader(strings.NewReader(text), nil)
 	must(t, err)
 	p := &policy{table: newTable(infos, id, point), alone: opt.OneFileSystem}
-	if err := p.judgeAll(opt); err != nil {
+	if err := p.judgeAll(point, opt); err != nil {
 		return nil, err
 	}
 	var out []string
@@ -150,10 +150,15 @@ func TestPolicy(t *testing.T) {
 func TestPolicyCross(t *testing.T) {
 	for path, reason := range map[string]string{
 		"/proc": "proc file system", "/etc/uptime": "bind of /uptime", "/fake": "source name proc", "/dev": "kernel file system", "/sys/fs/cgroup": "kernel",
-		"/run/user/1000": "below /run", "/dev/shm": "below /dev",
 	} {
 		_, err := judgeTable(t, server, 21, "/", Options{Cross: []string{path}})
 		if refused := new(RefusedError); !errors.As(err, &refused) || !strings.Contains(refused.Reason, reason) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	for path, reason := range map[string]string{"/run/user/1000": "below /run", "/dev/shm": "below /dev"} {
+		_, err := judgeTable(t, server, 21, "/", Options{Cross: []string{path}})
+		if left := new(LeftOutError); !errors.As(err, &left) || !strings.Contains(left.Reason, reason) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

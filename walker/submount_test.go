@@ -99,7 +99,7 @@ func TestSubmounts(t *testing.T) {
 			t.Errorf("mode %o", e.Mode)
 		}
 		_, err := walkErr(t, dir, Options{Cross: []string{"/scratch/disk"}})
-		if refused := new(RefusedError); !errors.As(err, &refused) || !strings.Contains(refused.Reason, "/scratch") {
+		if left := new(LeftOutError); !errors.As(err, &left) || !strings.Contains(left.Reason, "/scratch") {
 			t.Errorf("below a mount that is left out: %v", err)
 		}
 	})

@@ -275,7 +275,8 @@ func (w *walker) appeared(o *object, n name) error {
 // standIn reports an entry made from w.st's mode and owner.
 func (w *walker) standIn(o *object, n name) error {
 	typ, links := uint32(unix.S_IFREG), uint32(1)
-	if n.typ == unix.DT_DIR || n.typ == unix.DT_UNKNOWN {
+	mounted := w.st.Mode & unix.S_IFMT // a directory is mounted on a directory, anything else on anything else
+	if n.typ == unix.DT_DIR || n.typ == unix.DT_UNKNOWN && (mounted == unix.S_IFDIR || mounted == 0) {
 		typ, links = unix.S_IFDIR, 2
 	}
 	o.covered = true
