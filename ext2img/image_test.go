@@ -57,30 +57,85 @@ func TestTorture(t *testing.T) {
 	}
 }
 
+// TestRandomTrees puts 200 random trees into images of various sizes.
 func TestRandomTrees(t *testing.T) {
 	imgtest.RequireRoot(t)
-	for seed := range uint64(20) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+	sizes := []int64{0, 0, 10 << 20, 0, 20 << 20, 21<<20 + 4096, 0, 64 << 20, 129 << 20, 3 << 30}
+	for seed := range uint64(200) {
+		size := sizes[seed%uint64(len(sizes))]
+		t.Run(fmt.Sprintf("%d in %d", seed, size), func(t *testing.T) {
 			dir := t.TempDir()
-			imgtest.RandomTree(t, seed, dir, imgtest.RandomOptions{MaxDepth: 6})
-			roundTrip(t, dir, params())
+			opt := imgtest.RandomOptions{MaxDepth: 6, Entries: int(20 + seed)}
+			if size == 10<<20 || size == 20<<20 {
+				opt.MaxFile = 16 << 10
+			}
+			imgtest.RandomTree(t, seed, dir, opt)
+			p := params()
+			p.Size = size
+			roundTrip(t, dir, p)
 		})
+	}
+}
+
+// TestPartBorders has files end around every border that a part makes.
+func TestPartBorders(t *testing.T) {
+	imgtest.RequireRoot(t)
+	dir := t.TempDir()
+	for parts := range 3 {
+		for _, d := range []int{-4097, -4096, -1, 0, 1, 4095, 4096} {
+			if n := parts*partSize + d; n >= 0 {
+				if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(n)), noise(int64(n), n), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	roundTrip(t, dir, params())
+}
+
+// TestManyLinks has more names of one file than an inode can count.
+func TestManyLinks(t *testing.T) {
+	imgtest.RequireRoot(t)
+	dir := imgtest.Tmpfs(t, 256<<20)
+	imgtest.TortureLinks(t, dir, 65_001)
+	image, report := write(t, layout(t, dir, params()))
+	if len(report.Warnings) != 1 {
+		t.Errorf("warnings %v, want one", report.Warnings)
+	}
+	imgtest.Fsck(t, image)
+	imgtest.Compare(t, dir, imgtest.Mount(t, image), imgtest.CompareOptions{})
+}
+
+// TestSubdirectoryCounts has so many subdirectories that i_links_count ends.
+func TestSubdirectoryCounts(t *testing.T) {
+	for _, n := range []int{64_997, 64_998, 64_999, 70_000} {
+		b := ext2img.NewBuilder(params())
+		if err := b.Add("/", ext2img.File{Mode: 0o40755}); err != nil {
+			t.Fatal(err)
+		}
+		for i := range n {
+			if err := b.Add(fmt.Sprintf("/%06d", i), ext2img.File{Mode: 0o40755}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m, err := b.Layout(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		image, _ := write(t, m)
+		imgtest.Fsck(t, image)
 	}
 }
 
 func TestLargeDirectories(t *testing.T) {
 	imgtest.RequireRoot(t)
 	dir := t.TempDir()
-	for name, n := range map[string]int{"names": 100_000, "edge": 64_998, "over": 66_000} {
-		sub := filepath.Join(dir, name)
-		if err := os.Mkdir(sub, 0o755); err != nil {
+	for _, name := range []string{"names", "subdirs"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if name == "names" {
-			imgtest.TortureManyNames(t, sub, n)
-		} else {
-			imgtest.TortureSubdirs(t, sub, n)
-		}
 	}
+	imgtest.TortureManyNames(t, filepath.Join(dir, "names"), 100_000)
+	imgtest.TortureSubdirs(t, filepath.Join(dir, "subdirs"), 66_000)
 	roundTrip(t, dir, params())
 }
