@@ -46,32 +46,32 @@ type demand struct {
 	room     int64 // blocks to leave free
 }
 
-func (b *Builder) demand() (d demand) {
-	d.inodes = ondisk.FirstIno - 1 + int64(b.nodes.len()) - 1
-	for i := range b.dirs {
-		d.metadata += int64(b.dirs[i].blocks)
+func (t *tree) demand() (d demand) {
+	d.inodes = ondisk.FirstIno - 1 + int64(t.nodes.len()) - 1
+	for i := range t.dirs {
+		d.metadata += int64(t.dirs[i].blocks)
 	}
-	d.metadata += int64(len(b.xattrs.block))
-	for n := range b.nodes.len() {
-		switch nd := b.nodes.at(n); nd.fmt() {
+	d.metadata += int64(len(t.xattrs.block))
+	for n := range t.nodes.len() {
+		switch nd := t.nodes.at(n); nd.fmt() {
 		case ondisk.SIFLNK:
 			if nd.size > ondisk.FastSymlinkMax {
 				d.metadata++
 			}
 		case ondisk.SIFREG:
-			b.eachData(n, func(_, count int64) { d.data += count })
+			t.eachData(n, func(_, count int64) { d.data += count })
 		}
 	}
-	if b.p.Size == 0 {
-		d.room = max(ceilDiv(b.p.Free, BlockSize), (d.metadata+d.data)*int64(b.p.FreePercent)/100)
+	if t.p.Size == 0 {
+		d.room = max(ceilDiv(t.p.Free, BlockSize), (d.metadata+d.data)*int64(t.p.FreePercent)/100)
 	}
 	return d
 }
 
 // eachData calls fn for each run of data blocks of a regular file, ascending.
-func (b *Builder) eachData(n int32, fn func(logical, count int64)) {
-	size := b.nodes.at(n).size
-	ranges, ok := b.sparse[n]
+func (t *tree) eachData(n int32, fn func(logical, count int64)) {
+	size := t.nodes.at(n).size
+	ranges, ok := t.sparse[n]
 	if !ok {
 		if size > 0 {
 			fn(0, ceilDiv(size, BlockSize))
@@ -96,27 +96,27 @@ func (b *Builder) eachData(n int32, fn func(logical, count int64)) {
 
 // allocate finds the smallest file system that holds the content and the room,
 // or takes the given size, and places everything in it.
-func (b *Builder) allocate() (allocation, error) {
-	d := b.demand()
-	if b.p.Size == 0 {
-		return b.smallest(d)
+func (t *tree) allocate() (allocation, error) {
+	d := t.demand()
+	if t.p.Size == 0 {
+		return t.smallest(d)
 	}
-	if a, ok := b.inSize(b.p.Size, d); ok {
+	if a, ok := t.inSize(t.p.Size, d); ok {
 		return a, nil
 	}
-	a, err := b.smallest(d)
+	a, err := t.smallest(d)
 	if err != nil {
 		return a, err
 	}
-	return a, &TooSmallError{Need: a.g.blocks * BlockSize, Have: b.p.Size}
+	return a, &TooSmallError{Need: a.g.blocks * BlockSize, Have: t.p.Size}
 }
 
 // smallest tries sizes of whole parts, from what is needed at least upward.
-func (b *Builder) smallest(d demand) (allocation, error) {
-	part := b.p.PartSize / BlockSize
+func (t *tree) smallest(d demand) (allocation, error) {
+	part := t.p.PartSize / BlockSize
 	least := max(d.metadata+d.data+d.room, (ceilDiv(d.inodes, ondisk.MaxInodesGroup)-1)*ondisk.BlocksPerGroup)
-	for n := ceilDiv(least, part); n*b.p.PartSize <= MaxSize; n++ {
-		g, ok := newGeometry(n*b.p.PartSize, d.inodes)
+	for n := ceilDiv(least, part); n*t.p.PartSize <= MaxSize; n++ {
+		g, ok := newGeometry(n*t.p.PartSize, d.inodes)
 		if !ok {
 			continue
 		}
@@ -124,7 +124,7 @@ func (b *Builder) smallest(d demand) (allocation, error) {
 			n += max(0, lack/part-1)
 			continue
 		}
-		if a, ok := b.inSize(n*b.p.PartSize, d); ok && a.g.free()-a.used >= d.room {
+		if a, ok := t.inSize(n*t.p.PartSize, d); ok && a.g.free()-a.used >= d.room {
 			return a, nil
 		}
 	}
@@ -133,14 +133,14 @@ func (b *Builder) smallest(d demand) (allocation, error) {
 
 // inSize places the content in a file system of the given size, with inodes to
 // spare where they fit.
-func (b *Builder) inSize(size int64, d demand) (a allocation, ok bool) {
+func (t *tree) inSize(size int64, d demand) (a allocation, ok bool) {
 	for _, inodes := range []int64{d.inodes + d.inodes/10, d.inodes} {
 		g, ok := newGeometry(size, inodes)
 		if !ok || g.free() < d.metadata+d.data {
 			continue
 		}
 		for _, tight := range []bool{false, true} {
-			p := placer{b: b, allocation: allocation{g: g}, part: b.p.PartSize / BlockSize}
+			p := placer{tree: t, allocation: allocation{g: g}, part: t.p.PartSize / BlockSize}
 			if p.run(tight) {
 				return p.allocation, true
 			}

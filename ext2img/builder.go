@@ -7,66 +7,11 @@ import (
 	"purebundle/ext2img/internal/ondisk"
 )
 
-// node is an inode. Nodes are numbered in the order of their first names; the
-// root is node 0 and lost+found node 1.
-type node struct {
-	mode     uint16
-	gone     bool // found vanished or unreadable: not in the image
-	links    uint32
-	uid, gid uint32
-	size     int64  // bytes
-	id       uint64 // inode number in the source
-	ref      uint32 // symlink: target; device: number as major<<20|minor; directory: index in Builder.dirs
-	flags    uint32
-	name     int32 // its first name
-	xattrs   int32 // index in xattrs.inode, -1: none
-	acl      int32 // index in xattrs.block, -1: none
-	span     int32 // first of its spans
-	spans    int32 // number of them
-
-	atime, mtime, ctime, crtime ondisk.Stamp
-}
-
-func (n *node) fmt() uint32 { return uint32(n.mode) & ondisk.SIFMT }
-
-// name is a directory entry.
-type name struct {
-	parent int32 // node of the directory
-	node   int32
-	ref    uint32 // in Builder.text
-}
-
-const (
-	lostFoundPath = "/lost+found"
-
-	rootNode      = 0
-	rootName      = 0 // stands for the root, which has no name
-	lostFoundNode = 1
-	maxLinks      = 65000 // EXT4_LINK_MAX
-	maxName       = 255   // EXT4_NAME_LEN, bytes
-	maxTarget     = 4095  // bytes: a symlink's target is a path, below PATH_MAX
-)
-
-// ino is the inode number of a node.
-func ino(n int32) uint32 {
-	if n == rootNode {
-		return ondisk.RootIno
-	}
-	return ondisk.LostFoundIno - lostFoundNode + uint32(n)
-}
-
 // Builder collects the entries of a tree.
 type Builder struct {
-	p      Params
-	nodes  pages[node]
-	names  pages[name]
-	text   arena             // names and symlink targets
-	stack  []frame           // the directories on the way to the last entry
-	linked map[string]int32  // node of files with several names, by first path
-	sparse map[int32][]Range // data ranges of sparse files
-	dirs   []dir
-	xattrs xattrPlan
-	report Report
+	*tree
+	stack  []frame          // the directories on the way to the last entry
+	linked map[string]int32 // node of files with several names, by first path
 
 	hasLostFound bool // a name /lost+found was added
 }
@@ -80,11 +25,7 @@ type frame struct {
 
 // NewBuilder starts a tree without entries.
 func NewBuilder(p Params) *Builder {
-	b := &Builder{p: p, linked: make(map[string]int32), sparse: make(map[int32][]Range)}
-	b.nodes.add(node{})
-	b.nodes.add(node{})
-	b.names.add(name{})
-	return b
+	return &Builder{tree: newTree(p), linked: make(map[string]int32)}
 }
 
 // Add adds the inode f under path. The root, "/", comes first, a directory
@@ -253,42 +194,4 @@ func (b *Builder) newNode(path string, f File) (node, error) {
 	nd.crtime = b.stamp(path, f.Btime)
 	nd.xattrs, nd.acl = b.planXattrs(path, f.Xattrs)
 	return nd, nil
-}
-
-func (b *Builder) stamp(path string, t Time) ondisk.Stamp {
-	s, exact := ondisk.NewStamp(t.Sec, t.Nsec)
-	if !exact {
-		b.warn(path, fmt.Sprintf("time %d s since 1970 is outside 1901 to 2446: clamped", t.Sec))
-	}
-	return s
-}
-
-func (b *Builder) warn(path, text string) {
-	b.report.Warnings = append(b.report.Warnings, Warning{path, text})
-}
-
-func (b *Builder) change(path string, k Kind, detail string) {
-	b.report.Changes = append(b.report.Changes, Change{path, k, detail})
-}
-
-// path builds the path of a name from its parents.
-func (b *Builder) path(nm int32) string {
-	var refs []uint32
-	size := 0
-	for n := nm; n != rootName; {
-		e := b.names.at(n)
-		refs = append(refs, e.ref)
-		size += 1 + b.text.size(e.ref)
-		n = b.nodes.at(e.parent).name
-	}
-	if size == 0 {
-		return "/"
-	}
-	var s strings.Builder
-	s.Grow(size)
-	for i := len(refs) - 1; i >= 0; i-- {
-		s.WriteByte('/')
-		s.WriteString(b.text.get(refs[i]))
-	}
-	return s.String()
 }

@@ -24,31 +24,31 @@ const lostFoundBlocks = 4 // 16 KiB, as mke2fs: e2fsck can link into it without 
 
 // planDirs sorts all names by directory and splits them into blocks. seed is
 // s_hash_seed.
-func (b *Builder) planDirs(seed [4]uint32) (order []int32, err error) {
-	for n := range b.nodes.len() {
-		if nd := b.nodes.at(n); nd.fmt() == ondisk.SIFDIR {
-			nd.ref = uint32(len(b.dirs))
-			b.dirs = append(b.dirs, dir{node: n})
+func (t *tree) planDirs(seed [4]uint32) (order []int32, err error) {
+	for n := range t.nodes.len() {
+		if nd := t.nodes.at(n); nd.fmt() == ondisk.SIFDIR {
+			nd.ref = uint32(len(t.dirs))
+			t.dirs = append(t.dirs, dir{node: n})
 		}
 	}
-	dirOf := func(i int32) *dir { return &b.dirs[b.nodes.at(b.names.at(i).parent).ref] }
-	for i := int32(1); i < b.names.len(); i++ {
+	dirOf := func(i int32) *dir { return &t.dirs[t.nodes.at(t.names.at(i).parent).ref] }
+	for i := int32(1); i < t.names.len(); i++ {
 		dirOf(i).count++
 	}
 	next := int32(0)
-	for i := range b.dirs {
-		b.dirs[i].first = next
-		next += b.dirs[i].count
-		b.dirs[i].count = 0
+	for i := range t.dirs {
+		t.dirs[i].first = next
+		next += t.dirs[i].count
+		t.dirs[i].count = 0
 	}
 	order = make([]int32, next)
-	for i := int32(1); i < b.names.len(); i++ {
+	for i := int32(1); i < t.names.len(); i++ {
 		d := dirOf(i)
 		order[d.first+d.count] = i
 		d.count++
 	}
-	for i := range b.dirs {
-		if err := b.planDir(&b.dirs[i], order, seed); err != nil {
+	for i := range t.dirs {
+		if err := t.planDir(&t.dirs[i], order, seed); err != nil {
 			return nil, err
 		}
 	}
@@ -56,11 +56,11 @@ func (b *Builder) planDirs(seed [4]uint32) (order []int32, err error) {
 }
 
 // planDir splits the names of one directory into blocks.
-func (b *Builder) planDir(d *dir, order []int32, seed [4]uint32) error {
+func (t *tree) planDir(d *dir, order []int32, seed [4]uint32) error {
 	names := order[d.first : d.first+d.count]
 	size := ondisk.DirentSize(1) + ondisk.DirentSize(2)
 	for _, n := range names {
-		size += ondisk.DirentSize(b.text.size(b.names.at(n).ref))
+		size += ondisk.DirentSize(t.text.size(t.names.at(n).ref))
 	}
 	if size <= ondisk.DirLeafSize {
 		d.blocks = 1
@@ -69,10 +69,10 @@ func (b *Builder) planDir(d *dir, order []int32, seed [4]uint32) error {
 		}
 		return nil
 	}
-	b.sortByHash(names, seed)
+	t.sortByHash(names, seed)
 	room := 0
 	for i, n := range names {
-		size := ondisk.DirentSize(b.text.size(b.names.at(n).ref))
+		size := ondisk.DirentSize(t.text.size(t.names.at(n).ref))
 		if size > room {
 			d.leaves = append(d.leaves, int32(i))
 			room = ondisk.DirLeafSize
@@ -81,7 +81,7 @@ func (b *Builder) planDir(d *dir, order []int32, seed [4]uint32) error {
 	}
 	leaves := len(d.leaves)
 	if leaves > ondisk.HtreeRootLimit*ondisk.HtreeNodeLimit {
-		return fmt.Errorf("directory %s: %d names are more than a hashed tree of two levels holds (large_dir is not used)", b.path(b.nodes.at(d.node).name), d.count)
+		return fmt.Errorf("directory %s: %d names are more than a hashed tree of two levels holds (large_dir is not used)", t.path(t.nodes.at(d.node).name), d.count)
 	}
 	d.blocks = int32(1 + d.nodeBlocks() + leaves)
 	return nil
@@ -96,17 +96,17 @@ func (d *dir) nodeBlocks() int {
 }
 
 // sortByHash orders names by hash, equal hashes by name.
-func (b *Builder) sortByHash(names []int32, seed [4]uint32) {
+func (t *tree) sortByHash(names []int32, seed [4]uint32) {
 	type hashed struct {
 		hash uint32
 		name int32
 	}
 	hs := make([]hashed, len(names))
 	for i, n := range names {
-		hs[i] = hashed{ondisk.NameHash(b.text.get(b.names.at(n).ref), seed), n}
+		hs[i] = hashed{ondisk.NameHash(t.text.get(t.names.at(n).ref), seed), n}
 	}
 	slices.SortFunc(hs, func(x, y hashed) int {
-		return cmp.Or(cmp.Compare(x.hash, y.hash), strings.Compare(b.text.get(b.names.at(x.name).ref), b.text.get(b.names.at(y.name).ref)))
+		return cmp.Or(cmp.Compare(x.hash, y.hash), strings.Compare(t.text.get(t.names.at(x.name).ref), t.text.get(t.names.at(y.name).ref)))
 	})
 	for i, h := range hs {
 		names[i] = h.name

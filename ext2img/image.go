@@ -16,7 +16,7 @@ import (
 // read. First the data parts are read, by as many goroutines as one likes; then
 // Redo's; then, after Seal, the metadata parts.
 type Image struct {
-	*Builder
+	*tree
 	allocation
 	order    []int32 // names by directory, see dir
 	st       *storage

@@ -35,7 +35,7 @@ func (b *Builder) Layout(open func(path string) (*os.File, error)) (*Image, erro
 		return nil, err
 	}
 	m := &Image{
-		Builder:    b,
+		tree:       b.tree,
 		allocation: a,
 		order:      order,
 		st:         st,

@@ -8,7 +8,7 @@ import (
 
 // placer fills an allocation.
 type placer struct {
-	b *Builder
+	*tree
 	allocation
 	part int64 // blocks of a part
 }
@@ -47,15 +47,14 @@ func (p *placer) run(tight bool) bool {
 
 // metadata places directories, slow symlinks and attribute blocks.
 func (p *placer) metadata(c *cursor) bool {
-	b := p.b
-	for n := range b.nodes.len() {
-		nd := b.nodes.at(n)
+	for n := range p.nodes.len() {
+		nd := p.nodes.at(n)
 		nd.span, nd.spans = 0, 0
 		blocks := int64(0)
 		switch {
 		case nd.gone:
 		case nd.fmt() == ondisk.SIFDIR:
-			blocks = int64(b.dirs[nd.ref].blocks)
+			blocks = int64(p.dirs[nd.ref].blocks)
 		case nd.fmt() == ondisk.SIFLNK && nd.size > ondisk.FastSymlinkMax:
 			blocks = 1
 		}
@@ -63,9 +62,9 @@ func (p *placer) metadata(c *cursor) bool {
 			return false
 		}
 	}
-	for i := range b.xattrs.block {
+	for i := range p.xattrs.block {
 		if !c.take(1, func(r run) {
-			b.xattrs.block[i].phys = r.start
+			p.xattrs.block[i].phys = r.start
 			p.add(r, 0, ^int32(i))
 		}) {
 			return false
@@ -77,18 +76,17 @@ func (p *placer) metadata(c *cursor) bool {
 // dataInto places the data of the files that have no place yet and that fits
 // accepts, and says whether all accepted ones had room.
 func (p *placer) dataInto(c *cursor, fits func(blocks int64) bool) bool {
-	b := p.b
-	for n := range b.nodes.len() {
-		nd := b.nodes.at(n)
+	for n := range p.nodes.len() {
+		nd := p.nodes.at(n)
 		if nd.fmt() != ondisk.SIFREG || nd.spans > 0 {
 			continue
 		}
 		blocks, ok := int64(0), true
-		b.eachData(n, func(_, count int64) { blocks += count })
+		p.eachData(n, func(_, count int64) { blocks += count })
 		if blocks == 0 || !fits(blocks) {
 			continue
 		}
-		b.eachData(n, func(logical, count int64) { ok = ok && p.take(c, n, logical, count) })
+		p.eachData(n, func(logical, count int64) { ok = ok && p.take(c, n, logical, count) })
 		if !ok {
 			return false
 		}
@@ -98,7 +96,7 @@ func (p *placer) dataInto(c *cursor, fits func(blocks int64) bool) bool {
 
 // take places blocks of node n.
 func (p *placer) take(c *cursor, n int32, logical, count int64) bool {
-	nd := p.b.nodes.at(n)
+	nd := p.nodes.at(n)
 	if nd.spans == 0 {
 		nd.span = int32(len(p.spans))
 	}
@@ -120,8 +118,8 @@ func (p *placer) add(r run, logical int64, owner int32) {
 // their own behind the data.
 func (p *placer) extentTrees(gap, rest *cursor) bool {
 	var trees []treeBlock
-	for n := range p.b.nodes.len() {
-		if nd := p.b.nodes.at(n); nd.spans > 0 {
+	for n := range p.nodes.len() {
+		if nd := p.nodes.at(n); nd.spans > 0 {
 			extents := 0
 			for _, s := range p.spans[nd.span : nd.span+nd.spans] {
 				extents += int(ceilDiv(int64(s.count), ondisk.MaxExtentLen))

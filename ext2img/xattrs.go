@@ -28,7 +28,7 @@ const maxXattrRefs = 1024
 // planXattrs decides where attributes go: all into the inode if they fit, else
 // all into a block, else some to each. What has no place is dropped with a
 // warning. It returns indexes in the plan, -1 for none.
-func (b *Builder) planXattrs(path string, in []Xattr) (inode, block int32) {
+func (t *tree) planXattrs(path string, in []Xattr) (inode, block int32) {
 	if len(in) == 0 {
 		return -1, -1
 	}
@@ -37,11 +37,11 @@ func (b *Builder) planXattrs(path string, in []Xattr) (inode, block int32) {
 	for _, x := range in {
 		d, ok := ondisk.NewXattr(x.Name, x.Value)
 		if !ok {
-			b.warn(path, fmt.Sprintf("attribute %q dropped: ext4 has no form for it", x.Name))
+			t.warn(path, fmt.Sprintf("attribute %q dropped: ext4 has no form for it", x.Name))
 			continue
 		}
 		if d.Size() > ondisk.XattrBlockSize {
-			b.warn(path, fmt.Sprintf("attribute %q dropped: its %d bytes do not fit in a block", x.Name, len(x.Value)))
+			t.warn(path, fmt.Sprintf("attribute %q dropped: its %d bytes do not fit in a block", x.Name, len(x.Value)))
 			continue
 		}
 		xs = append(xs, d)
@@ -49,10 +49,10 @@ func (b *Builder) planXattrs(path string, in []Xattr) (inode, block int32) {
 	}
 	ondisk.SortXattrs(xs)
 	if total <= ondisk.XattrInodeSize {
-		return b.xattrs.toInode(xs), -1
+		return t.xattrs.toInode(xs), -1
 	}
 	if total <= ondisk.XattrBlockSize {
-		return -1, b.xattrs.toBlock(xs)
+		return -1, t.xattrs.toBlock(xs)
 	}
 	var first, rest []ondisk.Xattr
 	room, blockRoom := ondisk.XattrInodeSize, ondisk.XattrBlockSize
@@ -63,10 +63,10 @@ func (b *Builder) planXattrs(path string, in []Xattr) (inode, block int32) {
 		case size <= blockRoom:
 			rest, blockRoom = append(rest, x), blockRoom-size
 		default:
-			b.warn(path, fmt.Sprintf("an attribute of %d bytes (%q) dropped: the attributes of a file fit in its inode and one block", len(x.Value), x.Name))
+			t.warn(path, fmt.Sprintf("an attribute of %d bytes (%q) dropped: the attributes of a file fit in its inode and one block", len(x.Value), x.Name))
 		}
 	}
-	return b.xattrs.toInode(first), b.xattrs.toBlock(rest)
+	return t.xattrs.toInode(first), t.xattrs.toBlock(rest)
 }
 
 func (p *xattrPlan) toInode(xs []ondisk.Xattr) int32 {

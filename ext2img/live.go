@@ -1,0 +1,209 @@
+package ext2img
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"purebundle/ext2img/internal/ondisk"
+)
+
+// liveFile is what was seen of a file that is read in several calls, or that
+// was not as the walk saw it.
+type liveFile struct {
+	first  identity // at the first read of this round
+	seen   bool     // first is set
+	moved  bool     // it changed during this round
+	misfit bool     // it does not fit in the blocks that were placed
+	err    error    // it could not be read
+
+	round int              // how often Redo has asked for it
+	sums  map[int64]uint64 // hash of each piece by its offset, from round 1 on
+	new   bool             // a piece was not the same in the last two rounds
+}
+
+// maxRounds is how often Redo asks for a file: once because it changed, and
+// once more to see whether what was read changed.
+const maxRounds = 2
+
+// compare notes whether a piece holds what it held in the round before.
+func (f *liveFile) compare(off int64, sum uint64) {
+	if f.sums == nil {
+		f.sums = make(map[int64]uint64)
+	}
+	if f.round > 1 && f.sums[off] != sum {
+		f.new = true
+	}
+	f.sums[off] = sum
+}
+
+// unstable says that the file changed under every read, and its content too.
+func (f *liveFile) unstable() bool { return f.moved && (f.round < maxRounds || f.new) }
+
+// identity tells states of a file apart.
+type identity struct {
+	id           uint64 // inode number in the source
+	size         int64  // bytes
+	mode         uint16
+	uid, gid     uint32
+	mtime, ctime ondisk.Stamp
+}
+
+// identity is how the walk saw a file.
+func (n *node) identity() identity {
+	return identity{n.id, n.size, n.mode, n.uid, n.gid, n.mtime, n.ctime}
+}
+
+// changedAround says whether the last change of the inode is so near to t that
+// another one may carry the same time.
+func (i identity) changedAround(t time.Time) bool {
+	return t.Sub(i.ctime.Time()).Abs() < racyWindow
+}
+
+func identityOf(f *os.File) (identity, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return identity{}, &fs.PathError{Op: "fstat", Path: f.Name(), Err: err}
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return identity{}, fmt.Errorf("%s: %w", f.Name(), ErrReplaced)
+	}
+	mtime, _ := ondisk.NewStamp(st.Mtim.Sec, uint32(st.Mtim.Nsec))
+	ctime, _ := ondisk.NewStamp(st.Ctim.Sec, uint32(st.Ctim.Nsec))
+	return identity{st.Ino, st.Size, uint16(st.Mode), st.Uid, st.Gid, mtime, ctime}, nil
+}
+
+// openNode opens a file by its first name. Where that leads elsewhere by now,
+// any other of its names will do; where all of them lead to one other file,
+// that has taken its place.
+func (m *Image) openNode(n int32) (*os.File, identity, error) {
+	nd := m.nodes.at(n)
+	file, id, err := m.openName(nd.name)
+	if err == nil && (id.id == nd.id || nd.links == 1) || err != nil && nd.links == 1 {
+		return file, id, err
+	}
+	agree := err == nil
+	for i := nd.name + 1; i < m.names.len(); i++ {
+		if m.names.at(i).node != n {
+			continue
+		}
+		f, other, e := m.openName(i)
+		if e == nil && other.id == nd.id {
+			if file != nil {
+				file.Close()
+			}
+			return f, other, nil
+		}
+		agree = agree && e == nil && other.id == id.id
+		if f != nil {
+			f.Close()
+		}
+	}
+	if err == nil && !agree {
+		file.Close()
+		return nil, id, fmt.Errorf("its %d names lead to different files now: %w", nd.links, ErrReplaced)
+	}
+	return file, id, err
+}
+
+func (m *Image) openName(nm int32) (*os.File, identity, error) {
+	f, err := m.open(m.path(nm))
+	if err != nil {
+		return nil, identity{}, err
+	}
+	id, err := identityOf(f)
+	if err != nil {
+		f.Close()
+		return nil, id, err
+	}
+	return f, id, nil
+}
+
+// Redo lists the data parts to read once more, because a file that lies in
+// several of them changed while they were read. Call it until it lists none.
+func (m *Image) Redo() (parts []int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	again := make(map[int]bool)
+	part := m.p.PartSize / BlockSize
+	for n, f := range m.live {
+		nd := m.nodes.at(n)
+		if m.inOnePart(nd) || !f.moved || f.misfit || f.err != nil || f.round == maxRounds {
+			continue
+		}
+		*f = liveFile{round: f.round + 1, sums: f.sums}
+		for _, s := range m.spans[nd.span : nd.span+nd.spans] {
+			for i := int64(s.phys) / part; i*part < s.end(); i++ {
+				again[int(i)] = true
+			}
+		}
+	}
+	if len(again) == 0 {
+		return nil
+	}
+	data, _ := m.Parts()
+	for _, i := range data {
+		if again[i] {
+			parts = append(parts, i)
+		}
+	}
+	return parts
+}
+
+// inOnePart says whether a file is read in one call.
+func (m *Image) inOnePart(nd *node) bool {
+	part := m.p.PartSize / BlockSize
+	first, last := m.spans[nd.span], m.spans[nd.span+nd.spans-1]
+	return int64(first.phys)/part == (last.end()-1)/part
+}
+
+// settle takes what was seen of a file into its node, and reports it.
+func (m *Image) settle(n int32, f *liveFile) {
+	nd := m.nodes.at(n)
+	path, was := m.path(nd.name), nd.identity()
+	if f.err == nil && f.misfit {
+		late := m.readLate(n)
+		if errors.Is(late.err, errNoPlace) && f.first.id == nd.id {
+			late = &liveFile{first: f.first, moved: true} // all but what stands in former holes
+		}
+		*f = *late
+	}
+	switch {
+	case errors.Is(f.err, fs.ErrNotExist):
+		nd.gone = true
+		m.change(path, Vanished, "")
+		return
+	case errors.Is(f.err, ErrReplaced):
+		nd.gone = true
+		m.change(path, Replaced, f.err.Error())
+		return
+	case f.err != nil:
+		nd.gone = true
+		m.change(path, Unreadable, f.err.Error())
+		return
+	}
+	now := f.first
+	nd.mode, nd.uid, nd.gid = now.mode, now.uid, now.gid
+	nd.mtime, nd.ctime = now.mtime, now.ctime
+	nd.size = min(nd.size, now.size)
+	var kind Kind
+	switch {
+	case f.unstable():
+		kind = Unstable
+	case now.id != was.id:
+		kind = Replaced
+	case now.size < was.size:
+		kind = Shrunk
+	case now.size > was.size:
+		kind = Grown
+	case now.mtime != was.mtime:
+		kind = Rewritten
+	default:
+		return // as at the walk, or only its inode changed: another link, another mode
+	}
+	m.change(path, kind, fmt.Sprintf("%d bytes at the walk, %d when read", was.size, now.size))
+}

@@ -1,0 +1,115 @@
+package ext2img
+
+import (
+	"fmt"
+	"strings"
+
+	"purebundle/ext2img/internal/ondisk"
+)
+
+// tree is what a Builder collects and an Image encodes.
+type tree struct {
+	p      Params
+	nodes  pages[node]
+	names  pages[name]
+	text   arena             // names and symlink targets
+	sparse map[int32][]Range // data ranges of sparse files, by node
+	dirs   []dir
+	xattrs xattrPlan
+	report Report
+}
+
+// newTree makes a tree whose root and lost+found are still to be filled.
+func newTree(p Params) *tree {
+	t := &tree{p: p, sparse: make(map[int32][]Range)}
+	t.nodes.add(node{})
+	t.nodes.add(node{})
+	t.names.add(name{})
+	return t
+}
+
+// node is an inode. Nodes are numbered in the order of their first names; the
+// root is node 0 and lost+found node 1.
+type node struct {
+	mode     uint16
+	gone     bool // found vanished or unreadable: not in the image
+	links    uint32
+	uid, gid uint32
+	size     int64  // bytes
+	id       uint64 // inode number in the source
+	ref      uint32 // symlink: target; device: number as major<<20|minor; directory: index in Builder.dirs
+	flags    uint32
+	name     int32 // its first name
+	xattrs   int32 // index in xattrs.inode, -1: none
+	acl      int32 // index in xattrs.block, -1: none
+	span     int32 // first of its spans
+	spans    int32 // number of them
+
+	atime, mtime, ctime, crtime ondisk.Stamp
+}
+
+func (n *node) fmt() uint32 { return uint32(n.mode) & ondisk.SIFMT }
+
+// name is a directory entry.
+type name struct {
+	parent int32 // node of the directory
+	node   int32
+	ref    uint32 // in Builder.text
+}
+
+const (
+	lostFoundPath = "/lost+found"
+
+	rootNode      = 0
+	rootName      = 0 // stands for the root, which has no name
+	lostFoundNode = 1
+	maxLinks      = 65000 // EXT4_LINK_MAX
+	maxName       = 255   // EXT4_NAME_LEN, bytes
+	maxTarget     = 4095  // bytes: a symlink's target is a path, below PATH_MAX
+)
+
+// ino is the inode number of a node.
+func ino(n int32) uint32 {
+	if n == rootNode {
+		return ondisk.RootIno
+	}
+	return ondisk.LostFoundIno - lostFoundNode + uint32(n)
+}
+
+func (t *tree) stamp(path string, at Time) ondisk.Stamp {
+	s, exact := ondisk.NewStamp(at.Sec, at.Nsec)
+	if !exact {
+		t.warn(path, fmt.Sprintf("time %d s since 1970 is outside 1901 to 2446: clamped", at.Sec))
+	}
+	return s
+}
+
+func (t *tree) warn(path, text string) {
+	t.report.Warnings = append(t.report.Warnings, Warning{path, text})
+}
+
+func (t *tree) change(path string, k Kind, detail string) {
+	t.report.Changes = append(t.report.Changes, Change{path, k, detail})
+}
+
+// path builds the path of a name from its parents.
+func (t *tree) path(nm int32) string {
+	var refs []uint32
+	size := 0
+	for n := nm; n != rootName; {
+		e := t.names.at(n)
+		refs = append(refs, e.ref)
+		size += 1 + t.text.size(e.ref)
+		n = t.nodes.at(e.parent).name
+	}
+	if size == 0 {
+		return "/"
+	}
+	var s strings.Builder
+	s.Grow(size)
+	for i := len(refs) - 1; i >= 0; i-- {
+		s.WriteByte('/')
+		s.WriteString(t.text.get(refs[i]))
+	}
+	return s.String()
+}
