@@ -3,11 +3,9 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -170,36 +168,6 @@ func readPatterns(name string) ([]string, error) {
 	return patterns, nil
 }
 
-// checkSource says early and in one sentence what is wrong with SOURCE.
-func checkSource(source string) error {
-	info, err := os.Stat(source)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return withHint(fmt.Errorf("bundle %s: %w", source, errors.Unwrap(err)), "SOURCE is the root of the tree to bundle; is it mounted?")
-	case err != nil:
-		return fmt.Errorf("bundle %s: %w", source, errors.Unwrap(err))
-	case !info.IsDir():
-		return withHint(fmt.Errorf("bundle %s: not a directory", source), "SOURCE is the root of the tree to bundle")
-	}
-	dir, err := os.Open(source)
-	if err != nil {
-		return withHint(fmt.Errorf("bundle %s: %w", source, errors.Unwrap(err)), "run it as root (sudo) to read all of SOURCE")
-	}
-	return dir.Close()
-}
-
-// checkDest refuses a DEST whose contents would be all of SOURCE: the output
-// directory is left out of the image.
-func checkDest(source, dest string) error {
-	s, err1 := os.Stat(source)
-	d, err2 := os.Stat(dest)
-	if err1 == nil && err2 == nil && os.SameFile(s, d) {
-		return withHint(usagef("bundle %s: DEST is SOURCE", dest),
-			"give a DEST of its own; it may be inside SOURCE, as in: purebundle bundle %s %s", source, filepath.Join(source, "bundle"))
-	}
-	return nil
-}
-
 // bundle makes one bundle, or with --dry-run only says what it would be.
 func bundle(ctx context.Context, a *app, cfg *bundleConfig) error {
 	if err := checkSource(cfg.source); err != nil {
@@ -221,6 +189,9 @@ func bundle(ctx context.Context, a *app, cfg *bundleConfig) error {
 	defer r.ui.close()
 	if a.verbose {
 		r.sayMounts(mounts)
+	}
+	if name := strangerInDest(cfg.source, cfg.dest); name != "" {
+		r.ui.warn(cfg.dest, "holds other files, such as "+name+"; nothing that is in DEST is in the image")
 	}
 	if cfg.dryRun {
 		return r.dryRun(ctx)

@@ -4,9 +4,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
+	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -18,7 +22,7 @@ import (
 type planJSON struct {
 	Mounts   []chunk.Mount   `json:"mounts"`
 	Filtered []chunk.Left    `json:"filtered"`
-	Excluded []chunk.Left    `json:"excluded"`
+	Excluded []excludedSize  `json:"excluded"`
 	Largest  []directorySize `json:"largest"`
 }
 
@@ -26,6 +30,12 @@ type planJSON struct {
 type directorySize struct {
 	Path  chunk.Path `json:"path"`
 	Bytes int64      `json:"bytes"`
+}
+
+// excludedSize is a path that is left out, its rule, and the bytes below it.
+type excludedSize struct {
+	chunk.Left
+	Bytes int64 `json:"bytes"`
 }
 
 // directorySizes adds up the files below each directory, in the order of the
@@ -115,7 +125,7 @@ func (r *bundleRun) dryRun(ctx context.Context) error {
 	s.ZeroParts = s.Parts - len(data) - len(meta)
 	s.DiskBytes = r.diskNeed()
 	plan := &planJSON{Mounts: mountsJSON(r.tree.Mounts), Filtered: leftJSON(r.tree.Filtered),
-		Excluded: leftJSON(r.tree.Excluded), Largest: r.sizes.largest()}
+		Excluded: r.excludedSizes(ctx), Largest: r.sizes.largest()}
 	if r.cfg.json {
 		s.Plan = plan
 		return printJSON(r.app.stdout, s)
@@ -130,6 +140,40 @@ func leftJSON(left []walker.Left) []chunk.Left {
 	list := make([]chunk.Left, 0, len(left))
 	for _, l := range left {
 		list = append(list, chunk.Left{Path: chunk.Path(l.Path), Rule: l.Rule})
+	}
+	return list
+}
+
+// excludedSizes measures what is left out. It enters no mount: that is where
+// servers are that do not answer.
+func (r *bundleRun) excludedSizes(ctx context.Context) []excludedSize {
+	mounts := map[string]bool{}
+	for _, m := range r.tree.Mounts {
+		mounts[m.Path] = true
+	}
+	list := make([]excludedSize, 0, len(r.tree.Excluded))
+	for _, l := range r.tree.Excluded {
+		size := excludedSize{Left: chunk.Left{Path: chunk.Path(l.Path), Rule: l.Rule}}
+		top := filepath.Join(r.cfg.source, l.Path)
+		_ = filepath.WalkDir(top, func(name string, d fs.DirEntry, err error) error {
+			rel := l.Path + strings.TrimPrefix(name, top)
+			switch {
+			case ctx.Err() != nil:
+				return filepath.SkipAll
+			case err != nil:
+				return nil // what cannot be read counts as nothing
+			case mounts[rel]:
+				if d.IsDir() {
+					return filepath.SkipDir
+				}
+			case d.Type().IsRegular():
+				if info, err := d.Info(); err == nil {
+					size.Bytes += info.Sys().(*syscall.Stat_t).Blocks * 512
+				}
+			}
+			return nil
+		})
+		list = append(list, size)
 	}
 	return list
 }
@@ -165,7 +209,7 @@ func (r *bundleRun) printPlan(s summaryJSON, plan *planJSON) error {
 		filtered = append(filtered, [2]string{"  " + printable(string(l.Path)), l.Rule})
 	}
 	for _, l := range plan.Excluded {
-		excluded = append(excluded, [2]string{"  " + printable(string(l.Path)), l.Rule})
+		excluded = append(excluded, [2]string{"  " + formatSize(l.Bytes), printable(string(l.Path)) + ": " + l.Rule})
 	}
 	for _, d := range plan.Largest {
 		largest = append(largest, [2]string{"  " + formatSize(d.Bytes), printable(string(d.Path))})
