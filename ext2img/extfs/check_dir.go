@@ -14,20 +14,13 @@ func (c *checker) directories() {
 		if c.stopped() {
 			return
 		}
-		if st.kind != modeDir>>12 || st.marks&markBad != 0 {
+		if st.kind != modeDir>>12 {
 			continue
 		}
-		raw, err := c.f.rawInode(ino)
-		if err != nil {
-			c.err = err
-			return
+		if n := c.again(ino); n != nil {
+			d := dirCheck{c: c, n: n}
+			d.run()
 		}
-		n, err := c.f.parseInode(ino, raw)
-		if err != nil {
-			continue // said before
-		}
-		d := dirCheck{c: c, n: n}
-		d.run()
 	}
 }
 

@@ -117,6 +117,30 @@ func (c *checker) inode(ino uint32, raw []byte, used bool) bool {
 	return st.kind == modeDir>>12
 }
 
+// again gives an inode that is in use once more; nil where it or its group is
+// not to be trusted, or reading failed.
+func (c *checker) again(ino uint32) *Inode {
+	number := (ino - 1) / c.f.sb.inodesPerGroup
+	if st := c.states.get(ino); st == nil || st.marks&markBad != 0 || c.badGroups.has(uint64(number)) {
+		return nil
+	}
+	desc, err := c.f.rawGroup(number)
+	if err != nil {
+		c.err = err
+		return nil
+	}
+	raw, err := c.f.rawInodeOf(c.f.parseGroup(desc), ino)
+	if err != nil {
+		c.err = err
+		return nil
+	}
+	n, err := c.f.parseInode(ino, raw)
+	if err != nil {
+		return nil // said before
+	}
+	return n
+}
+
 // isHidden is true for inodes that no directory names though they are not
 // below s_first_ino.
 func (c *checker) isHidden(ino uint32) bool {

@@ -21,17 +21,9 @@ func (c *checker) journal() {
 		about("the journal is not a regular file")
 		return
 	}
-	if st.marks&markBad != 0 {
-		return // said before
-	}
-	raw, err := f.rawInode(f.sb.journalInum)
-	if err != nil {
-		c.err = err
+	n := c.again(f.sb.journalInum)
+	if n == nil {
 		return
-	}
-	n, err := f.parseInode(f.sb.journalInum, raw)
-	if err != nil {
-		return // said before
 	}
 	if f.sb.jnlBackupType == 1 && [60]byte(f.sb.jnlBlocks[:60]) != n.iblock {
 		c.inSuper("s_jnl_blocks is not a copy of the journal inode's i_block")
@@ -93,17 +85,9 @@ func (c *checker) orphanFile() {
 		about("the orphan file is not a regular file")
 		return
 	}
-	if st.marks&markBad != 0 {
-		return // said before
-	}
-	raw, err := f.rawInode(f.sb.orphanFileInum)
-	if err != nil {
-		c.err = err
+	n := c.again(f.sb.orphanFileInum)
+	if n == nil {
 		return
-	}
-	n, err := f.parseInode(f.sb.orphanFileInum, raw)
-	if err != nil {
-		return // said before
 	}
 	block := make([]byte, f.sb.blockSize)
 	tail := len(block) - 8

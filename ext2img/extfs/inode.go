@@ -103,6 +103,11 @@ func (f *FS) rawInode(ino uint32) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("inode %d: %w", ino, err)
 	}
+	return f.rawInodeOf(g, ino)
+}
+
+// rawInodeOf reads an inode of a group.
+func (f *FS) rawInodeOf(g group, ino uint32) ([]byte, error) {
 	raw := make([]byte, f.sb.inodeSize)
 	index := int64((ino - 1) % f.sb.inodesPerGroup)
 	off := int64(g.inodeTable)*int64(f.sb.blockSize) + index*int64(f.sb.inodeSize)

@@ -82,7 +82,7 @@ func Diff(wantDir, gotDir string, opt CompareOptions) ([]string, error) {
 	if opt.Xattr == nil {
 		opt.Xattr = func(string, string) bool { return true }
 	}
-	c := &comparer{opt: opt, wantLinks: links{}, gotLinks: links{}}
+	c := &comparer{opt: opt, wantLinks: links{}, gotLinks: links{}, bufA: make([]byte, 128<<10), bufB: make([]byte, 128<<10)}
 	c.pair("/", want, got, ".")
 	n := len(c.diffs)
 	c.topology()
@@ -95,6 +95,8 @@ type comparer struct {
 	diffs     []string
 	wantLinks links
 	gotLinks  links
+	bufA      []byte // for content and xattrs
+	bufB      []byte
 }
 
 func (c *comparer) addf(path, format string, args ...any) {

@@ -33,6 +33,9 @@ func (c *comparer) content(path string, wantDir, gotDir int, name string, wantSt
 	if wantStat.Size != gotStat.Size {
 		return // said already
 	}
+	if wantStat.Size == 0 && wantStat.Blocks == 0 && gotStat.Blocks == 0 {
+		return
+	}
 	want, err := openFile(wantDir, name)
 	if err != nil {
 		c.addf(path, "open the wanted file: %v", err)
@@ -56,7 +59,7 @@ func (c *comparer) content(path string, wantDir, gotDir int, name string, wantSt
 		c.addf(path, "data ranges: %v", err)
 		return
 	}
-	a, b := make([]byte, 128<<10), make([]byte, 128<<10)
+	a, b := c.bufA, c.bufB
 	for _, r := range union(wantData, gotData) {
 		for off := r.off; off < r.end; {
 			n := min(int64(len(a)), r.end-off)

@@ -58,12 +58,12 @@ func (c *comparer) stat(path string, want, got *unix.Statx_t) {
 
 // xattrs compares the extended attributes of two entries of any type.
 func (c *comparer) xattrs(path string, wantDir, gotDir int, name string) {
-	want, err := readXattrs(wantDir, name)
+	want, err := c.readXattrs(wantDir, name)
 	if err != nil {
 		c.addf(path, "xattrs of the wanted entry: %v", err)
 		return
 	}
-	got, err := readXattrs(gotDir, name)
+	got, err := c.readXattrs(gotDir, name)
 	if err != nil {
 		c.addf(path, "xattrs: %v", err)
 		return
@@ -101,16 +101,18 @@ func fdPath(dir int, name string) string {
 	return fmt.Sprintf("/proc/self/fd/%d/%s", dir, name)
 }
 
-func readXattrs(dir int, name string) (map[string][]byte, error) {
+func (c *comparer) readXattrs(dir int, name string) (map[string][]byte, error) {
 	path := fdPath(dir, name)
-	list := make([]byte, 64<<10) // XATTR_LIST_MAX
+	list, value := c.bufA[:64<<10], c.bufB[:64<<10] // XATTR_LIST_MAX, XATTR_SIZE_MAX
 	n, err := unix.Llistxattr(path, list)
 	if err != nil && err != unix.ENOTSUP {
 		return nil, fmt.Errorf("llistxattr: %w", err)
 	}
+	if n <= 0 {
+		return nil, nil
+	}
 	xattrs := map[string][]byte{}
-	value := make([]byte, 64<<10) // XATTR_SIZE_MAX
-	for k := range strings.SplitSeq(string(list[:max(n, 0)]), "\x00") {
+	for k := range strings.SplitSeq(string(list[:n]), "\x00") {
 		if k == "" {
 			continue
 		}
