@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"purebundle/chunk"
+	"purebundle/ext2img"
 )
 
 // run makes the bundle. Whatever fails, what it made is removed and an older
@@ -92,10 +93,15 @@ func zeroParts(all int, data, meta []int) []int {
 	return zero
 }
 
-// diskNeed is an upper bound of what the parts take in DEST, in bytes.
+// diskNeed is an upper bound of what the parts take in DEST, in bytes: no more
+// than the blocks in use, and no more than the parts that are not all zero. The
+// first is low where much is free within parts, the second where inode tables
+// and the journal of a large image are empty.
 func (r *bundleRun) diskNeed() int64 {
 	stats := r.image.Stats()
-	return (stats.Blocks - stats.FreeBlocks) * (stats.FSSize / max(stats.Blocks, 1))
+	data, meta := r.image.Parts()
+	used := (stats.Blocks - stats.FreeBlocks) * ext2img.BlockSize
+	return min(used, int64(len(data)+len(meta))*chunk.Size)
 }
 
 // sayChanges warns of each file that is not in the image as the walk saw it.
