@@ -8,10 +8,9 @@ BUILD    = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-# What the tests call: oracles (e2fsck, rsync, sha256sum), makers of odd trees
-# and mounts, a terminal, and a C compiler for the race detector.
-TEST_PACKAGES = acl attr dmsetup dosfstools e2fsprogs gcc libc6-dev libcap2-bin \
-	mount rsync squashfs-tools tmux xfsprogs
+# What the tests call: oracles (e2fsck, rsync), makers of odd trees and mounts,
+# a terminal, and a C compiler for the race detector.
+TEST_PACKAGES = acl attr e2fsprogs gcc libc6-dev libcap2-bin mount rsync squashfs-tools tmux util-linux
 
 # Most tests mount something. As an ordinary user the tests are built as that
 # user and run by sudo; the environment is kept, with the tools of sbin found.
