@@ -3,6 +3,7 @@ package chunk
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -180,8 +181,11 @@ func (w *Writer) rollBack(old []string, err error) error {
 	}
 	if uerr != nil {
 		// What is left is for the next Create: the journal and the backups stay.
-		err = &Error{Op: "undo", Path: w.dir.path, Err: fmt.Errorf("%w (after: %w)", uerr, err),
-			Hint: "the next run on this directory puts back what was there"}
+		todo := "the next run on this directory puts back what was there"
+		if e, ok := errors.AsType[*Error](err); ok && e.Hint != "" {
+			todo = e.Hint + "; " + todo
+		}
+		err = &Error{Op: "undo", Path: w.dir.path, Err: fmt.Errorf("%w (after: %w)", uerr, err), Hint: todo}
 		w.close()
 		return err
 	}

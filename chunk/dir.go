@@ -63,13 +63,14 @@ func (d *dir) open(name string, flags int, perm uint32) (*os.File, error) {
 
 // rename renames within the directory, over what is there.
 func (d *dir) rename(from, to string) error {
-	if err := d.change("rename", to); err != nil {
+	shown := to
+	if isTemp(to) {
+		shown = from // the one of the two that a user knows
+	}
+	if err := d.change("rename", shown); err != nil {
 		return err
 	}
-	if err := unix.Renameat(d.fd(), from, d.fd(), to); err != nil {
-		return fail("rename", d.join(to), err)
-	}
-	return nil
+	return fail("rename", d.join(shown), unix.Renameat(d.fd(), from, d.fd(), to))
 }
 
 // remove removes a file. One that is gone already is no error.
@@ -176,7 +177,10 @@ func makeDir(path string) (made []string, err error) {
 	for i := len(missing) - 1; i >= 0; i-- {
 		err := os.Mkdir(missing[i], 0o755)
 		if errors.Is(err, fs.ErrExist) {
-			continue // somebody else was faster, or it is a dangling link: the open will tell
+			if st, lerr := os.Lstat(missing[i]); lerr == nil && st.Mode()&fs.ModeSymlink == 0 {
+				continue // another run was faster
+			}
+			err = cause("is a symbolic link to nothing")
 		}
 		if err != nil {
 			removeDirs(made)

@@ -49,7 +49,7 @@ func (b *Bundle) Verify(ctx context.Context, workers int, done func(part int)) e
 	for i := range b.manifest.Parts {
 		all = append(all, bad[i])
 	}
-	return errors.Join(append(all, b.verifySums(), b.verifyNames())...)
+	return errors.Join(append(append(all, b.verifySums()), b.verifyNames()...)...)
 }
 
 func (b *Bundle) verifyPart(ctx context.Context, i int) error {
@@ -127,13 +127,12 @@ func differ(a, b []byte) int {
 
 // verifyNames reports files that "cat P.part.*" would read but the manifest
 // does not list.
-func (b *Bundle) verifyNames() error {
+func (b *Bundle) verifyNames() (all []error) {
 	names, err := b.dir.names()
 	if err != nil {
-		return err
+		return []error{err}
 	}
 	m := b.manifest
-	var all []error
 	for _, name := range names {
 		if !belongs(m.Prefix, name) || name == SumsName(m.Prefix) || name == ManifestName(m.Prefix) {
 			continue
@@ -148,5 +147,5 @@ func (b *Bundle) verifyNames() error {
 				Hint: "move it away: cat " + m.Prefix + partInfix + "* would read it"})
 		}
 	}
-	return errors.Join(all...)
+	return all
 }

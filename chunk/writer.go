@@ -98,13 +98,13 @@ func Create(path string, opt Options) (w *Writer, err error) {
 
 // openLocked opens and locks the directory at path, made if need be.
 func openLocked(path string) (*dir, []string, error) {
-	for {
+	for try := 0; ; try++ {
 		made, err := makeDir(path)
 		if err != nil {
 			return nil, nil, err
 		}
 		d, err := openDir(path)
-		if errors.Is(err, unix.ENOENT) && len(made) == 0 {
+		if errors.Is(err, unix.ENOENT) && try < 100 {
 			continue // another run removed its directory in between
 		}
 		if err != nil {
@@ -128,9 +128,10 @@ func openLocked(path string) (*dir, []string, error) {
 
 // writable says early what the first part would run into.
 func (d *dir) writable() error {
-	err := unix.Faccessat(d.fd(), ".", unix.W_OK|unix.X_OK, unix.AT_EACCESS)
-	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL) {
-		return nil
+	err := unix.Faccessat2(d.fd(), ".", unix.W_OK|unix.X_OK, unix.AT_EACCESS)
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
+		// Before Linux 5.8, or a container that refuses system calls it does not know.
+		err = unix.Faccessat(d.fd(), ".", unix.W_OK|unix.X_OK, 0)
 	}
 	return fail("write", d.path, err)
 }
