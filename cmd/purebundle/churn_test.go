@@ -28,7 +28,7 @@ import (
 const (
 	record = 64   // bytes
 	page   = 4096 // bytes, written at once
-	pages  = 40   // of a page file
+	pages  = 256  // of a page file
 )
 
 // stream gives size bytes of generation gen of file id.
@@ -56,12 +56,12 @@ func TestChurn(t *testing.T) {
 	src := filepath.Join(work, "src")
 	stop := make(chan struct{})
 	var writers sync.WaitGroup
-	for id := range uint64(2) {
+	for id := range uint64(3) {
 		dir := filepath.Join(src, fmt.Sprint("w", id))
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		w := &churner{dir: dir, Rand: rand.New(rand.NewPCG(1, id))}
+		w := &churner{dir: dir, pagesOnly: id == 0, Rand: rand.New(rand.NewPCG(1, id))}
 		writers.Go(func() { w.run(stop) })
 		defer func() { t.Logf("writer %d: %d operations", id, w.operations) }()
 	}
@@ -182,6 +182,7 @@ type churner struct {
 	dir        string
 	operations int
 	gen        uint64
+	pagesOnly  bool
 	*rand.Rand
 }
 
@@ -201,6 +202,10 @@ func (c *churner) name(n int) string { return filepath.Join(c.dir, fmt.Sprint("f
 
 func (c *churner) step() {
 	c.gen++
+	if c.pagesOnly {
+		c.turnPages(filepath.Join(c.dir, fmt.Sprint("page", c.IntN(16))))
+		return
+	}
 	name := c.name(300)
 	id, _ := strconv.ParseUint(strings.TrimPrefix(filepath.Base(name), "f"), 10, 64)
 	size := 1 << c.IntN(20)
