@@ -230,6 +230,55 @@ func TestLogGrows(t *testing.T) {
 	}
 }
 
+// TestChangesBetweenParts rewrites a file of three parts before the n-th of them
+// is read: what was read of it before must be read again.
+func TestChangesBetweenParts(t *testing.T) {
+	imgtest.RequireRoot(t)
+	const size = 25 << 20
+	for _, c := range []struct {
+		name    string
+		rewrite func(read int) bool // before the read-th part that is read, from 0
+		kind    ext2img.Kind
+	}{
+		{"once", func(read int) bool { return read == 2 }, ext2img.Rewritten},
+		{"in both rounds", func(read int) bool { return read == 2 || read == 5 }, ext2img.Rewritten},
+		{"always", func(int) bool { return true }, ext2img.Unstable},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			file := filepath.Join(dir, "file")
+			write1 := func(seed int64) {
+				f, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY, 0o644)
+				if err == nil {
+					_, err = f.Write(noise(seed, size))
+					err = errors.Join(err, f.Close())
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			write1(0)
+			m := layout(t, dir, params())
+			read, last := 0, int64(0)
+			image, report := writeWith(t, m, func(int) {
+				if c.rewrite(read) {
+					last++
+					write1(last)
+				}
+				read++
+			})
+			if len(report.Changes) != 1 || report.Changes[0].Kind != c.kind {
+				t.Errorf("changes %v, want one: %s", report.Changes, c.kind)
+			}
+			imgtest.Fsck(t, image)
+			got, err := os.ReadFile(filepath.Join(imgtest.Mount(t, image), "file"))
+			if err != nil || len(got) != size || c.kind == ext2img.Rewritten && !bytes.Equal(got, noise(last, size)) {
+				t.Errorf("%d bytes, %v; want the content last written", len(got), err)
+			}
+		})
+	}
+}
+
 // TestUnreadable gives EIO for one of many files.
 func TestUnreadable(t *testing.T) {
 	imgtest.RequireRoot(t)

@@ -138,6 +138,12 @@ func layout(t testing.TB, dir string, p ext2img.Params) *ext2img.Image {
 // a hole.
 func write(t testing.TB, m *ext2img.Image) (string, ext2img.Report) {
 	t.Helper()
+	return writeWith(t, m, func(int) {})
+}
+
+// writeWith calls between before each part that it reads, with its number.
+func writeWith(t testing.TB, m *ext2img.Image, between func(part int)) (string, ext2img.Report) {
+	t.Helper()
 	f, err := os.Create(filepath.Join(t.TempDir(), "image"))
 	if err != nil {
 		t.Fatal(err)
@@ -150,6 +156,7 @@ func write(t testing.TB, m *ext2img.Image) (string, ext2img.Report) {
 		t.Helper()
 		buf := make([]byte, partSize)
 		for _, i := range parts {
+			between(i)
 			off := int64(i) * partSize
 			if n, err := m.ReadAt(buf, off); n != partSize || err != nil && err != io.EOF {
 				t.Fatalf("read part %d: %d bytes, %v", i, n, err)
