@@ -1,6 +1,9 @@
 package extfs
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // groupRange gives the blocks of a group; the last one may be short.
 func (f *FS) groupRange(group uint32) (start, count uint64) {
@@ -161,10 +164,8 @@ func (c *checker) bitmaps() {
 		g := f.parseGroup(raw)
 		start, count := f.groupRange(group)
 		used := uint64(0)
-		for b := start; b < start+count; b++ {
-			if c.claimed.has(b) {
-				used++
-			}
+		for i := uint64(0); i < count; i += 64 {
+			used += uint64(bits.OnesCount64(c.claimed.bits(start+i) & lowBits(count-i)))
 		}
 		if uint64(g.freeBlocks) != count-used {
 			c.inGroup(group, "%d free blocks, want %d", g.freeBlocks, count-used)
@@ -188,27 +189,41 @@ func (c *checker) bitmaps() {
 
 // compareBitmap reports the first block of each kind that a bitmap has wrong.
 func (c *checker) compareBitmap(group uint32, bitmap []byte, start, count uint64) {
-	var missing, extra, first, firstExtra uint64
-	for i := range count {
-		switch has := bitmap[i/8]>>(i%8)&1 != 0; {
-		case has == c.claimed.has(start+i):
-		case has:
-			if extra++; extra == 1 {
-				firstExtra = start + i
-			}
-		default:
-			if missing++; missing == 1 {
-				first = start + i
-			}
-		}
+	var missing, extra wrongBits
+	for i := uint64(0); i < count; i += 64 {
+		has := binary.LittleEndian.Uint64(bitmap[i/8:])
+		want := c.claimed.bits(start + i)
+		missing.add(start+i, want&^has&lowBits(count-i))
+		extra.add(start+i, has&^want&lowBits(count-i))
 	}
-	if missing > 0 {
-		c.inGroup(group, "block bitmap: block %d is in use, but marked free (%d such blocks)", first, missing)
+	if missing.count > 0 {
+		c.inGroup(group, "block bitmap: block %d is in use, but marked free (%d such blocks)", missing.first, missing.count)
 	}
-	if extra > 0 {
-		c.inGroup(group, "block bitmap: block %d is marked in use, but is not (%d such blocks)", firstExtra, extra)
+	if extra.count > 0 {
+		c.inGroup(group, "block bitmap: block %d is marked in use, but is not (%d such blocks)", extra.first, extra.count)
 	}
 	c.padding(group, "block", bitmap, int(count))
+}
+
+// wrongBits counts bits, and keeps the first.
+type wrongBits struct{ first, count uint64 }
+
+func (w *wrongBits) add(at, word uint64) {
+	if word == 0 {
+		return
+	}
+	if w.count == 0 {
+		w.first = at + uint64(bits.TrailingZeros64(word))
+	}
+	w.count += uint64(bits.OnesCount64(word))
+}
+
+// lowBits is a mask of the n lowest bits, at most 64.
+func lowBits(n uint64) uint64 {
+	if n >= 64 {
+		return ^uint64(0)
+	}
+	return 1<<n - 1
 }
 
 // padding checks that the bits behind the last one of a bitmap are set.

@@ -6,49 +6,64 @@ import (
 )
 
 // bitset is a set of numbers that holds memory only where there are some:
-// 4 KiB for each 32,768 of them.
+// 1 KiB for each 8,192 of them.
 type bitset struct {
-	chunks map[uint64]*[bitsetChunk / 64]uint64
-	last   *[bitsetChunk / 64]uint64 // the chunk that was used last
+	chunks map[uint64]*bitsetChunk
+	last   *bitsetChunk // the chunk that was used last
 	lastNo uint64
 }
 
-const bitsetChunk = 32768
+type bitsetChunk [chunkBits / 64]uint64
 
-func (s *bitset) chunk(no uint64) *[bitsetChunk / 64]uint64 {
+const chunkBits = 8192
+
+// find gives the chunk that a number is in, nil where there is none.
+func (s *bitset) find(n uint64) *bitsetChunk {
+	no := n / chunkBits
 	if s.last != nil && s.lastNo == no {
 		return s.last
 	}
 	c := s.chunks[no]
-	if c == nil {
-		if s.chunks == nil {
-			s.chunks = map[uint64]*[bitsetChunk / 64]uint64{}
-		}
-		c = new([bitsetChunk / 64]uint64)
-		s.chunks[no] = c
+	if c != nil {
+		s.last, s.lastNo = c, no
 	}
-	s.last, s.lastNo = c, no
 	return c
 }
 
-func (s *bitset) has(n uint64) bool {
-	if s.last == nil || s.lastNo != n/bitsetChunk {
-		c := s.chunks[n/bitsetChunk]
-		if c == nil {
-			return false
+// word gives the 64 numbers that n is one of, for writing.
+func (s *bitset) word(n uint64) *uint64 {
+	c := s.find(n)
+	if c == nil {
+		if s.chunks == nil {
+			s.chunks = map[uint64]*bitsetChunk{}
 		}
-		s.last, s.lastNo = c, n/bitsetChunk
+		c = new(bitsetChunk)
+		s.chunks[n/chunkBits] = c
+		s.last, s.lastNo = c, n/chunkBits
 	}
-	return s.last[n%bitsetChunk/64]>>(n%64)&1 != 0
+	return &c[n%chunkBits/64]
 }
 
-// set adds a number and gives whether it was there.
-func (s *bitset) set(n uint64) bool {
-	word := &s.chunk(n / bitsetChunk)[n%bitsetChunk/64]
-	was := *word>>(n%64)&1 != 0
-	*word |= 1 << (n % 64)
-	return was
+func (s *bitset) has(n uint64) bool { return s.bits(n)&1 != 0 }
+
+// bits gives the 64 numbers from n on, n itself being the lowest bit.
+func (s *bitset) bits(n uint64) uint64 {
+	low := uint64(0)
+	if c := s.find(n); c != nil {
+		low = c[n%chunkBits/64] >> (n % 64)
+	}
+	if n%64 == 0 {
+		return low
+	}
+	next := n + 64 - n%64
+	if c := s.find(next); c != nil {
+		low |= c[next%chunkBits/64] << (64 - n%64)
+	}
+	return low
 }
+
+// set adds a number.
+func (s *bitset) set(n uint64) { *s.word(n) |= 1 << (n % 64) }
 
 // setRange adds numbers; it gives the first that was there, and how many.
 func (s *bitset) setRange(start, count uint64) (first, again uint64) {
@@ -56,7 +71,7 @@ func (s *bitset) setRange(start, count uint64) (first, again uint64) {
 		shift := n % 64
 		width := min(64-shift, start+count-n)
 		mask := ^uint64(0) >> (64 - width) << shift
-		word := &s.chunk(n / bitsetChunk)[n%bitsetChunk/64]
+		word := s.word(n)
 		if old := *word & mask; old != 0 {
 			if again == 0 {
 				first = n - shift + uint64(bits.TrailingZeros64(old))
@@ -86,18 +101,26 @@ const (
 	markVisiting
 )
 
-// states holds the inodes in use, in chunks of 64 KiB.
+// states holds the inodes in use, in chunks of 8 KiB.
 type states struct {
 	chunks map[uint32]*[stateChunk]inodeState
-	max    uint32 // the last chunk with one
+	max    uint32                  // the last chunk with one
+	last   *[stateChunk]inodeState // the chunk that was used last
+	lastNo uint32
 }
 
-const stateChunk = 4096
+const stateChunk = 512
 
 // get gives the state of an inode, nil where it is not in use.
 func (s *states) get(ino uint32) *inodeState {
-	c := s.chunks[ino/stateChunk]
-	if c == nil || c[ino%stateChunk].kind == 0 {
+	c := s.last
+	if no := ino / stateChunk; c == nil || s.lastNo != no {
+		if c = s.chunks[no]; c == nil {
+			return nil
+		}
+		s.last, s.lastNo = c, no
+	}
+	if c[ino%stateChunk].kind == 0 {
 		return nil
 	}
 	return &c[ino%stateChunk]

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"hash/maphash"
 	"slices"
 )
 
@@ -12,34 +13,44 @@ type xattrBlock struct {
 	want uint32 // h_refcount
 	seen uint32
 	ino  uint32 // the first of them
+	// names has a hash of each name, sorted.
+	names []uint64
 }
 
 // inodeXattrs checks the xattrs in an inode, and those in its block when it
 // is the first that has it.
 func (c *checker) inodeXattrs(n *Inode) {
-	var names []string
+	var names []uint64
 	if hasInlineXattrs(n) {
 		list, err := xattrEntries(n.inlineEA[4:], 0)
 		if err != nil {
 			c.inInode(n.Ino, "xattrs: %v", err)
 		}
 		for _, e := range list {
-			// Entries in inodes may go without a hash.
-			if e.hash != 0 {
-				c.xattrEntry(n, &e)
-			}
-			names = append(names, string(e.index)+string(e.name))
+			c.xattrEntry(n, &e)
 		}
+		names = c.xattrNames(list)
 	}
 	if n.fileACL != 0 {
 		names = append(names, c.xattrBlock(n)...)
+		slices.Sort(names)
 	}
-	slices.Sort(names)
 	for i := 1; i < len(names); i++ {
 		if names[i] == names[i-1] {
-			c.inInode(n.Ino, "xattr %q twice", names[i][1:])
+			c.inInode(n.Ino, "an xattr twice")
+			return
 		}
 	}
+}
+
+// xattrNames gives a hash of each name, sorted.
+func (c *checker) xattrNames(list []xattrEntry) []uint64 {
+	names := make([]uint64, len(list))
+	for i, e := range list {
+		names[i] = maphash.Bytes(c.seed, append([]byte{e.index}, e.name...))
+	}
+	slices.Sort(names)
+	return names
 }
 
 // xattrEntries collects what parseXattrs gives.
@@ -52,48 +63,47 @@ func xattrEntries(area []byte, first int) ([]xattrEntry, error) {
 	return list, err
 }
 
-// xattrEntry checks the hash of an entry, and that it has a meaning.
+// xattrEntry checks the hash of an entry, which those in inodes may go
+// without, and that it can be given back.
 func (c *checker) xattrEntry(n *Inode, e *xattrEntry) {
-	if e.hash != xattrHash(e) && e.hash != xattrHashSigned(e) {
+	if _, err := e.decode(); err != nil {
+		c.inInode(n.Ino, "xattr: %v", err)
+	}
+	if e.hash != 0 && e.hash != xattrHash(e) && e.hash != xattrHashSigned(e) {
 		c.inInode(n.Ino, "xattr %q: hash is %#x, want %#x", e.name, e.hash, xattrHash(e))
 	}
 }
 
-// xattrBlock gives the names in an inode's xattr block; it checks the block
+// xattrBlock gives the names in an inode's xattr block; it reads the block
 // only once.
-func (c *checker) xattrBlock(n *Inode) []string {
+func (c *checker) xattrBlock(n *Inode) []uint64 {
 	f := c.f
+	if x := c.xattrs[n.fileACL]; x != nil {
+		x.seen++
+		return x.names
+	}
 	if !f.inBounds(n.fileACL, 1) {
 		c.inInode(n.Ino, "xattr block %d is outside of the file system", n.fileACL)
 		return nil
 	}
-	known := c.xattrs[n.fileACL]
-	if known == nil && !c.claim(n.fileACL, 1, c.aboutInode(n.Ino), "xattr block") {
+	if !c.claim(n.fileACL, 1, c.aboutInode(n.Ino), "xattr block") {
 		return nil
 	}
-	block := make([]byte, f.sb.blockSize)
+	block := c.node(0)
 	if !c.read(block, n.fileACL) {
 		return nil
 	}
-	if known == nil {
-		known = &xattrBlock{want: le32(block, 4), ino: n.Ino}
-		c.xattrs[n.fileACL] = known
-		if err := f.checkXattrBlock(n.fileACL, block); err != nil {
-			c.inInode(n.Ino, "xattr block %d: %v", n.fileACL, err)
-		}
-	}
-	known.seen++
-	list, err := xattrEntries(block, xattrHeaderSize)
-	if err != nil && known.seen == 1 {
+	x := &xattrBlock{want: le32(block, 4), seen: 1, ino: n.Ino}
+	c.xattrs[n.fileACL] = x
+	if err := f.checkXattrBlock(n.fileACL, block); err != nil {
 		c.inInode(n.Ino, "xattr block %d: %v", n.fileACL, err)
 	}
-	var names []string
-	for _, e := range list {
-		names = append(names, string(e.index)+string(e.name))
+	list, err := xattrEntries(block, xattrHeaderSize)
+	if err != nil {
+		c.inInode(n.Ino, "xattr block %d: %v", n.fileACL, err)
+		return nil
 	}
-	if known.seen > 1 || err != nil {
-		return names
-	}
+	x.names = c.xattrNames(list)
 	total := uint32(0)
 	for i, e := range list {
 		c.xattrEntry(n, &e)
@@ -106,7 +116,7 @@ func (c *checker) xattrBlock(n *Inode) []string {
 	if hash := le32(block, 12); hash != total && hash != 0 {
 		c.inInode(n.Ino, "xattr block %d: hash is %#x, want %#x", n.fileACL, hash, total)
 	}
-	return names
+	return x.names
 }
 
 // compareXattrs is the order of entries in a block, which the kernel's search

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -457,11 +458,20 @@ func TestCheckFindsDamage(t *testing.T) {
 			if c.want == "" && len(list) > 0 || !strings.Contains(all, c.want) {
 				t.Errorf("got:\n%.2000s\nwant %q", all, c.want)
 			}
-			if clean := e2fsckFindsNothing(t, d.img); clean != (c.want == "") {
-				t.Logf("%s: e2fsck: clean %v", c.name, clean)
+			if clean := e2fsckFindsNothing(t, d.img); clean != (c.want == "" || kernelOnly(c.name)) {
+				t.Errorf("e2fsck: clean %v", clean)
 			}
 		})
 	}
+}
+
+// kernelOnly is true for damage that e2fsck 1.47.0 says nothing about, though
+// the kernel or a user would meet it.
+func kernelOnly(name string) bool {
+	return slices.Contains([]string{
+		"state", "orphan list", "journal copy", "backup superblock", "backup of another",
+		"nanoseconds", "device with data", "node depth", "xattr block hash", "xattr order",
+	}, name)
 }
 
 // e2fsckFindsNothing is what e2fsck thinks of an image.
