@@ -126,13 +126,13 @@ func TestXattrs(t *testing.T) {
 	capability := []byte{1, 0, 0, 2, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 	big := bytes.Repeat([]byte("big"), 1000)
 	set := map[string][]Xattr{
-		"/":               {{"user.top", []byte("1")}},
-		"/dir":            {{"system.posix_acl_access", acl}, {"system.posix_acl_default", acl}, {"trusted.dir", nil}},
-		"/empty":          {{"security.capability", capability}, {"user.a", []byte{0}}, {"user.b", big}, {"user.\xff\xfe", []byte("name")}},
-		"/char":           {{"trusted.device", []byte("c")}},
-		"/fifo":           {{"security.test", []byte("f")}},
-		"/socket":         {{"trusted.socket", []byte("s")}},
-		"/target":         {{"trusted.link", []byte("on the link")}},
+		"/":                    {{"user.top", []byte("1")}},
+		"/dir":                 {{"system.posix_acl_access", acl}, {"system.posix_acl_default", acl}, {"trusted.dir", nil}},
+		"/empty":               {{"security.capability", capability}, {"user.a", []byte{0}}, {"user.b", big}, {"user.\xff\xfe", []byte("name")}},
+		"/char":                {{"trusted.device", []byte("c")}},
+		"/fifo":                {{"security.test", []byte("f")}},
+		"/socket":              {{"trusted.socket", []byte("s")}},
+		"/target":              {{"trusted.link", []byte("on the link")}},
 		"/latin1-\xe9\xff\n\\": {{"user.x", []byte("y")}},
 	}
 	for p, list := range set {
@@ -222,6 +222,15 @@ func TestSparse(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestAllHole has no other file whose ranges could be taken for those of the hole.
+func TestAllHole(t *testing.T) {
+	dir := makeTree(t, t.TempDir(), "hole")
+	must(t, os.Truncate(filepath.Join(dir, "hole"), 1<<20))
+	if e := walk(t, dir, Options{}).entries["/hole"]; e.Data == nil || len(e.Data) > 0 {
+		t.Errorf("data %#v, want an empty list", e.Data)
 	}
 }
 

@@ -230,6 +230,10 @@ func mountID(fd int) (uint64, error) {
 	if err == nil && st.Mask&unix.STATX_MNT_ID != 0 {
 		return st.Mnt_id, nil
 	}
+	return mountIDFromProc(fd)
+}
+
+func mountIDFromProc(fd int) (uint64, error) {
 	b, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(fd))
 	if err != nil {
 		return 0, err
@@ -239,5 +243,5 @@ func mountID(fd int) (uint64, error) {
 			return strconv.ParseUint(strings.TrimSpace(v), 10, 64)
 		}
 	}
-	return 0, fmt.Errorf("%s: no mnt_id", "/proc/self/fdinfo/"+strconv.Itoa(fd))
+	return 0, fmt.Errorf("/proc/self/fdinfo/%d: no mnt_id", fd)
 }

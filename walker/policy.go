@@ -186,10 +186,7 @@ func (p *policy) twin(m *mount) (*mount, string) {
 			continue
 		}
 		at := path.Join(o.Path, rel)
-		if at == m.Path { // a directory bound onto itself
-			continue
-		}
-		if p.at(path.Join(o.point, rel)) != o || p.above(m, o) {
+		if p.at(path.Join(o.point, rel)) != o || above(m, o) { // covered by a mount, maybe by m itself: a bind of a directory onto itself
 			continue
 		}
 		if _, kept := p.rules.reaches(at); !kept {
@@ -203,6 +200,6 @@ func (p *policy) twin(m *mount) (*mount, string) {
 }
 
 // above says whether the walk can reach o only by crossing m.
-func (p *policy) above(m, o *mount) bool {
+func above(m, o *mount) bool {
 	return o.Path == m.Path || strings.HasPrefix(o.Path, m.Path+"/")
 }

@@ -127,6 +127,16 @@ func TestPolicy(t *testing.T) {
 2 1 8:1 /a /b rw - ext4 /dev/sda1 rw
 3 1 8:2 / /a rw - ext4 /dev/sdb rw
 `, 1, "/", Options{}, []string{"/a " + disk("ext4"), "/b " + disk("ext4")}},
+		{"bind whose origin is left out", `1 0 8:1 / / rw - ext4 /dev/sda1 rw
+2 1 8:1 /var/tmp/a /b rw - ext4 /dev/sda1 rw
+`, 1, "/", Options{}, []string{"/b " + disk("ext4")}},
+		{"whole disk below a bind of its part", `1 0 8:1 / / rw - ext4 /dev/sda1 rw
+2 1 8:2 /part /a rw - ext4 /dev/sdb rw
+3 2 8:2 / /a/all rw - ext4 /dev/sdb rw
+`, 1, "/", Options{}, []string{"/a " + disk("ext4"), "/a/all " + disk("ext4")}},
+		{"bind onto itself", `1 0 8:1 / / rw - ext4 /dev/sda1 rw
+2 1 8:1 /a /a rw - ext4 /dev/sda1 rw
+`, 1, "/", Options{}, []string{"/a " + disk("ext4")}},
 		{"bind of the source into itself", `1 0 8:1 / / rw - ext4 /dev/sda1 rw
 2 1 8:1 / /srv/root rw - ext4 /dev/sda1 rw
 3 2 8:2 / /srv/root/x rw - ext4 /dev/sdb rw

@@ -258,3 +258,35 @@ func noProcHelper() error {
 	}
 	return nil
 }
+
+// TestMountReplaced finds another mount than the one in the table.
+func TestMountReplaced(t *testing.T) {
+	needRoot(t)
+	dir := t.TempDir()
+	mountFS(t, "none", dir, "tmpfs", 0, "")
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_CLOEXEC, 0)
+	must(t, err)
+	id, err := mountID(fd)
+	unix.Close(fd)
+	must(t, err)
+	m := &mount{Mount: Mount{ID: int(id), Path: "/"}, point: dir}
+	mountFS(t, "proc", dir, "proc", 0, "")
+	if r, err := openRoot(m, bestMode); !errors.Is(err, errOtherMount) {
+		t.Errorf("got %+v, %v", r, err)
+	}
+}
+
+// TestMountIDWithoutStatx asks proc, as on kernels whose statx does not know mount IDs.
+func TestMountIDWithoutStatx(t *testing.T) {
+	for _, p := range []string{"/", "/proc", "/sys", "/dev"} {
+		fd, err := unix.Open(p, unix.O_PATH|unix.O_CLOEXEC, 0)
+		must(t, err)
+		want, err := mountID(fd)
+		must(t, err)
+		got, err := mountIDFromProc(fd)
+		unix.Close(fd)
+		if got != want || err != nil {
+			t.Errorf("%s: %d, %v; statx says %d", p, got, err, want)
+		}
+	}
+}

@@ -172,6 +172,28 @@ func TestDefaultsAndMounts(t *testing.T) {
 	}
 }
 
+// TestNeighbours has mounts one after the other whose files have the same names, and one that is deeper than directories stay open.
+func TestNeighbours(t *testing.T) {
+	needRoot(t)
+	dir := makeTree(t, t.TempDir(), "a/", "b/", "c/deep/", "c/z", "z")
+	for _, p := range []string{"a", "b", "c/deep"} {
+		at := filepath.Join(dir, p)
+		mountFS(t, "none", at, "tmpfs", 0, "")
+		makeTree(t, at, "file")
+		must(t, xattr.Set(filepath.Join(at, "file"), "trusted.where", []byte(p)))
+	}
+	makeTree(t, filepath.Join(dir, "c/deep"), strings.Repeat("d/", maxOpenDirs+2)+"bottom")
+	res := walkAll(t, dir, Options{Cross: []string{"a", "b", "c/deep"}})
+	for _, p := range []string{"a", "b", "c/deep"} {
+		if e := res.entries["/"+p+"/file"]; len(e.Xattrs) != 1 || string(e.Xattrs[0].Value) != p {
+			t.Errorf("%s: %q", e.Path, e.Xattrs)
+		}
+	}
+	if res.entries["/c/z"] == nil || res.entries["/z"] == nil || len(res.Unreadable) > 0 {
+		t.Errorf("after the deep mount: %q, unreadable %v", res.order[len(res.order)-2:], res.Unreadable)
+	}
+}
+
 // TestLeaveOut recognises the output directory where it is bound to another name.
 func TestLeaveOut(t *testing.T) {
 	needRoot(t)

@@ -103,7 +103,7 @@ func (w *walker) report(o *object) error {
 		return nil
 	}
 	w.readXattrs(o)
-	if e.Nlink > 1 && !o.bare {
+	if e.Nlink > 1 {
 		if first, ok := w.hard[e.id()]; ok {
 			e.Link = first
 		} else {

@@ -116,7 +116,7 @@ type frame struct {
 	held    *Entry // the directory's own entry until something below it turns out to be kept
 }
 
-// maxOpenDirs bounds the directories of one mount that are open at a time; those further up are reopened through "..".
+// maxOpenDirs bounds the directories that are open at a time; those further up are opened again on the way back.
 const maxOpenDirs = 64
 
 // dentsSize is the size in bytes of the buffer for reading directories: one system call for some 8,000 names.
@@ -278,17 +278,13 @@ func (w *walker) push(fd int, r *root, sc scope, sp *spot) *frame {
 	return f
 }
 
-// park closes the directory maxOpenDirs above the deepest one. The directory that holds a mount point stays open: the way back
-// to it is not through "..".
+// park closes the directory maxOpenDirs above the deepest one.
 func (w *walker) park() {
-	i := w.depth - 1 - maxOpenDirs
-	if i < 0 {
-		return
-	}
-	if f := w.frames[i]; f.fd >= 0 && w.frames[i+1].root == f.root {
-		w.xattrs.leave(f.fd)
-		unix.Close(f.fd)
-		f.fd = -1
+	if i := w.depth - 1 - maxOpenDirs; i >= 0 {
+		if f := w.frames[i]; f.fd >= 0 {
+			unix.Close(f.fd)
+			f.fd = -1
+		}
 	}
 }
 
