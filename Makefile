@@ -20,7 +20,7 @@ EXEC = -exec '$(SUDO) -E env PATH=$(PATH):/usr/sbin:/sbin'
 endif
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: all build test test-deps lint bench man install release clean
+.PHONY: all build test test-deps lint bench microbench man install release clean
 .NOTPARALLEL:
 
 all: build
@@ -46,7 +46,12 @@ lint:
 	go vet ./...
 	go run $(STATICCHECK) ./...
 
-bench:
+# Trees are made and removed: 30 GiB of disk, half an hour. BENCH has its flags:
+# make bench BENCH='-trees A -rounds 3'; BENCH=-h lists them.
+bench: build
+	go run ./cmd/purebundle/bench -purebundle ./purebundle $(BENCH)
+
+microbench:
 	go test -run '^$$' -bench . -benchmem ./...
 
 man: build

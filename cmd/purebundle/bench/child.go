@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -39,8 +40,8 @@ func measure(ctx context.Context, argv []string) (usage, []byte, error) {
 
 	// The counters of a process that has ended stand in /proc until it is waited for.
 	var info unix.Siginfo
-	err := unix.EINTR
-	for err == unix.EINTR {
+	err := error(unix.EINTR)
+	for errors.Is(err, unix.EINTR) {
 		err = unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOWAIT, nil)
 	}
 	u.wall = time.Since(start)
@@ -56,7 +57,7 @@ func measure(ctx context.Context, argv []string) (usage, []byte, error) {
 	case ioErr != nil:
 		return u, nil, ioErr
 	}
-	r := cmd.ProcessState.SysUsage().(*unix.Rusage)
+	r := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	u.cpu = time.Duration(r.Utime.Nano() + r.Stime.Nano())
 	u.rss = r.Maxrss << 10 // ru_maxrss is in KiB
 	return u, out.Bytes(), nil

@@ -51,10 +51,19 @@ type config struct {
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM)
 	defer stop()
+	command := ""
+	if len(args) > 0 {
+		command = args[0]
+	}
 	var err error
-	if len(args) > 0 && args[0] == "floor" {
+	switch command {
+	case "floor":
 		err = floorCommand(args[1:])
-	} else {
+	case "tree":
+		err = treeCommand(ctx, args[1:])
+	case "count":
+		err = countCommand(args[1:], stdout)
+	default:
 		err = benchCommand(ctx, args, stdout, stderr)
 	}
 	switch {
@@ -100,7 +109,7 @@ func parse(args []string, stderr io.Writer) (config, error) {
 	f.StringVar(&c.dir, "dir", os.Getenv("PUREBUNDLE_BENCH_DIR"), "where trees and output go (default: a temporary `directory`, removed afterwards)")
 	f.BoolVar(&c.keep, "keep", false, "keep the trees, and use those that are there; with -dir")
 	f.StringVar(&c.trees, "trees", "ABCDEF", "which `letters`; E needs B")
-	f.StringVar(&programs, "programs", "", "only programs whose `names`, comma-separated, these begin; purebundle always runs")
+	f.StringVar(&programs, "programs", "", "only programs whose `names` begin with one of these, comma-separated; purebundle alone always runs")
 	f.IntVar(&c.rounds, "rounds", 5, "`number` of rounds after the warm-up")
 	f.Float64Var(&c.scale, "scale", 1, "size of the trees B to F, as a `factor`; the targets are for 1")
 	f.Uint64Var(&c.seed, "seed", 1, "`number` that decides names, sizes and content")
@@ -135,12 +144,9 @@ func parse(args []string, stderr io.Writer) (config, error) {
 
 // wants says whether a program runs.
 func (c *config) wants(name string) bool {
-	return len(c.programs) == 0 || strings.HasPrefix(name, "purebundle") ||
+	return len(c.programs) == 0 || name == "purebundle" ||
 		slices.ContainsFunc(c.programs, func(p string) bool { return strings.HasPrefix(name, p) })
 }
-
-// scaled is a count of things, or of bytes, in a tree.
-func (c *config) scaled(n int) int { return max(int(float64(n)*c.scale), 1) }
 
 // machine says in one line what the figures come from.
 func machine(dir string) string {

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+)
+
+// tree is a tree to bundle.
+type tree struct {
+	letter string // A to F, C1 for the other layout of C
+	what   string
+	path   string
+	content
+}
+
+// content is what is in a tree.
+type content struct {
+	Entries int64 // names, SOURCE itself included
+	Data    int64 // bytes of regular files, holes and further links left out
+}
+
+// tree makes a tree, or takes the one that was kept. It lets a child do the
+// work: what this process has had in memory counts as the peak RSS of the
+// programs that it starts.
+func (b *bench) tree(letter string) (*tree, error) {
+	t := &tree{letter: letter}
+	make := b.seededTree
+	if letter == "A" {
+		make = b.debianTree
+	}
+	if err := make(t); err != nil {
+		return nil, fmt.Errorf("tree %s: %w", letter, err)
+	}
+	_, out, err := measure(b.ctx, []string{b.self, "count", t.path})
+	if err == nil {
+		err = json.Unmarshal(out, &t.content)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("count tree %s: %w", letter, err)
+	}
+	return t, settle(b.dir)
+}
+
+func (b *bench) seededTree(t *tree) error {
+	t.what = makers[t.letter].what
+	if b.scale != 1 {
+		t.what += fmt.Sprintf(", times %g", b.scale)
+	}
+	// The name says what a kept tree was made from.
+	t.path = filepath.Join(b.dir, fmt.Sprintf("tree-%s-seed%d-scale%g", t.letter, b.seed, b.scale))
+	return b.build(t, []string{b.self, "tree", "-letter", t.letter,
+		"-seed", fmt.Sprint(b.seed), "-scale", fmt.Sprint(b.scale), t.path + halfMade})
+}
+
+// debianTree finds or makes tree A.
+func (b *bench) debianTree(t *tree) error {
+	if b.debian != "" {
+		t.path, t.what = b.debian, "a Debian root"
+		return nil
+	}
+	t.path = filepath.Join(b.dir, "tree-A-"+b.suite)
+	t.what = "a Debian root (" + b.suite + ", minbase with python3 and a kernel)"
+	tool, err := exec.LookPath("debootstrap")
+	if err == nil {
+		// Debian's names of amd64 and arm64 are Go's.
+		argv := []string{tool, "--variant=minbase", "--include=python3,linux-image-" + runtime.GOARCH, b.suite, t.path + halfMade}
+		if b.mirror != "" {
+			argv = append(argv, b.mirror)
+		}
+		err = b.build(t, argv)
+	}
+	if err == nil || b.ctx.Err() != nil {
+		return err
+	}
+	out, goErr := exec.Command("go", "env", "GOROOT").Output()
+	if goErr != nil {
+		return fmt.Errorf("%w; and no Go toolchain: %w", err, goErr)
+	}
+	b.say("tree A: %v; taking the Go toolchain's tree", err)
+	t.path, t.what = strings.TrimSpace(string(out)), "the Go toolchain's own tree, for want of a Debian root"
+	return nil
+}
+
+// halfMade ends the name of a tree that is not complete.
+const halfMade = ".new"
+
+// build runs argv, which makes the directory t.path+halfMade, unless there is a
+// tree from an earlier run.
+func (b *bench) build(t *tree, argv []string) error {
+	if _, err := os.Stat(t.path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	b.say("making tree %s: %s", t.letter, t.what)
+	half := t.path + halfMade
+	if err := os.RemoveAll(half); err != nil {
+		return err
+	}
+	if _, _, err := measure(b.ctx, argv); err != nil {
+		return errors.Join(err, os.RemoveAll(half))
+	}
+	return os.Rename(half, t.path)
+}
+
+// drop removes a tree that is not to be kept.
+func (b *bench) drop(t *tree) {
+	if t == nil || b.keep || filepath.Dir(t.path) != filepath.Clean(b.dir) {
+		return
+	}
+	if err := os.RemoveAll(t.path); err != nil {
+		b.say("%v", err)
+	}
+}
+
+// treeCommand is the child that makes a seeded tree.
+func treeCommand(ctx context.Context, args []string) error {
+	var letter string
+	fl := newFiller(ctx)
+	f := flag.NewFlagSet("tree", flag.ContinueOnError)
+	f.StringVar(&letter, "letter", "", "which `tree`")
+	f.Uint64Var(&fl.seed, "seed", 1, "`number` that decides all")
+	f.Float64Var(&fl.scale, "scale", 1, "`factor`")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	m, ok := makers[letter]
+	if !ok || f.NArg() != 1 {
+		return errors.New("tree: -letter and a directory needed")
+	}
+	if err := os.Mkdir(f.Arg(0), 0o755); err != nil {
+		return err
+	}
+	return fl.fill(f.Arg(0), m.fill)
+}
+
+// countCommand is the child that looks at what is in a tree.
+func countCommand(args []string, stdout io.Writer) error {
+	if len(args) != 1 {
+		return errors.New("count: a directory needed")
+	}
+	var c content
+	seen := make(map[[2]uint64]bool)
+	err := filepath.WalkDir(args[0], func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		c.Entries++
+		if !d.Type().IsRegular() {
+			return nil
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		st := info.Sys().(*syscall.Stat_t)
+		if id := [2]uint64{st.Dev, st.Ino}; st.Nlink > 1 {
+			if seen[id] {
+				return nil
+			}
+			seen[id] = true
+		}
+		c.Data += min(st.Size, st.Blocks*512) // st_blocks counts 512 bytes whatever the block size
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(stdout).Encode(c)
+}
