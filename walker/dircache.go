@@ -78,12 +78,13 @@ func (c *dirCache) drop(d *cachedDir) {
 	}
 }
 
-// release ends one use of d. A suspect directory that the cache held before is dropped, and release says true: it may be stale.
-func (c *dirCache) release(d *cachedDir, suspect bool) bool {
+// release ends one use of d, which had the given result. A name that was not found in a directory that the cache held before makes
+// the directory suspect: it is dropped, and release says true.
+func (c *dirCache) release(d *cachedDir, result error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	d.refs--
-	stale := suspect && d.old
+	stale := result == unix.ENOENT && d.old
 	if stale && !d.dead {
 		c.drop(d)
 		return true

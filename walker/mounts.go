@@ -47,7 +47,8 @@ type mount struct {
 // table is the part of the kernel's mount table that lies below SOURCE.
 type table struct {
 	source *mount
-	mounts []*mount // descendants of source, in the kernel's order; not source itself
+	mounts []*mount // descendants of source, in the kernel's order
+	all    []*mount // source and mounts
 	kids   map[place]*mount
 }
 
@@ -107,8 +108,8 @@ func newTable(infos []*mountinfo.Info, id int, point string) *table {
 		t.mounts = append(t.mounts, m)
 		t.kids[place{info.Parent, info.Mountpoint}] = m
 	}
-	t.source.top = t.source
-	for _, m := range t.mounts {
+	t.all = append([]*mount{t.source}, t.mounts...)
+	for _, m := range t.all {
 		m.top = t.at(m.point)
 	}
 	return t

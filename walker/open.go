@@ -53,7 +53,7 @@ func (t *Tree) open(name string) (int, error) {
 		if err != nil {
 			err = r.explain(dir.fd, base, err)
 		}
-		stale := t.dirs.release(dir, err == unix.ENOENT)
+		stale := t.dirs.release(dir, err)
 		switch {
 		case err == nil:
 			return regular(fd)
@@ -118,7 +118,7 @@ func (t *Tree) kindOf(name string) uint32 {
 	if err != nil {
 		return 0
 	}
-	defer t.dirs.release(dir, false)
+	defer t.dirs.release(dir, nil)
 	var st unix.Statx_t
 	if statx(dir.fd, path.Base(rel), r.statFlags, &st) != nil || r.otherMount(&st) {
 		return 0

@@ -6,10 +6,7 @@ import (
 	"strings"
 )
 
-// pattern is one compiled pattern of an exclude or include. A pattern that begins with "/" is anchored at SOURCE; any other matches
-// in every directory. Within a name, * matches any characters, ? one, [a-z] or [!a-z] one of a set, and \ takes the next character
-// as it is. ** also matches across "/": alone between slashes it stands for any number of directories, and at the end for
-// everything below. A "/" at the end lets the pattern match directories only.
+// pattern is one compiled pattern of an exclude or include, whose syntax Options describes.
 type pattern struct {
 	text     string // as the user wrote it
 	segs     []segment

@@ -88,18 +88,3 @@ func (p *plan) openRoots(t *Tree, want mode) error {
 	}
 	return nil
 }
-
-// spot is a path below SOURCE that is a mount point or leads to one.
-type spot struct {
-	kids  map[string]*spot
-	mount *mount // nil on the way
-	root  *root  // of a crossed mount
-}
-
-// kid returns the spot of a name in this spot's directory, nil if there is none; most directories have no spot.
-func (s *spot) kid(name []byte) *spot {
-	if s == nil {
-		return nil
-	}
-	return s.kids[string(name)]
-}

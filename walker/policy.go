@@ -61,7 +61,7 @@ func (p *policy) named(c string) (*mount, error) {
 	}
 	for _, rel := range paths {
 		var hidden *mount
-		for _, m := range append(p.mounts, p.source) {
+		for _, m := range p.all {
 			switch {
 			case m.Path != rel:
 			case m.visible():
@@ -177,7 +177,7 @@ func (p *policy) refusedUnder(m *mount) *mount {
 // twin looks for another crossed mount of m's file system in which the walk meets m's contents anyway, and returns it with the path
 // where that is. Of two mounts with the same root the older one is walked.
 func (p *policy) twin(m *mount) (*mount, string) {
-	for _, o := range append(p.mounts, p.source) {
+	for _, o := range p.all {
 		if o == m || o.Major != m.Major || o.Minor != m.Minor || !o.visible() || o.Root == "" {
 			continue
 		}

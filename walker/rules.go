@@ -23,6 +23,12 @@ const (
 	hostKey       // an SSH host key: drop if the tree makes new ones at boot
 )
 
+// Names are judged by whether they are directories'.
+const (
+	directory = true
+	other     = false
+)
+
 // verdict is the fate of one name with the rule behind it.
 type verdict struct {
 	fate    fate
@@ -134,7 +140,7 @@ func (r *rules) child(sc *scope, name string, v verdict) scope {
 
 // excludes says whether the walk must not add a name that the directory does not have.
 func (r *rules) excludes(sc *scope, name string) bool {
-	return r.include.match(sc.inc, name, false) < 0 && r.exclude.match(sc.exc, name, false) >= 0
+	return r.include.match(sc.inc, name, other) < 0 && r.exclude.match(sc.exc, name, other) >= 0
 }
 
 // hopeless says that nothing in this directory or below can be kept.
@@ -149,7 +155,7 @@ func (r *rules) reaches(p string) (rule string, ok bool) {
 		if name == "" {
 			break
 		}
-		v := r.judge(&sc, name, true)
+		v := r.judge(&sc, name, directory)
 		sc = r.child(&sc, name, v)
 		if v.fate == drop && r.hopeless(&sc) {
 			return v.rule, false
@@ -165,7 +171,7 @@ func (r *rules) empties(p string) string {
 		if name == "" {
 			break
 		}
-		sc = r.child(&sc, name, r.judge(&sc, name, true))
+		sc = r.child(&sc, name, r.judge(&sc, name, directory))
 	}
 	if r.hopeless(&sc) {
 		return sc.left

@@ -204,7 +204,8 @@ func (w *walker) directory(o *object) error {
 		f.held = held
 		w.held++
 	}
-	return w.visitAll(f, devices)
+	f.devices = devices
+	return w.visitAll(f)
 }
 
 // openDirectory opens the directory of w.entry for reading. Without an error the result may be -1: its contents are not to be had, which
@@ -245,49 +246,6 @@ func (w *walker) cannotStat(err error) error {
 	return nil
 }
 
-const (
-	appearedText = "a file system was mounted here during the walk; it was not entered"
-	coveredText  = "without open_tree (Linux 5.2, CAP_SYS_ADMIN) the directory under this mount cannot be seen; mode and owner are made up"
-)
-
-// covered reports a mount point whose mount is left out where the file below it cannot be seen: its type is known from the directory that
-// has it, mode and owner are taken from the mount where it is sure to answer, and the times are the directory's.
-func (w *walker) covered(o *object, n name) error {
-	if mayHang(o.spot.mount) {
-		w.warn(w.entry.Path, coveredText)
-		w.st = unix.Statx_t{Mode: 0o755}
-		if n.typ == unix.DT_REG {
-			w.st.Mode = 0o644
-		}
-	} else if err := statx(o.dir, o.name, o.root.statFlags, &w.st); err != nil {
-		return w.cannotStat(err)
-	}
-	return w.standIn(o, n)
-}
-
-// appeared reports a name on which something was mounted after the mount table was read.
-func (w *walker) appeared(o *object, n name) error {
-	w.warn(w.entry.Path, appearedText)
-	o.bare = true
-	return w.standIn(o, n)
-}
-
-// standIn reports an entry made from w.st's mode and owner.
-func (w *walker) standIn(o *object, n name) error {
-	typ, links := uint32(unix.S_IFREG), uint32(1)
-	mounted := w.st.Mode & unix.S_IFMT // a directory is mounted on a directory, anything else on anything else
-	if n.typ == unix.DT_DIR || n.typ == unix.DT_UNKNOWN && (mounted == unix.S_IFDIR || mounted == 0) {
-		typ, links = unix.S_IFDIR, 2
-	}
-	o.covered = true
-	w.entry = Entry{
-		Path: w.entry.Path, Mode: typ | uint32(w.st.Mode)&^unix.S_IFMT, UID: w.st.Uid, GID: w.st.Gid, Nlink: links,
-		Dev: o.frame.id.dev, Ino: n.ino,
-		Atime: o.frame.times[0], Mtime: o.frame.times[1], Ctime: o.frame.times[2],
-	}
-	return w.report(o)
-}
-
 // device reports a standard node of /dev, unless an exclude names it or the directory has one that was kept. Its times are those of the
 // directory.
 func (w *walker) device(f *frame, d device) error {
@@ -300,40 +258,6 @@ func (w *walker) device(f *frame, d device) error {
 		Atime: f.times[0], Mtime: f.times[1], Ctime: f.times[2],
 	}
 	return w.emit()
-}
-
-// readXattrs fills in the entry's extended attributes.
-func (w *walker) readXattrs(o *object) {
-	switch {
-	case o.covered || o.root.noXattrs:
-		return
-	case o.name == "":
-		w.readRootXattrs(o.root)
-		return
-	}
-	err := w.xattrs.enter(o.dir)
-	if err == nil {
-		w.attrs, err = w.xattrs.read(o.name, w.attrs[:0], w.drop)
-	}
-	w.setXattrs(err)
-}
-
-func (w *walker) readRootXattrs(r *root) {
-	if r.noXattrs {
-		return
-	}
-	var err error
-	w.attrs, err = w.xattrs.readFD(r.fd, w.attrs[:0], w.drop)
-	w.setXattrs(err)
-}
-
-func (w *walker) setXattrs(err error) {
-	if err != nil && !gone(err) {
-		w.warn(w.entry.Path, "extended attributes cannot be read: "+err.Error())
-	}
-	if len(w.attrs) > 0 {
-		w.entry.Xattrs = w.attrs
-	}
 }
 
 // remakesHostKeys says whether the tree makes SSH host keys at boot. If not, keeping them is worth a warning.

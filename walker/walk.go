@@ -7,7 +7,6 @@ import (
 	"os"
 	"path"
 	"runtime"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -101,24 +100,6 @@ const (
 	notMade
 )
 
-// frame is a directory whose names are being visited.
-type frame struct {
-	names
-	fd      int  // -1: parked, or made
-	made    bool // nothing of the directory is read: its names are made up
-	lost    bool // moved away while it was parked
-	root    *root
-	id      identity
-	times   [3]Time // of the directory: access, modification, change
-	pathLen int     // of the directory in walker.path
-	scope   scope
-	spot    *spot
-	held    *Entry // the directory's own entry until something below it turns out to be kept
-}
-
-// maxOpenDirs bounds the directories that are open at a time; those further up are opened again on the way back.
-const maxOpenDirs = 64
-
 // dentsSize is the size in bytes of the buffer for reading directories: one system call for some 8,000 names.
 const dentsSize = 256 << 10
 
@@ -142,35 +123,6 @@ func newWalker(ctx context.Context, t *Tree, p *plan, opt Options) (*walker, err
 	return w, nil
 }
 
-// spots arranges the visible mount points below SOURCE by path.
-func (p *plan) spots(t *Tree) *spot {
-	top := new(spot)
-	for _, m := range p.mounts {
-		if !m.visible() {
-			continue
-		}
-		s := top
-		for name := range strings.SplitSeq(m.Path[1:], "/") {
-			kid := s.kids[name]
-			if kid == nil {
-				kid = new(spot)
-				if s.kids == nil {
-					s.kids = make(map[string]*spot)
-				}
-				s.kids[name] = kid
-			}
-			s = kid
-		}
-		s.mount = m
-		for _, r := range t.roots {
-			if r.path == m.Path {
-				s.root = r
-			}
-		}
-	}
-	return top
-}
-
 // source reports SOURCE itself and walks it.
 func (w *walker) source(name string) error {
 	r := w.tree.roots[0]
@@ -192,19 +144,18 @@ func (w *walker) source(name string) error {
 		return err
 	}
 	f := w.push(fd, r, w.rules.top(), w.spots)
-	return w.visitAll(f, false)
+	return w.visitAll(f)
 }
 
-// visitAll reads the names of f's directory and visits them, ending with f popped. With devices the standard nodes are among them;
-// a directory that is not open gives no other names.
-func (w *walker) visitAll(f *frame, devices bool) error {
+// visitAll reads the names of f's directory and visits them, ending with f popped.
+func (w *walker) visitAll(f *frame) error {
 	f.clear()
 	if f.fd >= 0 {
 		if err := f.read(f.fd, w.buf); err != nil {
 			w.unreadable(w.here(), err)
 		}
 	}
-	if devices {
+	if f.devices {
 		for i, d := range standardDevices() {
 			f.add(d.name, typeMade, uint64(i))
 		}
@@ -261,79 +212,6 @@ func (w *walker) emit() error {
 	}
 	w.last = w.entry.Path
 	return w.fn(&w.entry)
-}
-
-// push makes the directory of w.entry the one whose names are visited next.
-func (w *walker) push(fd int, r *root, sc scope, sp *spot) *frame {
-	if w.depth == len(w.frames) {
-		w.frames = append(w.frames, new(frame))
-	}
-	f := w.frames[w.depth]
-	w.depth++
-	*f = frame{
-		names: f.names, fd: fd, root: r, id: w.entry.id(), made: fd < 0, pathLen: len(w.path), scope: sc, spot: sp,
-		times: [3]Time{w.entry.Atime, w.entry.Mtime, w.entry.Ctime},
-	}
-	w.park()
-	return f
-}
-
-// park closes the directory maxOpenDirs above the deepest one.
-func (w *walker) park() {
-	if i := w.depth - 1 - maxOpenDirs; i >= 0 {
-		if f := w.frames[i]; f.fd >= 0 {
-			unix.Close(f.fd)
-			f.fd = -1
-		}
-	}
-}
-
-// pop ends the deepest directory and makes sure that the one above is open again.
-func (w *walker) pop() {
-	w.depth--
-	f := w.frames[w.depth]
-	if f.held != nil {
-		w.held--
-	}
-	f.spot, f.held, f.scope = nil, nil, scope{}
-	if w.depth > 0 {
-		if up := w.frames[w.depth-1]; up.fd < 0 && !up.made {
-			up.lost = !w.reopen(up, f)
-		}
-	}
-	if f.fd >= 0 {
-		w.xattrs.leave(f.fd)
-		unix.Close(f.fd)
-	}
-}
-
-// reopen opens the directory of a parked frame from the one below, or by its path where that has been moved. It says false if the
-// directory itself is elsewhere.
-func (w *walker) reopen(f, from *frame) bool {
-	if from.fd >= 0 {
-		if fd, err := f.root.open(from.fd, "..", dirFlags); err == nil && f.take(fd) {
-			return true
-		}
-	}
-	rel, _ := below(f.root.path, w.pathOf(f))
-	dir, err := f.root.openDir(strings.TrimPrefix(rel, "/"))
-	if err != nil {
-		return false
-	}
-	defer unix.Close(dir)
-	fd, err := f.root.open(dir, ".", dirFlags)
-	return err == nil && f.take(fd)
-}
-
-// take makes fd the frame's if it is the frame's directory, else closes it.
-func (f *frame) take(fd int) bool {
-	var st unix.Stat_t
-	if unix.Fstat(fd, &st) != nil || (identity{st.Dev, st.Ino}) != f.id {
-		unix.Close(fd)
-		return false
-	}
-	f.fd = fd
-	return true
 }
 
 func (e *Entry) id() identity { return identity{e.Dev, e.Ino} }

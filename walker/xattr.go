@@ -125,3 +125,37 @@ func refuseXattr(name string) string {
 	}
 	return "extended attributes " + space + ".* left out: ext4 cannot hold them"
 }
+
+// readXattrs fills in the entry's extended attributes.
+func (w *walker) readXattrs(o *object) {
+	switch {
+	case o.covered || o.root.noXattrs:
+		return
+	case o.name == "":
+		w.readRootXattrs(o.root)
+		return
+	}
+	err := w.xattrs.enter(o.dir)
+	if err == nil {
+		w.attrs, err = w.xattrs.read(o.name, w.attrs[:0], w.drop)
+	}
+	w.setXattrs(err)
+}
+
+func (w *walker) readRootXattrs(r *root) {
+	if r.noXattrs {
+		return
+	}
+	var err error
+	w.attrs, err = w.xattrs.readFD(r.fd, w.attrs[:0], w.drop)
+	w.setXattrs(err)
+}
+
+func (w *walker) setXattrs(err error) {
+	if err != nil && !gone(err) {
+		w.warn(w.entry.Path, "extended attributes cannot be read: "+err.Error())
+	}
+	if len(w.attrs) > 0 {
+		w.entry.Xattrs = w.attrs
+	}
+}
