@@ -79,8 +79,8 @@ func Create(path string, opt Options) (w *Writer, err error) {
 	}
 	defer func() {
 		if err != nil {
+			removeDirs(made) // before the lock goes
 			d.f.Close()
-			removeDirs(made)
 		}
 	}()
 	if err := d.writable(); err != nil {
@@ -370,8 +370,8 @@ func (w *Writer) discard() error {
 	}
 	temps = append(temps, tempName(SumsName(w.prefix)), tempName(ManifestName(w.prefix)), tempName(journalName(w.prefix)))
 	err := removeAll(w.dir, temps)
+	removeDirs(w.made) // before the lock goes: the next run must not get a directory that vanishes
 	w.close()
-	removeDirs(w.made)
 	return err
 }
 
