@@ -77,6 +77,10 @@ func (p *plan) openRoots(t *Tree, want mode) error {
 		if m.Action != Crossed {
 			continue
 		}
+		if h := p.holder(m); h.Action != Crossed { // it could not be opened
+			m.Action, m.Reason = p.unreachable(h)
+			continue
+		}
 		if r, err = openRoot(m, want); fatal(err) {
 			return err
 		} else if err != nil {

@@ -103,7 +103,7 @@ func (p *policy) judge(m *mount) (Action, string) {
 	holder := p.holder(m)
 	p.decide(holder)
 	if holder.Action != Crossed {
-		return LeftOut, fmt.Sprintf("below %s (%s), which is %s", holder.Path, holder.FSType, holder.Action)
+		return p.unreachable(holder)
 	}
 	if rule, kept := p.rules.reaches(m.Path); !kept {
 		return LeftOut, "left out by " + rule
@@ -123,6 +123,11 @@ func (p *policy) judge(m *mount) (Action, string) {
 		return Crossed, fmt.Sprintf("%s, but %s", p.nature(m), rule)
 	}
 	return Crossed, p.nature(m)
+}
+
+// unreachable is the decision about a mount whose mount point lies on one that is not crossed.
+func (p *policy) unreachable(holder *mount) (Action, string) {
+	return LeftOut, fmt.Sprintf("below %s (%s), which is %s", holder.Path, holder.FSType, holder.Action)
 }
 
 // nature says in a few words what m is.
@@ -177,6 +182,9 @@ func (p *policy) refusedUnder(m *mount) *mount {
 // twin looks for another crossed mount of m's file system in which the walk meets m's contents anyway, and returns it with the path
 // where that is. Of two mounts with the same root the older one is walked.
 func (p *policy) twin(m *mount) (*mount, string) {
+	if strings.HasSuffix(m.Root, "//deleted") { // how the kernel shows a directory or file that has no name any more
+		return nil, ""
+	}
 	for _, o := range p.all {
 		if o == m || o.Major != m.Major || o.Minor != m.Minor || !o.visible() || o.Root == "" {
 			continue

@@ -134,6 +134,9 @@ func TestPolicy(t *testing.T) {
 2 1 8:2 /part /a rw - ext4 /dev/sdb rw
 3 2 8:2 / /a/all rw - ext4 /dev/sdb rw
 `, 1, "/", Options{}, []string{"/a " + disk("ext4"), "/a/all " + disk("ext4")}},
+		{"bind of something deleted", `1 0 8:1 / / rw - ext4 /dev/sda1 rw
+2 1 8:1 /var/x//deleted /b rw - ext4 /dev/sda1 rw
+`, 1, "/", Options{}, []string{"/b " + disk("ext4")}},
 		{"bind onto itself", `1 0 8:1 / / rw - ext4 /dev/sda1 rw
 2 1 8:1 /a /a rw - ext4 /dev/sda1 rw
 `, 1, "/", Options{}, []string{"/a " + disk("ext4")}},

@@ -119,3 +119,24 @@ func TestUserNamespace(t *testing.T) {
 		t.Errorf("guard %s", g)
 	}
 }
+
+// TestMountOutOfReach has mounts that an ordinary user cannot get to.
+func TestMountOutOfReach(t *testing.T) {
+	needRoot(t)
+	dir := makeTree(t, t.TempDir(), "closed/mnt/", "z")
+	outside := makeTree(t, t.TempDir(), "a/file=1", "b/file=1", "a/sub/")
+	openToAll(t, dir)
+	mnt := filepath.Join(dir, "closed/mnt")
+	mountFS(t, filepath.Join(outside, "a"), mnt, "", unix.MS_BIND, "")
+	mountFS(t, filepath.Join(outside, "b"), filepath.Join(mnt, "sub"), "", unix.MS_BIND, "")
+	must(t, os.Chmod(filepath.Join(dir, "closed"), 0o700))
+	got := parts(t, runHelper(t, "walk", &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}, sourceEnv+"="+dir))
+	diff(t, "unreadable", got["unreadable"], []string{"/closed permission denied", "/closed/mnt open " + mnt + ": permission denied"})
+	diff(t, "mounts", got["mount"], []string{
+		"/closed/mnt ext4: left out, cannot be opened: open " + mnt + ": permission denied",
+		"/closed/mnt/sub ext4: left out, below /closed/mnt (ext4), which is left out",
+	})
+	if n := len(got["entry"]); n != 3 {
+		t.Errorf("%d entries", n)
+	}
+}

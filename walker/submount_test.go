@@ -194,6 +194,17 @@ func TestNeighbours(t *testing.T) {
 	}
 }
 
+// TestDeletedBind binds a directory that has no name in the tree any more.
+func TestDeletedBind(t *testing.T) {
+	needRoot(t)
+	dir := makeTree(t, t.TempDir(), "a/file=1", "b/")
+	bind(t, filepath.Join(dir, "a"), filepath.Join(dir, "b"))
+	must(t, os.Rename(filepath.Join(dir, "a/file"), filepath.Join(dir, "file")))
+	must(t, os.Remove(filepath.Join(dir, "a")))
+	res := walkAll(t, dir, Options{})
+	diff(t, "mounts", res.mountLines()[1:], []string{"/b ext4: crossed, local disk file system (ext4)"})
+}
+
 // TestLeaveOut recognises the output directory where it is bound to another name.
 func TestLeaveOut(t *testing.T) {
 	needRoot(t)
