@@ -131,7 +131,7 @@ func TestMountOutOfReach(t *testing.T) {
 	mountFS(t, filepath.Join(outside, "b"), filepath.Join(mnt, "sub"), "", unix.MS_BIND, "")
 	must(t, os.Chmod(filepath.Join(dir, "closed"), 0o700))
 	got := parts(t, runHelper(t, "walk", &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}, sourceEnv+"="+dir))
-	diff(t, "unreadable", got["unreadable"], []string{"/closed permission denied", "/closed/mnt open " + mnt + ": permission denied"})
+	diff(t, "unreadable", got["unreadable"], []string{"/closed/mnt open " + mnt + ": permission denied", "/closed permission denied"})
 	diff(t, "mounts", got["mount"], []string{
 		"/closed/mnt ext4: left out, cannot be opened: open " + mnt + ": permission denied",
 		"/closed/mnt/sub ext4: left out, below /closed/mnt (ext4), which is left out",
