@@ -104,11 +104,30 @@ func (t *tree) allocate() (allocation, error) {
 	if a, ok := t.inSize(t.p.Size, d); ok {
 		return a, nil
 	}
+	least, err := t.least(d)
+	if err != nil {
+		return allocation{}, err
+	}
+	return allocation{}, &TooSmallError{Need: least, Have: t.p.Size}
+}
+
+// least finds the smallest size that holds the content, in bytes.
+func (t *tree) least(d demand) (int64, error) {
 	a, err := t.smallest(d)
 	if err != nil {
-		return a, err
+		return 0, err
 	}
-	return a, &TooSmallError{Need: a.g.blocks * BlockSize, Have: t.p.Size}
+	works := ceilDiv(a.g.blocks*BlockSize, t.p.PartSize) * t.p.PartSize
+	fails := works - t.p.PartSize
+	for works-fails > BlockSize {
+		size := (works + fails) / 2 / BlockSize * BlockSize
+		if _, ok := t.inSize(size, d); ok {
+			works = size
+		} else {
+			fails = size
+		}
+	}
+	return works, nil
 }
 
 // smallest tries sizes of whole parts, from what is needed at least upward.

@@ -335,6 +335,12 @@ func TestTight(t *testing.T) {
 					if small.Need <= size {
 						t.Fatalf("needs %d, which is not more than %d", small.Need, size)
 					}
+					p.Size = small.Need - ext2img.BlockSize
+					b := ext2img.NewBuilder(p)
+					addTree(t, b, dir)
+					if _, err := b.Layout(nil); !errors.As(err, &small) {
+						t.Errorf("a block less than the least size works: %v", err)
+					}
 					p.Size = small.Need
 				} else if err != nil {
 					t.Fatal(err)

@@ -1,10 +1,12 @@
 package ext2img_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"purebundle/ext2img"
 	"purebundle/ext2img/imgtest"
@@ -138,4 +140,34 @@ func TestLargeDirectories(t *testing.T) {
 	imgtest.TortureManyNames(t, filepath.Join(dir, "names"), 100_000)
 	imgtest.TortureSubdirs(t, filepath.Join(dir, "subdirs"), 66_000)
 	roundTrip(t, dir, params())
+}
+
+// TestLatest clamps times that are later than Params.Latest, and no others.
+func TestLatest(t *testing.T) {
+	imgtest.RequireRoot(t)
+	latest := time.Unix(100, 5)
+	dir := t.TempDir()
+	times := []time.Time{time.Unix(0, 0), time.Unix(100, 4), latest, time.Unix(100, 6), time.Unix(101, 0), time.Unix(-5, 9)}
+	for i, at := range times {
+		name := filepath.Join(dir, fmt.Sprint(i))
+		if err := errors.Join(os.WriteFile(name, []byte("x"), 0o644), os.Chtimes(name, at, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := params()
+	p.Latest = &ext2img.Time{Sec: 100, Nsec: 5}
+	image, report := write(t, layout(t, dir, p))
+	if len(report.Changes) > 0 {
+		t.Errorf("changes %v", report.Changes)
+	}
+	imgtest.Fsck(t, image)
+	mnt := imgtest.Mount(t, image)
+	for i, at := range times {
+		if at.After(latest) {
+			at = latest
+		}
+		if st, err := os.Stat(filepath.Join(mnt, fmt.Sprint(i))); err != nil || !st.ModTime().Equal(at) {
+			t.Errorf("%v: %v, %v; want %v", times[i], st.ModTime(), err, at)
+		}
+	}
 }

@@ -1,6 +1,10 @@
 package ext2img
 
-import "purebundle/ext2img/internal/ondisk"
+import (
+	"time"
+
+	"purebundle/ext2img/internal/ondisk"
+)
 
 // putInode encodes inode number n into the zero bytes b; free ones stay zero.
 func (m *Image) putInode(b []byte, n uint32) {
@@ -19,10 +23,14 @@ func (m *Image) putInode(b []byte, n uint32) {
 	if nd.gone {
 		return
 	}
+	atime := nd.atime
+	if m.p.Latest != nil {
+		atime = nd.mtime // which looking at a file does not move
+	}
 	in := ondisk.Inode{
 		Mode: nd.mode, UID: nd.uid, GID: nd.gid, Size: uint64(nd.size),
 		Links: uint16(nd.links), Flags: nd.flags, Blocks: uint64(m.blocksOf(i) * (BlockSize / 512)),
-		Atime: nd.atime, Ctime: nd.ctime, Mtime: nd.mtime, Crtime: nd.crtime,
+		Atime: m.clamp(atime), Ctime: m.clamp(nd.ctime), Mtime: m.clamp(nd.mtime), Crtime: m.clamp(nd.crtime),
 	}
 	if nd.xattrs >= 0 {
 		in.Xattrs = []byte(m.xattrs.inode[nd.xattrs])
@@ -53,6 +61,15 @@ func (m *Image) putInode(b []byte, n uint32) {
 		ondisk.Device(&in.Block, nd.ref>>20, nd.ref&(1<<20-1))
 	}
 	in.Put(b, n, m.seed)
+}
+
+// clamp limits a time to Params.Latest. Nodes keep the true times, which tell
+// whether a file has changed.
+func (m *Image) clamp(s ondisk.Stamp) ondisk.Stamp {
+	if l := m.p.Latest; l != nil && s.Time().After(time.Unix(l.Sec, int64(l.Nsec))) {
+		s, _ = ondisk.NewStamp(l.Sec, l.Nsec)
+	}
+	return s
 }
 
 // putRoot sets i_block to the root of the extent tree.

@@ -5,15 +5,14 @@ import (
 	"purebundle/walker"
 )
 
-// adapt turns what the walk met into what the image holds. No time is later
-// than the clock. Its slices are copies: an Entry lasts for the callback only.
-func adapt(e *walker.Entry, c *clock) ext2img.File {
-	when := func(t walker.Time) ext2img.Time { return c.clamp(ext2img.Time(t)) }
+// adapt turns what the walk met into what the image holds. Its slices are
+// copies: an Entry lasts for the callback only.
+func adapt(e *walker.Entry) ext2img.File {
 	f := ext2img.File{
 		Mode: e.Mode, UID: e.UID, GID: e.GID,
 		Size: e.Size, Nlink: e.Nlink, Dev: e.Dev, Ino: e.Ino,
 		Major: e.Major, Minor: e.Minor,
-		Atime: when(e.Atime), Mtime: when(e.Mtime), Ctime: when(e.Ctime), Btime: when(e.Btime),
+		Atime: ext2img.Time(e.Atime), Mtime: ext2img.Time(e.Mtime), Ctime: ext2img.Time(e.Ctime), Btime: ext2img.Time(e.Btime),
 		Flags: e.Flags, Target: e.Target,
 	}
 	if e.Data != nil {

@@ -99,10 +99,11 @@ func (c *clock) now() ext2img.Time {
 	return ext2img.Time{Sec: t.Unix(), Nsec: uint32(t.Nanosecond())}
 }
 
-// clamp makes t no later than the clock. A time before it stays as it is.
-func (c *clock) clamp(t ext2img.Time) ext2img.Time {
-	if c.set && c.latest.Before(t) {
-		return c.latest
+// limit is the latest time that files in the image may have, nil where there is
+// none.
+func (c *clock) limit() *ext2img.Time {
+	if !c.set {
+		return nil
 	}
-	return t
+	return &c.latest
 }

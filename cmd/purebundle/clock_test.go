@@ -30,23 +30,6 @@ func TestParseTime(t *testing.T) {
 	}
 }
 
-func TestClamp(t *testing.T) {
-	at := func(sec int64, nsec uint32) ext2img.Time { return ext2img.Time{Sec: sec, Nsec: nsec} }
-	c := clock{latest: at(100, 5), set: true}
-	for _, p := range []struct{ in, want ext2img.Time }{
-		{at(0, 0), at(0, 0)}, {at(100, 5), at(100, 5)}, {at(100, 6), at(100, 5)}, {at(100, 4), at(100, 4)},
-		{at(101, 0), at(100, 5)}, {at(-5, 9), at(-5, 9)},
-	} {
-		if got := c.clamp(p.in); got != p.want {
-			t.Errorf("clamp(%v) = %v, want %v", p.in, got, p.want)
-		}
-	}
-	unset := clock{}
-	if got := unset.clamp(at(1<<33, 1)); got != at(1<<33, 1) {
-		t.Errorf("a clock that is not set clamps to %v", got)
-	}
-}
-
 func TestSourceDateEpoch(t *testing.T) {
 	for _, c := range []struct {
 		name, flag, env string

@@ -45,7 +45,7 @@ func (r *bundleRun) plan(ctx context.Context, leaveOut []string) error {
 		if e.Link != "" {
 			return builder.Link(e.Link, e.Path)
 		}
-		return builder.Add(e.Path, adapt(e, &r.cfg.clock))
+		return builder.Add(e.Path, adapt(e))
 	})
 	if err != nil {
 		return err
@@ -94,7 +94,7 @@ func (r *bundleRun) imageParams() ext2img.Params {
 	p := ext2img.Params{
 		Size: int64(c.size), Free: c.free.bytes, FreePercent: c.free.percent,
 		Label: c.label.label, UUID: c.uuid.uuid,
-		Now: c.clock.now(), PartSize: chunk.Size,
+		Now: c.clock.now(), Latest: c.clock.limit(), PartSize: chunk.Size,
 	}
 	if c.free.percent > 0 {
 		p.Free = minFree
