@@ -16,11 +16,17 @@ var ErrTooManyProblems = errors.New("too many problems")
 // Problem is one thing that is wrong in an image.
 type Problem struct {
 	Ino   uint32 // the inode it is about, 0: none
+	Path  string // one of that inode's paths, "" where none is known
 	Where string // "superblock", "group 3", "inode 12"
 	Text  string
 }
 
-func (p Problem) String() string { return p.Where + ": " + p.Text }
+func (p Problem) String() string {
+	if p.Path != "" {
+		return fmt.Sprintf("%s %q: %s", p.Where, p.Path, p.Text)
+	}
+	return p.Where + ": " + p.Text
+}
 
 // Check reads all metadata of the file system and reports each contradiction:
 // every checksum, every inode, name, extent and xattr, htree order, blocks
@@ -30,20 +36,28 @@ func (p Problem) String() string { return p.Where + ": " + p.Text }
 // The error is nil where the check came to its end, whatever it reported; it
 // is not nil where reading failed, ctx ended, or the image has features that
 // Check does not know. It holds one bit a block in use and some 16 bytes an
-// inode in use. report is called from the same goroutine.
+// inode in use. report is called from the same goroutine, when all is read.
 func (f *FS) Check(ctx context.Context, report func(Problem)) error {
 	if unknown := f.sb.roCompat & (roSnapshot | roReplica | roSharedBlocks); unknown != 0 {
 		return fmt.Errorf("check ext4: not supported: read-only feature bits %#x", unknown)
 	}
 	c := &checker{
-		f: f, ctx: ctx, report: report, seed: maphash.MakeSeed(),
+		f: f, ctx: ctx, seed: maphash.MakeSeed(),
 		xattrs: map[uint64]*xattrBlock{},
 	}
-	for _, pass := range []func(){c.super, c.layout, c.inodes, c.sharedXattrs, c.journal, c.orphanFile, c.directories, c.links, c.bitmaps} {
-		pass()
-		if c.err != nil {
-			return fmt.Errorf("check ext4: %w", c.err)
+	for _, pass := range []func(){
+		c.super, c.layout, c.inodes, c.sharedXattrs, c.journal, c.orphanFile, c.directories, c.links, c.bitmaps,
+		func() { c.resolve(c.problems) },
+	} {
+		if pass(); c.err != nil {
+			break
 		}
+	}
+	for _, p := range c.problems {
+		report(p)
+	}
+	if c.err != nil {
+		return fmt.Errorf("check ext4: %w", c.err)
 	}
 	return nil
 }
@@ -51,9 +65,8 @@ func (f *FS) Check(ctx context.Context, report func(Problem)) error {
 type checker struct {
 	f        *FS
 	ctx      context.Context
-	report   func(Problem)
 	err      error // ends the check
-	problems int
+	problems []Problem
 
 	claimed   bitset // blocks that are in use
 	badGroups bitset // groups whose inode table is not to be read
@@ -70,8 +83,8 @@ func (c *checker) add(p Problem) {
 	if c.err != nil {
 		return
 	}
-	c.report(p)
-	if c.problems++; c.problems == maxProblems {
+	c.problems = append(c.problems, p)
+	if len(c.problems) == maxProblems {
 		c.err = ErrTooManyProblems
 	}
 }

@@ -1,0 +1,109 @@
+package extfs
+
+import (
+	"slices"
+	"strings"
+)
+
+// place is a name in a directory.
+type place struct {
+	dir  uint32
+	name string
+}
+
+// maxPlaces bounds the names that are kept to say where problems are.
+const maxPlaces = 100_000
+
+// maxDepth bounds the way up to the root, which may be a circle.
+const maxDepth = 4096
+
+// resolve fills the paths of problems: it reads the directories once more for
+// the names of the inodes that have problems, and once more for those of the
+// directories that these turned out to be in. What is not found stays empty.
+func (c *checker) resolve(list []Problem) {
+	names := map[uint32]place{}
+	for range 2 {
+		need := map[uint32]bool{}
+		for _, p := range list {
+			c.needed(p.Ino, names, need)
+		}
+		if len(need) == 0 {
+			break
+		}
+		c.findNames(names, need)
+	}
+	for i := range list {
+		list[i].Path = c.path(list[i].Ino, names)
+	}
+}
+
+// needed adds the inodes whose names are missing from the path of ino.
+func (c *checker) needed(ino uint32, names map[uint32]place, need map[uint32]bool) {
+	for range maxDepth {
+		if ino <= rootIno || len(need) == maxPlaces {
+			return
+		}
+		if p, ok := names[ino]; ok {
+			ino = p.dir
+			continue
+		}
+		st := c.states.get(ino)
+		if st == nil || need[ino] {
+			return
+		}
+		need[ino] = true
+		ino = st.parent // 0 for all but directories
+	}
+}
+
+func (c *checker) findNames(names map[uint32]place, need map[uint32]bool) {
+	for dir, st := range c.states.all() {
+		if st.kind != modeDir>>12 {
+			continue
+		}
+		n := c.again(dir)
+		if c.stopped() {
+			return
+		}
+		if n == nil {
+			continue
+		}
+		for b, err := range c.f.dirBlocks(n) {
+			if err != nil {
+				break
+			}
+			for e, err := range c.f.entries(b.data) {
+				if err != nil {
+					break
+				}
+				if _, known := names[e.ino]; known || !need[e.ino] || string(e.name) == "." || string(e.name) == ".." {
+					continue
+				}
+				if target := c.states.get(e.ino); target == nil || target.kind == modeDir>>12 && target.parent != dir {
+					continue
+				}
+				names[e.ino] = place{dir, string(e.name)}
+			}
+		}
+	}
+}
+
+// path joins names up to the root; "" where one is missing.
+func (c *checker) path(ino uint32, names map[uint32]place) string {
+	if ino == rootIno {
+		return "/"
+	}
+	var parts []string
+	for range maxDepth {
+		p, ok := names[ino]
+		if !ok {
+			break
+		}
+		parts = append(parts, p.name)
+		if ino = p.dir; ino == rootIno {
+			slices.Reverse(parts)
+			return "/" + strings.Join(parts, "/")
+		}
+	}
+	return ""
+}
