@@ -156,10 +156,8 @@ func (f *FS) entries(block []byte) iter.Seq2[entry, error] {
 			nameLen := int(block[off+6])
 			if f.sb.incompat&incompatFiletype != 0 {
 				e.kind = block[off+7]
-			} else {
-				nameLen |= int(block[off+7]) << 8
 			}
-			if e.recLen < dirHeaderSize+nameLen || e.recLen < 12 || e.recLen%4 != 0 || e.recLen > len(block)-off || nameLen > 255 {
+			if e.recLen < dirHeaderSize+nameLen || e.recLen < 12 || e.recLen%4 != 0 || e.recLen > len(block)-off {
 				yield(entry{}, fmt.Errorf("entry at %d: length %d with a name of %d bytes", off, e.recLen, nameLen))
 				return
 			}

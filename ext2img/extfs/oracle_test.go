@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,7 +37,10 @@ func geometries() []geometry {
 func makeImage(t testing.TB, size string, args ...string) string {
 	t.Helper()
 	image := filepath.Join(t.TempDir(), "image")
-	imgtest.Run(t, "mke2fs", append([]string{"-q", "-t", "ext4"}, append(args, image, size)...)...)
+	if !slices.Contains(args, "-t") {
+		args = append([]string{"-t", "ext4"}, args...)
+	}
+	imgtest.Run(t, "mke2fs", append(append([]string{"-q"}, args...), image, size)...)
 	return image
 }
 
