@@ -7,8 +7,9 @@ import (
 	"math/rand"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"purebundle/ext2img"
 	"purebundle/ext2img/imgtest"
@@ -290,11 +291,11 @@ func TestUnreadable(t *testing.T) {
 	}
 	b := ext2img.NewBuilder(params())
 	addTree(t, b, dir)
-	m, err := b.Layout(func(path string) (*os.File, error) {
+	m, err := b.Layout(func(path string, st *unix.Stat_t) (int, error) {
 		if path == "/150" {
-			return nil, &os.PathError{Op: "open", Path: path, Err: syscall.EIO}
+			return -1, &os.PathError{Op: "open", Path: path, Err: unix.EIO}
 		}
-		return os.Open(dir + path)
+		return opener(dir)(path, st)
 	})
 	if err != nil {
 		t.Fatal(err)

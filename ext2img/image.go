@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"hash/maphash"
 	"io"
-	"os"
 	"slices"
 	"sort"
 	"sync"
@@ -21,7 +20,7 @@ type Image struct {
 	order    []int32 // names by directory, see dir
 	st       *storage
 	groups   []ondisk.Group
-	open     func(path string) (*os.File, error)
+	open     Opener
 	seed     ondisk.CRC
 	hashSeed [4]uint32
 	inUse    []bool             // groups whose block bitmap is on disk

@@ -3,7 +3,7 @@ package ext2img
 import (
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -25,7 +25,7 @@ const (
 var errNoPlace = errors.New("it does not fit in the image any more")
 
 // misfits says whether a file that changed does not fit in its spans.
-func (m *Image) misfits(n int32, f *os.File, now identity) (bool, error) {
+func (m *Image) misfits(n int32, f source, now identity) (bool, error) {
 	nd := m.nodes.at(n)
 	if now.id != nd.id && now.size > nd.size {
 		return true, nil
@@ -36,16 +36,16 @@ func (m *Image) misfits(n int32, f *os.File, now identity) (bool, error) {
 	spans := m.spans[nd.span : nd.span+nd.spans]
 	size := min(now.size, nd.size)
 	for pos := int64(0); pos < size; {
-		from, err := unix.Seek(int(f.Fd()), pos, unix.SEEK_DATA)
+		from, err := unix.Seek(f.fd, pos, unix.SEEK_DATA)
 		if err == syscall.ENXIO {
 			break // no data behind pos
 		}
 		if err != nil {
-			return false, &os.PathError{Op: "seek data", Path: f.Name(), Err: err}
+			return false, &fs.PathError{Op: "seek data", Path: f.path, Err: err}
 		}
-		to, err := unix.Seek(int(f.Fd()), from, unix.SEEK_HOLE)
+		to, err := unix.Seek(f.fd, from, unix.SEEK_HOLE)
 		if err != nil {
-			return false, &os.PathError{Op: "seek hole", Path: f.Name(), Err: err}
+			return false, &fs.PathError{Op: "seek hole", Path: f.path, Err: err}
 		}
 		for block, end := from/BlockSize, ceilDiv(min(to, size), BlockSize); block < end; {
 			for len(spans) > 0 && int64(spans[0].logical)+int64(spans[0].count) <= block {
@@ -67,7 +67,7 @@ func (m *Image) readLate(n int32) *liveFile {
 	if err != nil {
 		return &liveFile{err: err}
 	}
-	f.Close()
+	unix.Close(f.fd)
 	nd := m.nodes.at(n)
 	blocks := ceilDiv(id.size, BlockSize)
 	place, err := m.placeLate(blocks)

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/maphash"
-	"os"
 
 	"purebundle/ext2img/internal/ondisk"
 )
@@ -13,7 +12,7 @@ import (
 // Layout gives every entry its inode and block numbers. Nothing is read from
 // the source; open is for later, see Image. It fails with a *TooSmallError
 // where Params.Size does not hold the content.
-func (b *Builder) Layout(open func(path string) (*os.File, error)) (*Image, error) {
+func (b *Builder) Layout(open Opener) (*Image, error) {
 	if err := b.p.check(); err != nil {
 		return nil, err
 	}

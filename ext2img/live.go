@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -64,63 +63,62 @@ func (i identity) changedAround(t time.Time) bool {
 	return t.Sub(i.ctime.Time()).Abs() < racyWindow
 }
 
-func identityOf(f *os.File) (identity, error) {
+// identity is how the file looks now.
+func (f source) identity() (identity, error) {
 	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		return identity{}, &fs.PathError{Op: "fstat", Path: f.Name(), Err: err}
+	if err := unix.Fstat(f.fd, &st); err != nil {
+		return identity{}, &fs.PathError{Op: "fstat", Path: f.path, Err: err}
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return identity{}, fmt.Errorf("%s: %w", f.Name(), ErrReplaced)
-	}
+	return identityOf(&st), nil
+}
+
+func identityOf(st *unix.Stat_t) identity {
 	mtime, _ := ondisk.NewStamp(st.Mtim.Sec, uint32(st.Mtim.Nsec))
 	ctime, _ := ondisk.NewStamp(st.Ctim.Sec, uint32(st.Ctim.Nsec))
-	return identity{st.Ino, st.Size, uint16(st.Mode), st.Uid, st.Gid, mtime, ctime}, nil
+	return identity{st.Ino, st.Size, uint16(st.Mode), st.Uid, st.Gid, mtime, ctime}
 }
 
 // openNode opens a file by its first name. Where that leads elsewhere by now,
 // any other of its names will do; where all of them lead to one other file,
 // that has taken its place.
-func (m *Image) openNode(n int32) (*os.File, identity, error) {
+func (m *Image) openNode(n int32) (source, identity, error) {
 	nd := m.nodes.at(n)
-	file, id, err := m.openName(nd.name)
-	if err == nil && (id.id == nd.id || nd.links == 1) || err != nil && nd.links == 1 {
-		return file, id, err
+	f, id, err := m.openName(nd.name)
+	if err == nil && id.id == nd.id || nd.links == 1 {
+		return f, id, err
 	}
 	agree := err == nil
 	for i := nd.name + 1; i < m.names.len(); i++ {
 		if m.names.at(i).node != n {
 			continue
 		}
-		f, other, e := m.openName(i)
-		if e == nil && other.id == nd.id {
-			if file != nil {
-				file.Close()
+		other, otherID, e := m.openName(i)
+		if e == nil && otherID.id == nd.id {
+			if err == nil {
+				unix.Close(f.fd)
 			}
-			return f, other, nil
+			return other, otherID, nil
 		}
-		agree = agree && e == nil && other.id == id.id
-		if f != nil {
-			f.Close()
+		agree = agree && e == nil && otherID.id == id.id
+		if e == nil {
+			unix.Close(other.fd)
 		}
 	}
 	if err == nil && !agree {
-		file.Close()
-		return nil, id, fmt.Errorf("its %d names lead to different files now: %w", nd.links, ErrReplaced)
+		unix.Close(f.fd)
+		err = fmt.Errorf("its %d names lead to different files now: %w", nd.links, ErrReplaced)
 	}
-	return file, id, err
+	return f, id, err
 }
 
-func (m *Image) openName(nm int32) (*os.File, identity, error) {
-	f, err := m.open(m.path(nm))
+func (m *Image) openName(nm int32) (source, identity, error) {
+	path := m.path(nm)
+	var st unix.Stat_t
+	fd, err := m.open(path, &st)
 	if err != nil {
-		return nil, identity{}, err
+		return source{}, identity{}, err
 	}
-	id, err := identityOf(f)
-	if err != nil {
-		f.Close()
-		return nil, id, err
-	}
-	return f, id, nil
+	return source{fd, path}, identityOf(&st), nil
 }
 
 // Redo lists the data parts to read once more, because a file that lies in

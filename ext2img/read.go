@@ -3,14 +3,21 @@ package ext2img
 import (
 	"errors"
 	"hash/maphash"
-	"io"
-	"os"
+	"io/fs"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// ErrReplaced is what the function given to Layout returns, wrapped, where the
-// path leads to something that is no regular file any more. Errors that are
-// fs.ErrNotExist mean that the file has vanished.
+// Opener opens a file of the source for reading, by its path in the image, and
+// fills st as fstat(2) does. The image closes the file descriptor. Errors that
+// are fs.ErrNotExist mean that the file has vanished, those that are ErrReplaced
+// that the path leads to something that is no regular file any more. It is
+// called by as many goroutines as read the image.
+type Opener func(path string, st *unix.Stat_t) (fd int, err error)
+
+// ErrReplaced is what an Opener returns, wrapped, where the path leads to
+// something that is no regular file any more.
 var ErrReplaced = errors.New("no regular file any more")
 
 // clip is a piece of a file: where it goes and where it comes from.
@@ -136,7 +143,7 @@ func (m *Image) readOnce(r *fileRead) (before, after identity, err error) {
 	if err != nil {
 		return before, after, err
 	}
-	defer f.Close()
+	defer unix.Close(f.fd)
 	nd := m.nodes.at(r.node)
 	if before != nd.identity() {
 		if r.misfit, err = m.misfits(r.node, f, before); err != nil {
@@ -149,19 +156,32 @@ func (m *Image) readOnce(r *fileRead) (before, after identity, err error) {
 			return before, after, err
 		}
 	}
-	after, err = identityOf(f)
+	after, err = f.identity()
 	return before, after, err
+}
+
+// source is an open file of the source.
+type source struct {
+	fd   int
+	path string
 }
 
 // readFull fills a clip from a file of size bytes, with zeros behind its end. A
 // file that ends earlier has changed: its identity tells.
-func readFull(f *os.File, c clip, size int64) error {
+func readFull(f source, c clip, size int64) error {
 	n := 0
-	if want := min(int64(len(c.dst)), size-c.off); want > 0 {
-		var err error
-		if n, err = f.ReadAt(c.dst[:want], c.off); err != nil && err != io.EOF {
-			return err
+	for want := min(int64(len(c.dst)), size-c.off); int64(n) < want; {
+		got, err := unix.Pread(f.fd, c.dst[n:want], c.off+int64(n))
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return &fs.PathError{Op: "read", Path: f.path, Err: err}
 		}
+		if got == 0 {
+			break
+		}
+		n += got
 	}
 	clear(c.dst[n:])
 	return nil

@@ -118,8 +118,19 @@ func dataOf(t testing.TB, name string, size int64) []ext2img.Range {
 }
 
 // opener opens files of the tree at dir.
-func opener(dir string) func(string) (*os.File, error) {
-	return func(path string) (*os.File, error) { return os.Open(dir + path) }
+func opener(dir string) ext2img.Opener {
+	return func(path string, st *unix.Stat_t) (int, error) {
+		fd, err := unix.Open(dir+path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		if err == nil {
+			if err = unix.Fstat(fd, st); err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
+				err = ext2img.ErrReplaced
+			}
+			if err != nil {
+				unix.Close(fd)
+			}
+		}
+		return fd, err
+	}
 }
 
 // layout lays out the tree at dir.

@@ -49,7 +49,7 @@ func BenchmarkOpen(b *testing.B) {
 	res := walk(b, dir, Options{})
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		f, err := res.Open(paths[i%len(paths)])
+		f, err := openFile(res.Tree, paths[i%len(paths)])
 		must(b, err)
 		must(b, f.Close())
 	}

@@ -254,7 +254,7 @@ func TestAtime(t *testing.T) {
 			res := walk(t, dir, Options{mode: g.mode})
 			for p, e := range res.entries {
 				if e.Mode&unix.S_IFMT == unix.S_IFREG {
-					f, err := res.Open(p)
+					f, err := openFile(res.Tree, p)
 					must(t, err)
 					_, err = io.Copy(io.Discard, f)
 					must(t, err)
@@ -312,7 +312,7 @@ func TestDeep(t *testing.T) {
 				t.Errorf("last is %q", last)
 			}
 			for _, w := range want {
-				f, err := res.Open(w)
+				f, err := openFile(res.Tree, w)
 				must(t, err)
 				b, err := io.ReadAll(f)
 				must(t, err)

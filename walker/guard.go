@@ -48,6 +48,7 @@ type root struct {
 	fd        int    // O_PATH, of the mount's root or, for SOURCE's mount, of SOURCE; it may be a file
 	mode      mode
 	mntID     uint64 // of everything that belongs to it
+	dev       uint64 // st_dev of fd, which is on neither proc nor sysfs
 	statFlags int    // for statx
 	beneath   bool   // openat2 works
 	noXattrs  bool   // the file system has no extended attributes
@@ -80,6 +81,12 @@ func newRoot(m *mount, fd int, want mode) (*root, error) {
 		unix.Close(fd)
 		return nil, &os.PathError{Op: "statfs", Path: m.point, Err: err}
 	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		unix.Close(fd)
+		return nil, &os.PathError{Op: "fstat", Path: m.point, Err: err}
+	}
+	r.dev = st.Dev
 	r.noXattrs = magic == msdosMagic || magic == exfatMagic
 	if want == bestMode || want == cloneMode {
 		err = r.clone()

@@ -54,7 +54,7 @@ func walkHelper() error {
 	}
 	for p, e := range res.entries {
 		if e.Mode&unix.S_IFMT == unix.S_IFREG {
-			f, err := tree.Open(p)
+			f, err := openFile(tree, p)
 			if err != nil {
 				fmt.Println("closed", err)
 				continue
@@ -93,4 +93,14 @@ func parts(t *testing.T, out string) map[string][]string {
 		t.Fatal("no entries")
 	}
 	return m
+}
+
+// openFile is Tree.Open for a test that wants an os.File.
+func openFile(tree *Tree, name string) (*os.File, error) {
+	var st unix.Stat_t
+	fd, err := tree.Open(name, &st)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
 }

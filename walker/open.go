@@ -3,23 +3,22 @@ package walker
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// Open opens a regular file of the tree for reading, by its path below SOURCE. It is guarded like the walk: no mount that was not
-// crossed is entered, no symbolic link followed, nothing but a regular file opened for good, no access time changed. Errors
-// wrap the errno; a path that has become something else gives ErrNotRegular, one below a directory that is none any more
-// fs.ErrNotExist. Open may be called from several goroutines.
-func (t *Tree) Open(name string) (*os.File, error) {
-	fd, err := t.open(name)
-	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+// Open opens a regular file of the tree for reading, by its path below SOURCE, fills st with what fstat says of it, and returns the
+// file descriptor, which is the caller's to close. It is guarded like the walk: no mount that was not crossed is entered, no symbolic
+// link followed, nothing but a regular file opened for good, no access time changed. Errors wrap the errno; a path that has become
+// something else gives ErrNotRegular, one below a directory that is none any more fs.ErrNotExist. Open may be called from several
+// goroutines.
+func (t *Tree) Open(name string, st *unix.Stat_t) (fd int, err error) {
+	if fd, err = t.open(name, st); err != nil {
+		return -1, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
-	return os.NewFile(uintptr(fd), name), nil
+	return fd, nil
 }
 
 // Close releases the mounts. Files that were opened stay open.
@@ -32,7 +31,7 @@ func (t *Tree) Close() error {
 	return nil
 }
 
-func (t *Tree) open(name string) (int, error) {
+func (t *Tree) open(name string, st *unix.Stat_t) (int, error) {
 	if name == "" || name[0] != '/' || path.Clean(name) != name {
 		return -1, fs.ErrInvalid
 	}
@@ -41,7 +40,7 @@ func (t *Tree) open(name string) (int, error) {
 		return -1, fs.ErrClosed
 	}
 	if rel == "" {
-		return r.openSelf()
+		return r.openSelf(st)
 	}
 	for {
 		dir, err := t.dir(r, name, rel)
@@ -49,23 +48,26 @@ func (t *Tree) open(name string) (int, error) {
 			return -1, err
 		}
 		base := path.Base(rel)
-		fd, err := r.open(dir.fd, base, fileFlags)
-		if err != nil {
-			err = r.explain(dir.fd, base, err)
-		}
+		fd, err := r.openFile(dir.fd, base, st)
 		stale := t.dirs.release(dir, err)
-		switch {
-		case err == nil:
-			return regular(fd)
-		case stale: // another directory may have the path by now
-			continue
+		if err == nil || !stale {
+			return fd, err
 		}
-		return -1, err
+		// another directory may have the path by now
 	}
 }
 
+// openFile opens a regular file in a directory of this mount.
+func (r *root) openFile(dir int, name string, st *unix.Stat_t) (int, error) {
+	fd, err := r.openNoatime(dir, name, fileFlags)
+	if err != nil {
+		return -1, r.explain(dir, name, err)
+	}
+	return r.regular(fd, st)
+}
+
 // openSelf opens a crossed mount that is a single file.
-func (r *root) openSelf() (int, error) {
+func (r *root) openSelf(st *unix.Stat_t) (int, error) {
 	fd, err := retry(func() (int, error) {
 		return unix.Open(fdPath(r.fd), fileFlags&^unix.O_NOFOLLOW|unix.O_NOATIME, 0)
 	})
@@ -75,17 +77,16 @@ func (r *root) openSelf() (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	if _, err := fsMagic(fd); err != nil {
-		unix.Close(fd)
-		return -1, err
-	}
-	return regular(fd)
+	return r.regular(fd, st)
 }
 
-// regular passes fd on if it is a regular file, else closes it.
-func regular(fd int) (int, error) {
-	var st unix.Stat_t
-	err := unix.Fstat(fd, &st)
+// regular passes fd on if it is a regular file of this mount, else closes it. The device says that it is of the file system that
+// the mount's root is of; where it is not, as with btrfs subvolumes, fstatfs decides.
+func (r *root) regular(fd int, st *unix.Stat_t) (int, error) {
+	err := unix.Fstat(fd, st)
+	if err == nil && (st.Dev != r.dev || r.mode == plainMode) {
+		err = r.check(fd)
+	}
 	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
 		err = ErrNotRegular
 	}
@@ -99,6 +100,8 @@ func regular(fd int) (int, error) {
 // explain turns the error of opening what should be a regular file into ErrNotRegular where that is why it failed.
 func (r *root) explain(dir int, name string, err error) error {
 	switch err {
+	case unix.EXDEV:
+		return errOtherMount
 	case unix.ELOOP, unix.ENXIO, unix.EACCES, unix.ENODEV: // a symbolic link, a socket, a device where the clone knows none
 		var st unix.Statx_t
 		if statx(dir, name, r.statFlags, &st) == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {

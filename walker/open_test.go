@@ -22,7 +22,7 @@ func TestOpen(t *testing.T) {
 			at := func(p string) string { return filepath.Join(dir, p) }
 			res := walk(t, dir, Options{mode: g.mode})
 			for p, want := range map[string]string{"/file": "top", "/d/file": "in d"} {
-				f, err := res.Open(p)
+				f, err := openFile(res.Tree, p)
 				must(t, err)
 				if b, err := io.ReadAll(f); string(b) != want || err != nil || f.Name() != p {
 					t.Errorf("%s: %q, %v", f.Name(), b, err)
@@ -47,7 +47,7 @@ func TestOpen(t *testing.T) {
 				"/d/gone": fs.ErrNotExist, "/moved/x": fs.ErrNotExist, "/cut/x": fs.ErrNotExist, "/nowhere/x": fs.ErrNotExist, "/": ErrNotRegular, "/d": ErrNotRegular,
 				"": fs.ErrInvalid, "file": fs.ErrInvalid, "/d/../file": fs.ErrInvalid, "/d//file": fs.ErrInvalid, "/d/": fs.ErrInvalid,
 			} {
-				f, err := res.Open(p)
+				f, err := openFile(res.Tree, p)
 				if !errors.Is(err, want) {
 					t.Errorf("%q: %v, want %v", p, err, want)
 				}
@@ -58,14 +58,14 @@ func TestOpen(t *testing.T) {
 			// A directory that the cache knows is replaced: its files are found in the new one.
 			must(t, os.RemoveAll(at("away")))
 			makeTree(t, dir, "away/x=2", "away/y=3")
-			if f, err := res.Open("/away/y"); err != nil {
+			if f, err := openFile(res.Tree, "/away/y"); err != nil {
 				t.Error(err)
 			} else {
 				f.Close()
 			}
 			tree := res.Tree
 			must(t, tree.Close())
-			if _, err := tree.Open("/file"); !errors.Is(err, fs.ErrClosed) {
+			if _, err := openFile(tree, "/file"); !errors.Is(err, fs.ErrClosed) {
 				t.Errorf("after Close: %v", err)
 			}
 		})
@@ -76,12 +76,12 @@ func TestOpen(t *testing.T) {
 func TestStaleDirectory(t *testing.T) {
 	dir := makeTree(t, t.TempDir(), "d/a=1", "d/b=1")
 	res := walk(t, dir, Options{})
-	f, err := res.Open("/d/a")
+	f, err := openFile(res.Tree, "/d/a")
 	must(t, err)
 	f.Close()
 	must(t, os.RemoveAll(filepath.Join(dir, "d")))
 	makeTree(t, dir, "d/b=2")
-	f, err = res.Open("/d/b")
+	f, err = openFile(res.Tree, "/d/b")
 	must(t, err)
 	defer f.Close()
 	if b, err := io.ReadAll(f); string(b) != "2" {
@@ -106,7 +106,7 @@ func TestOpenConcurrently(t *testing.T) {
 		group.Go(func() {
 			for i := range paths {
 				p := paths[(i+start*len(paths)/4)%len(paths)]
-				f, err := res.Open(p)
+				f, err := openFile(res.Tree, p)
 				if err != nil {
 					t.Error(err)
 					return

@@ -112,13 +112,13 @@ func TestStoryOpen(t *testing.T) {
 	for _, g := range guards() {
 		res := walk(t, dir, Options{mode: g.mode})
 		for _, p := range []string{"/opt/odd/version", "/srv/sys/kernel/uevent_seqnum", "/var/named/chroot/proc/version", "/opt/over/version"} {
-			f, err := res.Open(p)
+			f, err := openFile(res.Tree, p)
 			if err == nil {
 				t.Errorf("%s guard: opened %s", g.name, p)
 				f.Close()
 			}
 		}
-		f, err := res.Open("/etc/version")
+		f, err := openFile(res.Tree, "/etc/version")
 		switch {
 		case g.mode == cloneMode: // what lies under the mount is the disk's
 			must(t, err)
@@ -145,7 +145,7 @@ func TestLastGuard(t *testing.T) {
 		if got, err := r.open(top, p, fileFlags); err != errRefusedFS {
 			t.Errorf("%s: %d, %v, want the file system refused", p, got, err)
 		}
-		if _, err := r.openSelf(); err != errRefusedFS {
+		if _, err := r.openSelf(new(unix.Stat_t)); err != errRefusedFS {
 			t.Errorf("%s: %v, want the file system refused", p, err)
 		}
 		unix.Close(fd)
@@ -181,7 +181,7 @@ func TestAppearing(t *testing.T) {
 				if len(tree.Warnings) != 1 || tree.Warnings[0].Count != 5 || tree.Warnings[0].Path != "/b" {
 					t.Errorf("warnings: %+v", tree.Warnings)
 				}
-				if _, err := tree.Open("/e"); !errors.Is(err, errOtherMount) {
+				if _, err := openFile(tree, "/e"); !errors.Is(err, errOtherMount) {
 					t.Errorf("open: %v", err)
 				}
 			} else if len(tree.Warnings) != 0 {

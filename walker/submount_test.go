@@ -78,7 +78,7 @@ func TestSubmounts(t *testing.T) {
 		t.Errorf("mount point left out: mode %o: not that of the directory underneath", e.Mode)
 	}
 	for p, want := range map[string]string{"/etc/hosts": "bound", "/home/nested/deep": "1", "/data/deep/e": "1", "/here/file": "1"} {
-		f, err := res.Open(p)
+		f, err := openFile(res.Tree, p)
 		must(t, err)
 		b := make([]byte, 10)
 		n, _ := f.Read(b)

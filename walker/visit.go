@@ -141,17 +141,17 @@ func (w *walker) regular(o *object) (skip bool) {
 func (w *walker) sparse(o *object) []Range {
 	var fd int
 	var err error
+	var st unix.Stat_t
 	if o.name == "" {
-		fd, err = o.root.openSelf()
+		fd, err = o.root.openSelf(&st)
 	} else {
-		fd, err = o.root.open(o.dir, o.name, fileFlags)
+		fd, err = o.root.openFile(o.dir, o.name, &st)
 	}
 	if err != nil {
 		return nil
 	}
 	defer unix.Close(fd)
-	var st unix.Stat_t
-	if unix.Fstat(fd, &st) != nil || (identity{st.Dev, st.Ino}) != w.entry.id() {
+	if (identity{st.Dev, st.Ino}) != w.entry.id() {
 		return nil
 	}
 	ranges, err := dataRanges(fd, w.entry.Size, w.data)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -61,13 +60,13 @@ func (r *bundleRun) plan(ctx context.Context, leaveOut []string) error {
 }
 
 // opener opens files of the walked tree in the words that ext2img understands.
-func opener(tree *walker.Tree) func(path string) (*os.File, error) {
-	return func(path string) (*os.File, error) {
-		file, err := tree.Open(path)
+func opener(tree *walker.Tree) ext2img.Opener {
+	return func(path string, st *unix.Stat_t) (int, error) {
+		fd, err := tree.Open(path, st)
 		if errors.Is(err, walker.ErrNotRegular) {
 			err = fmt.Errorf("%w: %w", ext2img.ErrReplaced, err)
 		}
-		return file, err
+		return fd, err
 	}
 }
 
