@@ -2,9 +2,7 @@ package chunk
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -217,82 +215,4 @@ func (b *Bundle) copyParts(ctx context.Context, parts []int, f *os.File, dst str
 		t.tell(ctx, i)
 		return nil
 	})
-}
-
-// load reads part i, whole and checked.
-func (b *Bundle) load(ctx context.Context, i int, buf []byte) error {
-	f, err := b.open(i)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	hole, err := allHole(f)
-	if err != nil {
-		return fail("read", f.Name(), err)
-	}
-	if hole {
-		clear(buf)
-		return b.checkSum(i, zeroSum)
-	}
-	_ = unix.Fadvise(int(f.Fd()), 0, Size, unix.FADV_WILLNEED)
-	h := sha256.New()
-	for off := 0; off < Size; off += step {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if err := readFull(f, buf[off:off+step], int64(off)); err != nil {
-			return fail("read", f.Name(), err)
-		}
-		h.Write(buf[off : off+step])
-	}
-	return b.checkSum(i, hexSum([sha256.Size]byte(h.Sum(nil))))
-}
-
-// joinDevice writes to a block device.
-func (b *Bundle) joinDevice(ctx context.Context, dst string, opt JoinOptions) error {
-	// O_EXCL on a block device: fails with EBUSY while it is mounted or otherwise in use.
-	f, err := os.OpenFile(dst, os.O_RDWR|unix.O_EXCL, 0)
-	if errors.Is(err, unix.EBUSY) {
-		return &Error{Op: "write", Path: dst, Err: unix.EBUSY, Hint: "the device is mounted or in use: unmount it, or choose another"}
-	}
-	if err != nil {
-		return fail("write", dst, err)
-	}
-	defer f.Close()
-	size, err := f.Seek(0, 2)
-	if err != nil {
-		return fail("write", dst, err)
-	}
-	if size < b.Size() {
-		return &Error{Op: "write", Path: dst,
-			Err:  fmt.Errorf("is too small: %s needed, %s there", bytesText(b.Size()), bytesText(size)),
-			Hint: "choose a larger device"}
-	}
-	if _, err := f.WriteAt(make([]byte, Size), 0); err != nil {
-		return fail("write", dst, err)
-	}
-	if err := f.Sync(); err != nil {
-		return fail("write", dst, err)
-	}
-	parts := numbers(len(b.manifest.Parts))
-	for _, some := range [][]int{parts[1:], parts[:1]} {
-		if err := b.copyParts(ctx, some, f, dst, opt, writeDense); err != nil {
-			return err
-		}
-		if err := f.Sync(); err != nil {
-			return fail("write", dst, err)
-		}
-	}
-	return nil
-}
-
-// writeDense writes all of p to f at off. The kernel is asked to zero what is
-// zero (ioctl BLKZEROOUT), which most devices do without a transfer; the length
-// of a part is a multiple of any sector.
-func writeDense(f *os.File, p []byte, off int64) (int64, error) {
-	if allZero(p) && zeroOut(f, off, int64(len(p))) == nil {
-		return 0, nil
-	}
-	n, err := f.WriteAt(p, off)
-	return int64(n), err
 }

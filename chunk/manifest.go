@@ -1,6 +1,11 @@
 package chunk
 
-import "time"
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+)
 
 // Schema is the version of the manifest that this package writes and reads.
 const Schema = 1
@@ -96,4 +101,32 @@ type Change struct {
 type Warning struct {
 	Path Path   `json:"path"`
 	Text string `json:"text"`
+}
+
+// encode writes m as it will be read. Empty lists are [], never null.
+func (m *Manifest) encode() ([]byte, error) {
+	c := *m
+	c.Created = c.Created.UTC()
+	c.Parts = append([]Part{}, m.Parts...)
+	c.Mounts = append([]Mount{}, m.Mounts...)
+	c.Filtered = append([]Left{}, m.Filtered...)
+	c.Excluded = append([]Left{}, m.Excluded...)
+	c.Unreadable = append([]Problem{}, m.Unreadable...)
+	c.Changes = append([]Change{}, m.Changes...)
+	c.Warnings = append([]Warning{}, m.Warnings...)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", " ")
+	if err := enc.Encode(&c); err != nil {
+		return nil, err
+	}
+	if b.Len() > maxManifest {
+		return nil, fmt.Errorf("would be %d bytes long, over the limit of %d", b.Len(), maxManifest)
+	}
+	objects := 4 + len(c.Parts) + len(c.Mounts) + len(c.Filtered) + len(c.Excluded) + len(c.Unreadable) + len(c.Changes) + len(c.Warnings)
+	if objects > maxObjects {
+		return nil, fmt.Errorf("would have %d entries, over the limit of %d", objects, maxObjects)
+	}
+	return b.Bytes(), nil
 }

@@ -1,0 +1,70 @@
+package chunk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// joinDevice writes to a block device.
+func (b *Bundle) joinDevice(ctx context.Context, dst string, opt JoinOptions) error {
+	// O_EXCL on a block device: fails with EBUSY while it is mounted or otherwise in use.
+	f, err := os.OpenFile(dst, os.O_RDWR|unix.O_EXCL, 0)
+	if errors.Is(err, unix.EBUSY) {
+		return &Error{Op: "write", Path: dst, Err: unix.EBUSY, Hint: "the device is mounted or in use: unmount it, or choose another"}
+	}
+	if err != nil {
+		return fail("write", dst, err)
+	}
+	defer f.Close()
+	size, err := f.Seek(0, 2)
+	if err != nil {
+		return fail("write", dst, err)
+	}
+	if size < b.Size() {
+		return &Error{Op: "write", Path: dst,
+			Err:  fmt.Errorf("is too small: %s needed, %s there", bytesText(b.Size()), bytesText(size)),
+			Hint: "choose a larger device"}
+	}
+	if _, err := f.WriteAt(make([]byte, Size), 0); err != nil {
+		return fail("write", dst, err)
+	}
+	if err := f.Sync(); err != nil {
+		return fail("write", dst, err)
+	}
+	parts := numbers(len(b.manifest.Parts))
+	for _, some := range [][]int{parts[1:], parts[:1]} {
+		if err := b.copyParts(ctx, some, f, dst, opt, writeDense); err != nil {
+			return err
+		}
+		if err := f.Sync(); err != nil {
+			return fail("write", dst, err)
+		}
+	}
+	return nil
+}
+
+// writeDense writes all of p to f at off. The kernel is asked to zero what is
+// zero (ioctl BLKZEROOUT), which most devices do without a transfer; the length
+// of a part is a multiple of any sector.
+func writeDense(f *os.File, p []byte, off int64) (int64, error) {
+	if allZero(p) && zeroOut(f, off, int64(len(p))) == nil {
+		return 0, nil
+	}
+	n, err := f.WriteAt(p, off)
+	return int64(n), err
+}
+
+// zeroOut makes n bytes of a block device at off zero (linux/fs.h BLKZEROOUT).
+func zeroOut(f *os.File, off, n int64) error {
+	span := [2]uint64{uint64(off), uint64(n)} // bytes: start, length
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), unix.BLKZEROOUT, uintptr(unsafe.Pointer(&span)))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
