@@ -3,6 +3,7 @@
 VERSION ?= 0.1.0
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
 PREFIX  ?= /usr/local
+PROGRAM ?= purebundle
 LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 BUILD    = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 
@@ -20,13 +21,13 @@ EXEC = -exec '$(SUDO) -E env PATH=$(PATH):/usr/sbin:/sbin'
 endif
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: all build test test-deps lint bench microbench man install release clean
+.PHONY: all build test test-deps test-release lint bench microbench install release clean
 .NOTPARALLEL:
 
 all: build
 
 build:
-	$(BUILD) -o purebundle ./cmd/purebundle
+	$(BUILD) -o $(PROGRAM) ./cmd/purebundle
 
 # Every test once as it is shipped, and once under the race detector (-short:
 # what takes long there and starts no goroutine of its own runs once only).
@@ -54,19 +55,27 @@ bench: build
 microbench:
 	go test -run '^$$' -bench . -benchmem ./...
 
-man: build
-	rm -rf dist/man
-	./purebundle man dist/man
+# Needs no Go where "make" was run before: sudo make install PREFIX=/usr.
+# PROGRAM is what is installed; ./purebundle writes its manual and completions.
+SHARE = $(DESTDIR)$(PREFIX)/share
+install:
+	test -x purebundle || $(MAKE) build
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/bash-completion/completions \
+	  $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
+	install -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/purebundle
+	umask 022 && ./purebundle man $(SHARE)/man/man1
+	umask 022 && ./purebundle completion bash > $(SHARE)/bash-completion/completions/purebundle
+	umask 022 && ./purebundle completion zsh > $(SHARE)/zsh/site-functions/_purebundle
+	umask 022 && ./purebundle completion fish > $(SHARE)/fish/vendor_completions.d/purebundle.fish
 
-install: man
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
-	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
-	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
-	install -m 755 purebundle $(DESTDIR)$(PREFIX)/bin/purebundle
-	install -m 644 dist/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
-	./purebundle completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/purebundle
-	./purebundle completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_purebundle
-	./purebundle completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/purebundle.fish
+# What is published, in dist/release: the same bytes from the same commit.
+release: build
+	VERSION='$(VERSION)' .ci/release
+
+# Builds it twice and compares; installs and runs the packages in a small Debian
+# without rsync, from the mirror that the machine's own apt uses. Root or sudo.
+test-release: release
+	VERSION='$(VERSION)' .ci/test-release
 
 clean:
 	rm -rf purebundle dist
