@@ -10,6 +10,7 @@ import (
 // directories reads every directory whose blocks are sound, and counts what
 // its entries name.
 func (c *checker) directories() {
+	var hashes []uint64 // a buffer
 	for ino, st := range c.states.all() {
 		if c.stopped() {
 			return
@@ -18,8 +19,9 @@ func (c *checker) directories() {
 			continue
 		}
 		if n := c.again(ino); n != nil {
-			d := dirCheck{c: c, n: n}
+			d := dirCheck{c: c, n: n, hashes: hashes[:0]}
 			d.run()
+			hashes = d.hashes
 		}
 	}
 }
@@ -28,9 +30,9 @@ func (c *checker) directories() {
 type dirCheck struct {
 	c      *checker
 	n      *Inode
-	tree   *htree // nil: linear
-	hashes []uint64
-	dots   int // "." and ".." seen at their places
+	tree   *htree   // nil: linear
+	hashes []uint64 // of the names
+	dots   int      // "." and ".." seen at their places
 }
 
 func (d *dirCheck) problem(block uint64, off int, format string, args ...any) {
@@ -46,7 +48,7 @@ func (d *dirCheck) run() {
 			d.tree = readHtree(d.c, d.n)
 		}
 	}
-	for b, err := range f.dirBlocks(d.n) {
+	for b, err := range f.dirBlocks(d.n, d.c.dirData) {
 		if err != nil {
 			d.fail(err)
 			return
@@ -204,12 +206,11 @@ func (d *dirCheck) duplicates() {
 			twice[d.hashes[i]] = true
 		}
 	}
-	d.hashes = nil
 	if len(twice) == 0 {
 		return
 	}
 	seen := map[string]bool{}
-	for b, err := range d.c.f.dirBlocks(d.n) {
+	for b, err := range d.c.f.dirBlocks(d.n, d.c.dirData) {
 		if err != nil {
 			d.fail(err)
 			return

@@ -108,8 +108,13 @@ func (c *checker) inode(ino uint32, raw []byte, used bool) bool {
 	if err != nil {
 		c.add(Problem{Ino: ino, Where: "inode table", Text: err.Error()})
 		st.marks |= markBad
-	} else if !c.content(n) {
-		st.marks |= markBad
+	} else {
+		if !c.content(n) {
+			st.marks |= markBad
+		}
+		if n.Flags&flagIndex != 0 {
+			st.marks |= markIndexed
+		}
 	}
 	if st.kind != 0 {
 		c.states.put(ino, st)

@@ -1,9 +1,5 @@
 package extfs
 
-// maxNlink is what i_links_count holds (EXT4_LINK_MAX); directories with more
-// subdirectories have 1.
-const maxNlink = 65000
-
 // links compares link counts with the names found, and looks for a way from
 // the root to every directory.
 func (c *checker) links() {
@@ -38,7 +34,8 @@ func (c *checker) nlink(ino uint32, st *inodeState) {
 	case isDir && st.parent == 0 && ino != rootIno, !isDir && st.links == 0:
 		c.inInode(ino, "in use, but in no directory")
 	case uint32(st.nlink) == st.links:
-	case isDir && st.nlink == 1 && st.links >= maxNlink && c.f.sb.roCompat&roDirNlink != 0:
+	case st.nlink == 1 && st.marks&markIndexed != 0 && c.f.sb.roCompat&roDirNlink != 0:
+		// It had more than 65,000 links once, and the kernel ceased to count.
 	default:
 		c.inInode(ino, "link count is %d, want %d", st.nlink, st.links)
 	}

@@ -68,7 +68,7 @@ func (c *checker) findNames(names map[uint32]place, need map[uint32]bool) {
 		if n == nil {
 			continue
 		}
-		for b, err := range c.f.dirBlocks(n) {
+		for b, err := range c.f.dirBlocks(n, c.dirData) {
 			if err != nil {
 				break
 			}

@@ -99,6 +99,7 @@ const (
 	markHidden                // reserved: needs no name
 	markConnected             // a way from the root was found
 	markVisiting
+	markIndexed // a hashed directory
 )
 
 // states holds the inodes in use, in chunks of 8 KiB.

@@ -24,7 +24,7 @@ type DirEntry struct {
 // damaged.
 func (f *FS) ReadDir(n *Inode) iter.Seq2[DirEntry, error] {
 	return func(yield func(DirEntry, error) bool) {
-		for b, err := range f.dirBlocks(n) {
+		for b, err := range f.dirBlocks(n, nil) {
 			if err == nil {
 				err = f.verifyDirBlock(n, b)
 			}
@@ -70,8 +70,9 @@ type dirBlock struct {
 	data  []byte
 }
 
-// dirBlocks gives the blocks of a directory, as they are.
-func (f *FS) dirBlocks(n *Inode) iter.Seq2[dirBlock, error] {
+// dirBlocks gives the blocks of a directory, as they are, one after another in
+// data, or in a new buffer where that is nil.
+func (f *FS) dirBlocks(n *Inode, data []byte) iter.Seq2[dirBlock, error] {
 	return func(yield func(dirBlock, error) bool) {
 		if !n.IsDir() {
 			yield(dirBlock{}, fmt.Errorf("inode %d is not a directory", n.Ino))
@@ -81,7 +82,9 @@ func (f *FS) dirBlocks(n *Inode) iter.Seq2[dirBlock, error] {
 			yield(dirBlock{}, err)
 			return
 		}
-		data := make([]byte, f.sb.blockSize)
+		if data == nil {
+			data = make([]byte, f.sb.blockSize)
+		}
 		for s, err := range f.segments(n) {
 			if err != nil {
 				yield(dirBlock{}, err)

@@ -93,7 +93,7 @@ func metadataOf(img []byte) ([]region, error) {
 		block(n.fileACL)
 		switch {
 		case n.IsDir():
-			for b, err := range f.dirBlocks(n) {
+			for b, err := range f.dirBlocks(n, nil) {
 				if err != nil {
 					return nil, err
 				}
@@ -308,7 +308,7 @@ func FuzzDirectory(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for b, err := range fs.dirBlocks(root) {
+	for b, err := range fs.dirBlocks(root, nil) {
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -33,10 +33,14 @@ func geometries() []geometry {
 	}
 }
 
-// makeImage makes an image with mke2fs.
+// makeImage makes an image with mke2fs, in memory where root can have that.
 func makeImage(t testing.TB, size string, args ...string) string {
 	t.Helper()
-	image := filepath.Join(t.TempDir(), "image")
+	dir := t.TempDir()
+	if os.Geteuid() == 0 {
+		dir = imgtest.Tmpfs(t, 1<<30)
+	}
+	image := filepath.Join(dir, "image")
 	if !slices.Contains(args, "-t") {
 		args = append([]string{"-t", "ext4"}, args...)
 	}

@@ -37,7 +37,7 @@ func TestKernelImages(t *testing.T) {
 	imgtest.RequireRoot(t)
 	for _, g := range geometries() {
 		t.Run(g.name, func(t *testing.T) {
-			image := makeImage(t, "1G", append([]string{"-N", "60000"}, g.args...)...)
+			image := makeImage(t, "600M", append([]string{"-N", "20000"}, g.args...)...)
 			blockSize := open(t, image).sb.blockSize
 			dir := imgtest.MountRW(t, image)
 			for _, p := range imgtest.Torture() {
@@ -51,10 +51,10 @@ func TestKernelImages(t *testing.T) {
 				p.Make(t, mkdir(t, dir, p.Name))
 			}
 			imgtest.RandomTree(t, 7, mkdir(t, dir, "random"), imgtest.RandomOptions{BlockSize: blockSize})
-			imgtest.TortureManyNames(t, mkdir(t, dir, "many-names"), 20000)
+			imgtest.TortureManyNames(t, mkdir(t, dir, "many-names"), 6000)
 			imgtest.TortureSubdirs(t, mkdir(t, dir, "subdirs"), 500)
 			deepExtents(t, filepath.Join(dir, "deep-extents"), int64(blockSize), 3000)
-			for i := 0; i < 20000; i += 3 {
+			for i := 0; i < 6000; i += 3 {
 				os.Remove(filepath.Join(dir, "many-names", fmt.Sprintf("%s%06d", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"[:1+i%60], i)))
 			}
 			imgtest.Unmount(t, dir)
