@@ -1,0 +1,137 @@
+package ec2
+
+import (
+	"context"
+	"crypto/rsa"
+	"crypto/sha1"
+	"encoding/hex"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+
+	"purebundle/chunk"
+)
+
+// Bundle is a bundle opened for reading.
+type Bundle struct {
+	dir      *os.File
+	path     string // of the manifest
+	manifest *Manifest
+}
+
+// Load opens the bundle whose manifest file is at path. The parts are in dir, or
+// beside the manifest where dir is "". They are not looked at yet, nor is the
+// signature.
+func Load(path, dir string) (*Bundle, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, hinted("open", path, err, "give the manifest of a bundle (NAME"+manifestSuffix+")")
+	}
+	defer f.Close()
+	m, err := ReadManifest(f)
+	if err != nil {
+		return nil, hinted("manifest", path, err, "get the manifest again from where the bundle was made")
+	}
+	if dir == "" {
+		dir = filepath.Dir(path)
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, fail("open", dir, err)
+	}
+	if st, err := d.Stat(); err != nil || !st.IsDir() {
+		d.Close()
+		return nil, fail("open", dir, cause("is no directory"))
+	}
+	return &Bundle{dir: d, path: path, manifest: m}, nil
+}
+
+// Manifest is the manifest as read. Do not change it.
+func (b *Bundle) Manifest() *Manifest { return b.manifest }
+
+// Close closes what b has open.
+func (b *Bundle) Close() error { return b.dir.Close() }
+
+func (b *Bundle) join(name string) string { return filepath.Join(b.dir.Name(), name) }
+
+// CheckSignature checks that the manifest is what the owner of pub signed.
+func (b *Bundle) CheckSignature(pub *rsa.PublicKey) error {
+	if err := b.manifest.CheckSignature(pub); err != nil {
+		return hinted("verify", b.path, &damage{err},
+			"the manifest was changed after it was signed, or the certificate is not that of the user who made the bundle")
+	}
+	return nil
+}
+
+// VerifyParts checks size and digest of every part and reports all that is
+// wrong, joined (errors.Join), parts in order. done, if not nil, is called after
+// each part.
+func (b *Bundle) VerifyParts(ctx context.Context, done func(part int)) error {
+	return b.checkParts(ctx, done)
+}
+
+// Read decrypts the image with the user's or with EC2's private key and calls
+// put with its bytes in ascending order; what is not put is zero. Size and digest
+// of each part are checked before its bytes are used. Only when Read has returned
+// nil is it sure that what was put is the image: then name, size and digest of the
+// archive were right as well. done, if not nil, is called after each part, from
+// another goroutine.
+func (b *Bundle) Read(ctx context.Context, key *rsa.PrivateKey, put func(p []byte, off int64) error, done func(part int)) error {
+	s, err := b.session(key)
+	if err != nil {
+		return err
+	}
+	parts := newAhead(&partReader{ctx: ctx, b: b, mode: s.decrypter(), buf: make([]byte, chunk.Size), done: done}, 4, stepLen)
+	defer parts.stop()
+	gz, err := gzip.NewReader(parts)
+	if err != nil {
+		return b.explain(err)
+	}
+	plain := newAhead(gz, 4, stepLen)
+	// plain's goroutine may wait for parts', never the other way round.
+	defer plain.stop()
+	sum := sha1.New()
+	tar := io.TeeReader(plain, sum)
+	err = readTar(tar, b.manifest.Name, b.manifest.Size, func(p []byte, off int64) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return put(p, off)
+	})
+	if err != nil {
+		return b.explain(err)
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); !strings.EqualFold(got, b.manifest.ImageDigest) {
+		return b.explain(errors.New("SHA-1 of the image's archive is " + got + " instead of " + b.manifest.ImageDigest))
+	}
+	return nil
+}
+
+// session decrypts key and vector: with the user's private key, else with EC2's.
+func (b *Bundle) session(key *rsa.PrivateKey) (*session, error) {
+	k := b.manifest.keys
+	s, err := unwrap(key, k.userKey, k.userIV)
+	if errors.Is(err, ErrKey) {
+		if other, err := unwrap(key, k.ec2Key, k.ec2IV); err == nil {
+			return other, nil
+		}
+	}
+	return s, hinted("private key", b.path, err, "give the private key of the user who made the bundle")
+}
+
+// explain says of an error in what was decrypted which bundle it is about.
+func (b *Bundle) explain(err error) error {
+	var known *chunk.Error
+	if errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	switch {
+	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), err == io.ErrUnexpectedEOF, err == io.EOF:
+		err = errors.New("what was decrypted is no whole gzip stream: " + err.Error())
+	}
+	return hinted("unbundle", b.path, &damage{err}, "the parts are what the manifest says, so the bundle was made wrong: make it again")
+}
