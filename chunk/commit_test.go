@@ -14,6 +14,18 @@ import (
 	"testing"
 )
 
+// ramDir is t.TempDir() in memory, where there is such a place: for tests that
+// sync hundreds of times and do not mean the device.
+func ramDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "purebundle")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { must(t, os.RemoveAll(dir)) })
+	return dir
+}
+
 // older says what is in the directory before the run that is broken.
 type older struct {
 	name  string
@@ -129,12 +141,11 @@ func made(t testing.TB, dir string) *Writer {
 func TestCommitFault(t *testing.T) {
 	for _, o := range olders {
 		t.Run(o.name, func(t *testing.T) {
+			first := ramDir(t)
+			im := o.prepare(t, first)
 			for at := 1; ; at++ {
-				dir := filepath.Join(t.TempDir(), "dest")
-				if err := os.Mkdir(dir, 0o755); err != nil {
-					t.Fatal(err)
-				}
-				im := o.prepare(t, dir)
+				dir := filepath.Join(ramDir(t), "dest")
+				copyDir(t, first, dir)
 				w := made(t, dir)
 				n, failed := 0, ""
 				w.dir.fault = func(op, name string) error {
@@ -239,7 +250,7 @@ func (d digests) wantPromise(t testing.TB, dir string, old, new *image) (state s
 func TestCommitCrash(t *testing.T) {
 	for _, o := range olders {
 		t.Run(o.name, func(t *testing.T) {
-			dir := filepath.Join(t.TempDir(), "dest")
+			dir := filepath.Join(ramDir(t), "dest")
 			if err := os.Mkdir(dir, 0o755); err != nil {
 				t.Fatal(err)
 			}
@@ -247,7 +258,7 @@ func TestCommitCrash(t *testing.T) {
 			w := made(t, dir)
 			var crashes []string
 			w.dir.fault = func(op, name string) error {
-				to := filepath.Join(t.TempDir(), "crash")
+				to := filepath.Join(ramDir(t), "crash")
 				copyDir(t, dir, to)
 				crashes = append(crashes, to)
 				return nil
@@ -273,7 +284,7 @@ func TestCommitCrash(t *testing.T) {
 // crashRepair kills the repair of a crashed commit at each of its changes.
 func (dg digests) crashRepair(t testing.TB, dir string, old, new *image) {
 	t.Helper()
-	work := filepath.Join(t.TempDir(), "work")
+	work := filepath.Join(ramDir(t), "work")
 	copyDir(t, dir, work)
 	d, err := openDir(work)
 	if err != nil {
@@ -282,7 +293,7 @@ func (dg digests) crashRepair(t testing.TB, dir string, old, new *image) {
 	defer d.f.Close()
 	var crashes []string
 	d.fault = func(op, name string) error {
-		to := filepath.Join(t.TempDir(), "crash")
+		to := filepath.Join(ramDir(t), "crash")
 		copyDir(t, work, to)
 		crashes = append(crashes, to)
 		return nil
@@ -298,12 +309,11 @@ func (dg digests) crashRepair(t testing.TB, dir string, old, new *image) {
 // TestUndoFault: where even the undoing fails, the next run makes good.
 func TestUndoFault(t *testing.T) {
 	states := make(map[string]int)
+	first := ramDir(t)
+	im := olders[2].prepare(t, first)
 	for at := 5; ; at++ {
-		dir := filepath.Join(t.TempDir(), "dest")
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		im := olders[2].prepare(t, dir)
+		dir := filepath.Join(ramDir(t), "dest")
+		copyDir(t, first, dir)
 		w := made(t, dir)
 		n := 0
 		w.dir.fault = func(op, name string) error {

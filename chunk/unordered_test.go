@@ -93,7 +93,7 @@ func ignoreExist(err error) error {
 func TestUnordered(t *testing.T) {
 	for _, o := range olders {
 		t.Run(o.name, func(t *testing.T) {
-			dir, keep := t.TempDir(), t.TempDir()
+			dir, keep := ramDir(t), ramDir(t)
 			im := o.prepare(t, dir)
 			w := made(t, dir)
 			start, groups := record(t, w.dir, keep, nil, func() { must(t, w.Commit(t.Context(), testManifest())) })
@@ -105,7 +105,7 @@ func TestUnordered(t *testing.T) {
 // TestUnorderedRollback is the same for a commit whose last sync fails, so that
 // all is undone on the spot.
 func TestUnorderedRollback(t *testing.T) {
-	dir, keep := t.TempDir(), t.TempDir()
+	dir, keep := ramDir(t), ramDir(t)
 	im := olders[1].prepare(t, dir)
 	w := made(t, dir)
 	old, failed := namesOf(t, dir)["p.manifest.json"], false
@@ -166,7 +166,7 @@ func apply(n names, e edit) {
 // materialise makes a directory with these names.
 func materialise(t testing.TB, keep string, n names) string {
 	t.Helper()
-	dir := t.TempDir()
+	dir := ramDir(t)
 	for name, ino := range n {
 		must(t, os.Link(filepath.Join(keep, fmt.Sprint(ino)), filepath.Join(dir, name)))
 	}
@@ -175,7 +175,7 @@ func materialise(t testing.TB, keep string, n names) string {
 
 // TestUnorderedRepair is the same for the repair after each crash of a commit.
 func TestUnorderedRepair(t *testing.T) {
-	dir, keep := t.TempDir(), t.TempDir()
+	dir, keep := ramDir(t), ramDir(t)
 	im := older{"same", 3}.prepare(t, dir)
 	w := made(t, dir)
 	start, groups := record(t, w.dir, keep, nil, func() { must(t, w.Commit(t.Context(), testManifest())) })

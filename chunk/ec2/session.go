@@ -37,6 +37,7 @@ func (s *session) decrypter() cipher.BlockMode { return cipher.NewCBCDecrypter(s
 func (s *session) wrap(pub *rsa.PublicKey) (key, iv string, err error) {
 	var out [2]string
 	for i, b := range [][16]byte{s.key, s.iv} {
+		//lint:ignore SA1019 the format demands PKCS #1 v1.5
 		sealed, err := rsa.EncryptPKCS1v15(rand.Reader, pub, []byte(hex.EncodeToString(b[:])))
 		if err != nil {
 			return "", "", err
@@ -57,6 +58,7 @@ func unwrap(priv *rsa.PrivateKey, key, iv string) (*session, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the encrypted key is no hexadecimal number: %w", err)
 		}
+		//lint:ignore SA1019 the format demands PKCS #1 v1.5; nobody can ask this program often from afar
 		digits, err := rsa.DecryptPKCS1v15(nil, priv, sealed)
 		if err != nil {
 			return nil, ErrKey
