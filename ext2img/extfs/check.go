@@ -44,6 +44,7 @@ func (f *FS) Check(ctx context.Context, report func(Problem)) error {
 	c := &checker{
 		f: f, ctx: ctx, seed: maphash.MakeSeed(),
 		xattrs: map[uint64]*xattrBlock{}, dirData: make([]byte, f.sb.blockSize),
+		table: make([]byte, max(f.sb.blockSize, 64<<10)),
 	}
 	for _, pass := range []func(){
 		c.super, c.layout, c.inodes, c.sharedXattrs, c.journal, c.orphanFile, c.directories, c.links, c.bitmaps,
@@ -74,6 +75,7 @@ type checker struct {
 	xattrs    map[uint64]*xattrBlock
 	nodes     [extentMaxDepth][]byte // buffers of the tree walks
 	dirData   []byte                 // buffer for directory blocks
+	table     []byte                 // buffer for parts of inode tables
 	seed      maphash.Seed           // of the hashes that find duplicate names
 
 	freeBlocks uint64 // sums of what the groups say

@@ -53,12 +53,11 @@ func (c *checker) inodes() {
 func (c *checker) inodeTable(group uint32, g group, bitmap []byte, count int) int {
 	f := c.f
 	size := f.sb.inodeSize
-	buf := make([]byte, max(f.sb.blockSize, 64<<10))
-	per := len(buf) / size
+	per := len(c.table) / size
 	dirs := 0
 	for first := 0; first < count; first += per {
 		blocks := (min(per, count-first)*size + f.sb.blockSize - 1) / f.sb.blockSize
-		part := buf[:blocks*f.sb.blockSize]
+		part := c.table[:blocks*f.sb.blockSize]
 		if !c.read(part, g.inodeTable+uint64(first*size/f.sb.blockSize)) {
 			return dirs
 		}

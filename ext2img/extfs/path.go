@@ -36,6 +36,7 @@ func (f *FS) lookup(path string, what last) (*Inode, error) {
 	stack := []*Inode{root}
 	n := root
 	links := 0
+	budget := 2*f.sb.blocksCount + 1024
 	rest := path
 	for rest != "" {
 		var name string
@@ -53,7 +54,7 @@ func (f *FS) lookup(path string, what last) (*Inode, error) {
 			n = stack[len(stack)-1]
 			continue
 		}
-		child, err := f.find(n, name)
+		child, err := f.find(n, name, &budget)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
@@ -84,14 +85,28 @@ func (f *FS) lookup(path string, what last) (*Inode, error) {
 	return n, nil
 }
 
-// find looks for one name by reading the directory from its start.
-func (f *FS) find(dir *Inode, name string) (*Inode, error) {
-	for e, err := range f.ReadDir(dir) {
+// find looks for one name by reading the directory from its start. It takes
+// the blocks that it reads from budget, so that a path through large
+// directories again and again comes to an end.
+func (f *FS) find(dir *Inode, name string, budget *uint64) (*Inode, error) {
+	for b, err := range f.dirBlocks(dir, nil) {
+		if err == nil {
+			err = f.verifyDirBlock(dir, b)
+		}
 		if err != nil {
 			return nil, err
 		}
-		if e.Name == name {
-			return f.Inode(e.Ino)
+		if *budget == 0 {
+			return nil, fmt.Errorf("too many directory blocks on the way: %w", syscall.ELOOP)
+		}
+		*budget--
+		for e, err := range f.entries(b.data) {
+			if err != nil {
+				return nil, fmt.Errorf("directory %d: block %d: %w", dir.Ino, b.block, err)
+			}
+			if e.ino != 0 && string(e.name) == name {
+				return f.Inode(e.ino)
+			}
 		}
 	}
 	return nil, fs.ErrNotExist

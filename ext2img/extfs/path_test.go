@@ -97,6 +97,13 @@ func TestLookup(t *testing.T) {
 			}
 		}
 	}
+	long := strings.Repeat("a/b/../..//", 2000) + "a"
+	if _, err := f.Lookup(long); err != nil {
+		t.Error(err)
+	}
+	if _, err := f.Lookup(strings.Repeat(long+"/../", 20)); !errors.Is(err, syscall.ELOOP) {
+		t.Errorf("80,000 directories on the way: %v", err)
+	}
 	root, err := f.Root()
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 
@@ -272,4 +273,20 @@ func TestReadAt(t *testing.T) {
 	if _, err := file.ReadAt(make([]byte, 1), -1); err == nil {
 		t.Error("negative offset: no error")
 	}
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			for off := len(want) - 1 - i; off >= 0; off -= 700 + i {
+				got := make([]byte, 3000)
+				n, err := file.ReadAt(got, int64(off))
+				if err != nil && err != io.EOF || !bytes.Equal(got[:n], want[off:off+n]) {
+					t.Errorf("concurrent ReadAt at %d: %d %v", off, n, err)
+				}
+				if _, err := f.Lookup("/file"); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
 }
