@@ -111,7 +111,7 @@ func onlyPrefix(d *dir) (string, error) {
 func whyNone(names []string) string {
 	for _, name := range names {
 		if strings.HasPrefix(name, ".") && strings.HasSuffix(name, journalSuffix) {
-			return "a run was stopped while it put its files in place: the next one on this directory puts back what was there before"
+			return "a run puts its files in place right now, or was stopped while it did: then the next one on this directory puts back what was there before"
 		}
 	}
 	for _, name := range names {

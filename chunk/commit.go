@@ -61,6 +61,8 @@ func (w *Writer) prepare(ctx context.Context, m *Manifest) error {
 	if err != nil {
 		return fail("write", w.dir.join(ManifestName(w.prefix)), err)
 	}
+	// The writing to the device was begun by Write. Left to these syncs alone,
+	// 1 GiB took 0.55 s here after as long a Write; with it begun, 0.02 s.
 	err = each(ctx, numbers(len(w.parts)), syncers, func(_ context.Context, i int) error {
 		f, err := w.dir.open(partTemp(w.prefix, i), unix.O_RDONLY, 0)
 		if err != nil {

@@ -264,6 +264,34 @@ func TestGone(t *testing.T) {
 	}
 }
 
+// TestErrno: what the kernel says comes with the path and with what to do.
+func TestErrno(t *testing.T) {
+	for errno, want := range map[unix.Errno]string{
+		unix.EDQUOT: "written of 1.0 MiB (1048576 bytes): make room within the quota",
+		unix.ENOSPC: "written of 1.0 MiB (1048576 bytes), ",
+		unix.EIO:    "the device fails",
+		unix.EFBIG:  "ulimit -f",
+		unix.EMFILE: "ulimit -n",
+		unix.EACCES: "no permission",
+		unix.ESTALE: "file server",
+	} {
+		dir := t.TempDir()
+		w, err := Create(dir, Options{Prefix: "p", Workers: 1})
+		must(t, err)
+		w.dir.fault = func(op, name string) error {
+			if name == partTemp("p", 1) {
+				return errno
+			}
+			return nil
+		}
+		err = fillAll(t.Context(), w, newer())
+		wantError(t, err, "create "+dir+"/p.part.001: "+errno.Error(), want)
+		w.dir.fault = nil
+		must(t, w.Abort())
+		wantNames(t, dir)
+	}
+}
+
 // TestMoved: the run follows its directory, not the path.
 func TestMoved(t *testing.T) {
 	top := t.TempDir()

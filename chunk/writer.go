@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -197,22 +196,28 @@ func (w *Writer) explain(err error) error {
 		return err
 	}
 	switch {
-	case errors.Is(e.Err, unix.ENOSPC), errors.Is(e.Err, unix.EDQUOT):
-		var b strings.Builder
-		fmt.Fprintf(&b, "%s written", bytesText(w.stats.Bytes))
-		if w.need > 0 {
-			fmt.Fprintf(&b, " of %s", bytesText(w.need))
-		}
+	case errors.Is(e.Err, unix.EDQUOT):
+		return &Error{Op: e.Op, Path: e.Path, Err: e.Err,
+			Hint: w.progressText() + ": make room within the quota or choose another directory"}
+	case errors.Is(e.Err, unix.ENOSPC):
+		text := w.progressText()
 		if free, err := w.dir.free(); err == nil {
-			fmt.Fprintf(&b, ", %s free in %s", bytesText(free), w.dir.path)
+			text += fmt.Sprintf(", %s free in %s", bytesText(free), w.dir.path)
 		}
-		b.WriteString(": make room or choose another directory")
-		return &Error{Op: e.Op, Path: e.Path, Err: e.Err, Hint: b.String()}
+		return &Error{Op: e.Op, Path: e.Path, Err: e.Err, Hint: text + ": make room or choose another directory"}
 	case errors.Is(e.Err, unix.ENOENT):
 		return &Error{Op: e.Op, Path: e.Path, Err: e.Err,
 			Hint: "the directory, or files in it, were removed during the run: run it again"}
 	}
 	return err
+}
+
+// progressText is how far the run came, in bytes.
+func (w *Writer) progressText() string {
+	if w.need == 0 {
+		return bytesText(w.stats.Bytes) + " written"
+	}
+	return fmt.Sprintf("%s written of %s", bytesText(w.stats.Bytes), bytesText(w.need))
 }
 
 // Stats says what was made so far.
