@@ -7,8 +7,6 @@ import (
 	"io"
 	"runtime"
 	"testing"
-
-	"purebundle/ext2img/imgtest"
 )
 
 // damage applies edits of eight bytes each: region, how, offset, value.
