@@ -61,3 +61,13 @@ func (c *fileCache) close() {
 	}
 	c.recent = nil
 }
+
+// forget closes the file of a part, so that its blocks go when its name does.
+func (c *fileCache) forget(part int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if at := slices.IndexFunc(c.recent, func(o openPart) bool { return o.part == part }); at >= 0 {
+		c.recent[at].f.Close()
+		c.recent = slices.Delete(c.recent, at, at+1)
+	}
+}

@@ -74,7 +74,7 @@ func TestMadeByHand(t *testing.T) {
 		{"gnu, hole at the end", 20 * mib, runs(3, mib), []string{"--format=gnu"}},
 		{"gnu, all hole", 20 * mib, []Range{}, []string{"--format=gnu"}},
 		{"posix 1.0, holes", 40*mib + 9, append(runs(30, mib), Range{40 * mib, 9}), []string{"--format=posix", "--sparse-version=1.0"}},
-		{"posix 1.0, many holes", 60 * mib, runs(900, 64 << 10), []string{"--format=posix"}},
+		{"posix 1.0, many holes", 60 * mib, runs(900, 64<<10), []string{"--format=posix"}},
 		{"posix, dense", mib, []Range{{0, mib}}, []string{"--format=posix"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
