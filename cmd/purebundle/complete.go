@@ -40,7 +40,16 @@ func completeBundles(_ *cobra.Command, args []string, word string) ([]string, co
 			found = append(found, dir+e.Name())
 		}
 	}
-	return found, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+	return found, spaceAfter(found)
+}
+
+// spaceAfter lets the shell put a space after the one name that is left, unless
+// that is a directory, where more is to be typed.
+func spaceAfter(found []string) cobra.ShellCompDirective {
+	if len(found) == 1 && !strings.HasSuffix(found[0], "/") {
+		return cobra.ShellCompDirectiveNoFileComp
+	}
+	return cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
 }
 
 // maxCompletions is how many names a completion offers.
@@ -78,5 +87,5 @@ func completeInside(cmd *cobra.Command, args []string, word string) ([]string, c
 			found = append(found, name)
 		}
 	}
-	return found, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+	return found, spaceAfter(found)
 }

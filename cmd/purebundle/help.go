@@ -10,8 +10,12 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// groupKey is the annotation that puts a flag under a heading of the help.
-const groupKey = "group"
+// Annotations of a flag: the heading that it stands under in the help, and what
+// its argument is called there.
+const (
+	groupKey    = "group"
+	argumentKey = "argument"
+)
 
 // exitStatuses is the last section of every help text and manual page.
 const exitStatuses = `  0  done
@@ -20,16 +24,17 @@ const exitStatuses = `  0  done
   3  done, but something that belongs in the image is not in it as it was
      (unreadable, or changing under every read); it is listed`
 
-// group puts the flags of set under title and adds them to cmd.
+// group puts the flags of set under title and adds them to cmd. The word between
+// backquotes in a flag's text names its argument; the quotes are taken off, since
+// shells show the text of completions as it is.
 func group(cmd *cobra.Command, title string, add func(*pflag.FlagSet)) {
 	set := pflag.NewFlagSet(title, pflag.ContinueOnError)
 	set.SortFlags = false
 	add(set)
 	set.VisitAll(func(f *pflag.Flag) {
-		if f.Annotations == nil {
-			f.Annotations = map[string][]string{}
-		}
-		f.Annotations[groupKey] = []string{title}
+		argument, usage := pflag.UnquoteUsage(f)
+		f.Usage = usage
+		f.Annotations = map[string][]string{groupKey: {title}, argumentKey: {argument}}
 	})
 	cmd.Flags().SortFlags = false
 	cmd.Flags().AddFlagSet(set)
@@ -77,13 +82,12 @@ func flagGroups(cmd *cobra.Command) []flagGroup {
 
 // flagSpelling is how a flag is written: "-s, --size SIZE".
 func flagSpelling(f *pflag.Flag) string {
-	name, _ := pflag.UnquoteUsage(f)
 	spelling := "    --" + f.Name
 	if f.Shorthand != "" {
 		spelling = "-" + f.Shorthand + ", --" + f.Name
 	}
-	if name != "" && f.Value.Type() != "bool" {
-		spelling += " " + name
+	if name := f.Annotations[argumentKey]; len(name) > 0 && f.Value.Type() != "bool" {
+		spelling += " " + name[0]
 	}
 	return spelling
 }
@@ -91,12 +95,10 @@ func flagSpelling(f *pflag.Flag) string {
 // flagMeaning is the sentence about a flag, with its default where it has one
 // that the sentence does not say.
 func flagMeaning(f *pflag.Flag) string {
-	_, usage := pflag.UnquoteUsage(f)
-	switch {
-	case f.DefValue == "" || f.DefValue == "[]" || f.Value.Type() == "bool" || strings.Contains(usage, "(default"):
-		return usage
+	if f.DefValue == "" || f.DefValue == "[]" || f.Value.Type() == "bool" || strings.Contains(f.Usage, "(default") {
+		return f.Usage
 	}
-	return fmt.Sprintf("%s (default %s)", usage, f.DefValue)
+	return fmt.Sprintf("%s (default %s)", f.Usage, f.DefValue)
 }
 
 // printHelp writes the long help of cmd to its output.
