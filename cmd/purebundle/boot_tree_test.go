@@ -1,0 +1,197 @@
+//go:build boot
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
+
+	"purebundle/ext2img/imgtest"
+)
+
+// bootCache names the directory where the test keeps the Debian tree for its
+// next run, a directory of the user's cache if unset. Removing what is in it
+// brings newer packages.
+const bootCache = "PUREBUNDLE_BOOT_CACHE"
+
+// bootPackages are what the Debian tree has besides a minimal system: a kernel,
+// what it takes to boot and to log in, and what the checks call.
+func bootPackages() []string {
+	return []string{"acl", "dbus", "e2fsprogs", "initramfs-tools", "iputils-ping", "kmod", "libcap2-bin", "linux-image-cloud-amd64",
+		"login", "openssh-server", "procps", "python3", "systemd-sysv", "udev"}
+}
+
+// bootSetup runs in the fresh tree. The initrd checks the root file system only
+// if it is told the type when it is made (initramfs.conf(5), FSTYPE).
+const bootSetup = `set -e
+echo FSTYPE=ext4 > /etc/initramfs-tools/conf.d/fsck
+update-initramfs -u
+rm -f /var/cache/apt/archives/*.deb`
+
+// needBootTools fails the test with all that the machine lacks, and the Debian
+// packages that have it. It installs nothing.
+func needBootTools(t *testing.T) {
+	t.Helper()
+	if runtime.GOARCH != "amd64" || os.Geteuid() != 0 {
+		t.Fatal("needs root on an amd64 machine")
+	}
+	var missing []string
+	for _, need := range []struct{ program, pack string }{
+		{"apt-get", "apt"},
+		{"debootstrap", "debootstrap"},
+		{"e2fsck", "e2fsprogs"},
+		{"gpgv", "gpgv"},
+		{"qemu-system-x86_64", "qemu-system-x86"},
+		{"rsync", "rsync"},
+		{"/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"},
+	} {
+		_, err := exec.LookPath(need.program)
+		if filepath.IsAbs(need.program) {
+			_, err = os.Stat(need.program)
+		}
+		if err != nil {
+			missing = append(missing, need.pack)
+		}
+	}
+	if len(missing) > 0 {
+		t.Fatalf("not installed: %s", strings.Join(missing, " "))
+	}
+}
+
+// debianTree gives a tar archive of a Debian tree that boots, from the cache
+// or made by debootstrap.
+func debianTree(ctx context.Context, t *testing.T) string {
+	t.Helper()
+	cache := os.Getenv(bootCache)
+	if cache == "" {
+		user, err := os.UserCacheDir()
+		if err != nil {
+			t.Fatalf("no cache directory: %v; set %s", err, bootCache)
+		}
+		cache = filepath.Join(user, "purebundle")
+	}
+	mirror, suite := debianMirror(t)
+	recipe := strings.Join(append(bootPackages(), bootSetup), "\n")
+	archive := filepath.Join(cache, fmt.Sprintf("debian-%s-%.6x.tar.gz", suite, sha256.Sum256([]byte(recipe))))
+	if _, err := os.Stat(archive); err == nil {
+		t.Logf("tree: %s", archive)
+		return archive
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	tree := filepath.Join(t.TempDir(), "tree")
+	t.Cleanup(func() { unmountBelow(t, tree) })
+	t.Logf("tree: debootstrap %s", suite)
+	runFor(ctx, t, "debootstrap", "--variant=minbase", "--include="+strings.Join(bootPackages(), ","), suite, tree, mirror)
+	inTree(ctx, t, tree, bootSetup, "")
+	unmountBelow(t, tree)
+	t.Cleanup(func() { os.Remove(archive + ".new") })
+	// The tree holds the host keys of machines that exist in this test only.
+	runFor(ctx, t, "tar", "-czf", archive+".new", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--one-file-system", "-C", tree, ".")
+	if err := os.Rename(archive+".new", archive); err != nil {
+		t.Fatal(err)
+	}
+	return archive
+}
+
+// debianMirror gives the mirror that the machine's own apt fetches Debian from,
+// and the release that the machine runs. It needs no downloaded lists.
+func debianMirror(t *testing.T) (mirror, suite string) {
+	t.Helper()
+	release, err := os.ReadFile("/etc/os-release")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := regexp.MustCompile(`(?m)^VERSION_CODENAME="?([a-z]+)"?$`).FindSubmatch(release)
+	if name == nil || !regexp.MustCompile(`(?m)^ID="?debian"?$`).Match(release) {
+		t.Fatal("the machine's release is not one of Debian: its apt sources have no tree for this test")
+	}
+	suite = string(name[1])
+	indexes := imgtest.Run(t, "apt-get", "--print-uris", "-o", "Dir::State::lists="+t.TempDir(), "update")
+	var mirrors []string
+	for _, m := range regexp.MustCompile(`(?m)^'(.+)/dists/`+suite+`/InRelease'`).FindAllStringSubmatch(indexes, -1) {
+		// Other archives have a suite of that name too, but no updates for it.
+		if strings.Contains(indexes, "'"+m[1]+"/dists/"+suite+"-updates/InRelease'") {
+			return m[1], suite
+		}
+		mirrors = append(mirrors, m[1])
+	}
+	if len(mirrors) == 0 {
+		t.Fatalf("the machine's apt sources have no suite %s", suite)
+	}
+	return mirrors[0], suite
+}
+
+// inTree runs a shell command in a tree, as root, and gives its output.
+func inTree(ctx context.Context, t *testing.T, tree, command, stdin string) string {
+	t.Helper()
+	cmd := exec.CommandContext(ctx, "chroot", tree, "/bin/sh", "-c", command)
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "HOME=/root"}
+	cmd.Stdin = strings.NewReader(stdin)
+	return output(t, cmd)
+}
+
+// runFor runs a program for as long as ctx lasts.
+func runFor(ctx context.Context, t *testing.T, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	return output(t, cmd)
+}
+
+// output runs cmd, gives what it wrote to stdout, and fails the test with the
+// end of all that it wrote if it does not exit 0.
+func output(t *testing.T, cmd *exec.Cmd) string {
+	t.Helper()
+	var out, all bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &tee{&out, &all}, &all
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%s: %v\n%s", cmd.Args, err, lastLines(all.String(), 40))
+	}
+	return out.String()
+}
+
+type tee struct{ a, b *bytes.Buffer }
+
+func (w *tee) Write(p []byte) (int, error) {
+	w.a.Write(p)
+	return w.b.Write(p)
+}
+
+func lastLines(text string, n int) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+// unmountBelow unmounts whatever is mounted below dir, so that removing dir
+// removes nothing through a mount.
+func unmountBelow(t *testing.T, dir string) {
+	t.Helper()
+	mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(dir))
+	if err != nil {
+		t.Errorf("mounts below %s: %v", dir, err)
+	}
+	for _, m := range slices.Backward(mounts) {
+		if err := unix.Unmount(m.Mountpoint, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
+			t.Errorf("unmount %s: %v", m.Mountpoint, err)
+		}
+	}
+}
