@@ -78,6 +78,8 @@ type checker struct {
 	table     []byte                 // buffer for parts of inode tables
 	seed      maphash.Seed           // of the hashes that find duplicate names
 
+	parts []string // buffer for the names of a path
+
 	freeBlocks uint64 // sums of what the groups say
 	freeInodes uint64
 }

@@ -14,8 +14,12 @@ type place struct {
 // maxPlaces bounds the names that are kept to say where problems are.
 const maxPlaces = 100_000
 
-// maxDepth bounds the way up to the root, which may be a circle.
-const maxDepth = 4096
+// maxProblemPath is the longest path of a problem in bytes, and with it
+// maxDepth the longest way up to the root, which may be a circle.
+const (
+	maxProblemPath = 4096
+	maxDepth       = maxProblemPath / 2
+)
 
 // resolve fills the paths of problems: it reads the directories once more for
 // the names of the inodes that have problems, and once more for those of the
@@ -88,22 +92,26 @@ func (c *checker) findNames(names map[uint32]place, need map[uint32]bool) {
 	}
 }
 
-// path joins names up to the root; "" where one is missing.
+// path joins names up to the root; "" where one is missing or the path would
+// be too long.
 func (c *checker) path(ino uint32, names map[uint32]place) string {
 	if ino == rootIno {
 		return "/"
 	}
-	var parts []string
+	parts := c.parts[:0]
+	length := 0
 	for range maxDepth {
 		p, ok := names[ino]
-		if !ok {
+		if length += 1 + len(p.name); !ok || length > maxProblemPath {
 			break
 		}
 		parts = append(parts, p.name)
 		if ino = p.dir; ino == rootIno {
 			slices.Reverse(parts)
+			c.parts = parts
 			return "/" + strings.Join(parts, "/")
 		}
 	}
+	c.parts = parts
 	return ""
 }

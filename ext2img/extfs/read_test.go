@@ -35,6 +35,9 @@ func TestMke2fsImages(t *testing.T) {
 // TestKernelImages fills images by the kernel: the torture pieces, a random
 // tree, hashed directories, deep extent trees, and what deleting leaves.
 func TestKernelImages(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes large images")
+	}
 	imgtest.RequireRoot(t)
 	for _, g := range geometries() {
 		t.Run(g.name, func(t *testing.T) {
@@ -94,6 +97,9 @@ func deepExtents(t testing.TB, path string, blockSize int64, extents int) {
 // TestRareImages reads what mke2fs makes and this kernel may not mount, and
 // compares it with the source.
 func TestRareImages(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes large images")
+	}
 	src := t.TempDir()
 	imgtest.RandomTree(t, 3, src, imgtest.RandomOptions{BlockSize: 1024, Plain: imgtest.NoOld | imgtest.NoFlags})
 	imgtest.TortureManyNames(t, mkdir(t, src, "many-names"), 2000)

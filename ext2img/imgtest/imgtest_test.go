@@ -103,6 +103,9 @@ func sameAtime(_ string, want, got *unix.Statx_t) string {
 }
 
 func TestTortureCounts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes 200,000 entries")
+	}
 	RequireRoot(t)
 	dir := Tmpfs(t, 4<<30)
 	for _, c := range []struct {
@@ -223,6 +226,9 @@ func onlyMtimes(diffs []string) bool {
 }
 
 func TestRsync(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads holes of 1 GiB")
+	}
 	a, b := t.TempDir(), t.TempDir()
 	RandomTree(t, 1, a, RandomOptions{Entries: 40, Plain: NoFlags})
 	Run(t, "rsync", "-aHAXS", "--numeric-ids", a+"/", b+"/")
