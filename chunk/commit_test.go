@@ -223,12 +223,12 @@ func (d digests) wantPromise(t testing.TB, dir string, old, new *image) (state s
 	b, err := Load(dir, "p")
 	switch {
 	case err == nil:
-		d.wantWhole(t, dir, nil)
 		state = "older"
 		if b.Manifest().Parts[0].SHA256 == new.sums()[0] {
 			state = "newer"
 		}
 		b.Close()
+		d.wantWhole(t, dir, nil)
 	case errors.Is(err, ErrNoBundle):
 		if names, _ := os.ReadDir(dir); len(names) > 0 {
 			wantError(t, err, "run") // says where it comes from
