@@ -23,7 +23,7 @@ import (
 const (
 	bootLimit    = 10 * time.Minute
 	commandLimit = 10 * time.Minute
-	answerLimit  = time.Minute
+	answerLimit  = 3 * time.Minute // to the next line of a login
 )
 
 // vm is an emulated machine and its serial console.
@@ -43,7 +43,7 @@ type vm struct {
 
 // boot starts a machine with a kernel and an initrd of its own. Its first disk
 // holds the root file system. The emulator is gone when the test ends, however
-// it ends.
+// it ends; with go test -artifacts, its console stays in NAME.log.
 func boot(ctx context.Context, t *testing.T, name, kernel, initrd, uuid string, disks ...string) *vm {
 	t.Helper()
 	args := []string{
@@ -141,8 +141,12 @@ func (m *vm) fail(err error) {
 	m.t.Helper()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.t.Fatalf("%v; the console ends with:\n%s", err, lastLines(strings.ReplaceAll(string(m.console), "\r", ""), 60))
+	m.t.Fatalf("%v; the console ends with:\n%s", err, lastLines(readable.ReplaceAllString(string(m.console), ""), 60))
 }
+
+// readable matches what people need not see: colours, and the star that runs
+// while systemd waits for a job.
+var readable = regexp.MustCompile(`.*\] Job .* running \(.*\n|\x1b\[[?0-9;]*[a-zA-Z]|\x1bM|\r`)
 
 func (m *vm) send(text string) {
 	m.t.Helper()
@@ -165,7 +169,7 @@ func (m *vm) login(password string) time.Duration {
 	m.send("exec env PS1= PS2= TERM=dumb LC_ALL=C HISTFILE= sh\n")
 	for range 10 {
 		m.send("stty -echo; PS1=; echo ready $((40+2))\n")
-		if _, err := m.tryExpect(regexp.MustCompile(`ready 42\r\n`), answerLimit/6); err == nil {
+		if _, err := m.tryExpect(regexp.MustCompile(`ready 42\r\n`), answerLimit/10); err == nil {
 			return took
 		}
 	}
