@@ -18,6 +18,7 @@ import (
 const (
 	newSuffix = ".purebundle-new"
 	oldSuffix = ".purebundle-ec2-old" // of the bundle that is being replaced
+	rawSuffix = ".purebundle-raw"     // a directory: see RawDir
 )
 
 func tempName(name string) string   { return "." + name + newSuffix }
@@ -153,6 +154,8 @@ func (o *output) settle() error {
 		switch {
 		case name[0] == '.' && strings.HasSuffix(name, newSuffix):
 			err = o.remove(name)
+		case name[0] == '.' && strings.HasSuffix(name, rawSuffix):
+			err = o.removeRaw(name)
 		case name[0] == '.' && isOld:
 			prefix, _, _ := strings.Cut(strings.TrimSuffix(old, manifestSuffix), partInfix)
 			if slices.Contains(names, ManifestName(prefix)) {
@@ -166,6 +169,29 @@ func (o *output) settle() error {
 		}
 	}
 	return nil
+}
+
+// RawDir is a directory in w's for raw parts of the image (chunk.Create makes
+// it), so that they are on the disk that has room. One that a killed run left is
+// removed by the next Create.
+func (w *Writer) RawDir() string { return w.out.join("." + w.opt.Prefix + rawSuffix) }
+
+// removeRaw removes the directory that a killed run left, with raw parts that no
+// run uses any more: this one has the lock of the directory above it.
+func (o *output) removeRaw(name string) error {
+	raw := &output{path: o.join(name)}
+	names, err := raw.names()
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if n[0] == '.' && strings.HasSuffix(n, newSuffix) {
+			if err := os.Remove(raw.join(n)); err != nil {
+				return fail("remove", raw.join(n), err)
+			}
+		}
+	}
+	return fail("remove", raw.path, os.Remove(raw.path))
 }
 
 // install gives the files their names; old ones of the prefix go first and come

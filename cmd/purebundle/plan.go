@@ -29,6 +29,7 @@ type bundleRun struct {
 	image  *ext2img.Image
 	report ext2img.Report
 	sizes  *directorySizes // with --dry-run
+	swap   *substitute     // a file that is another one in the image; nil: none
 }
 
 // plan walks SOURCE and lays the image out. It reads metadata only and writes
@@ -41,17 +42,17 @@ func (r *bundleRun) plan(ctx context.Context, leaveOut []string) error {
 	builder := ext2img.NewBuilder(r.params)
 	tree, err := walker.Walk(ctx, r.cfg.source, r.cfg.walk, func(e *walker.Entry) error {
 		r.met(e)
-		if e.Link != "" {
-			return builder.Link(e.Link, e.Path)
-		}
-		return builder.Add(e.Path, adapt(e))
+		return r.swap.add(builder, e)
 	})
+	if err == nil {
+		err = r.swap.finish(builder)
+	}
 	if err != nil {
 		return err
 	}
 	r.tree = tree
 	r.sayLeftOut()
-	r.image, err = builder.Layout(opener(tree))
+	r.image, err = builder.Layout(r.swap.opener(opener(tree)))
 	if err != nil {
 		return fmt.Errorf("lay out %s: %w", r.cfg.source, err)
 	}

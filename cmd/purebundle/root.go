@@ -75,7 +75,7 @@ scratch space, and it reads bundles back: verify, unbundle, ls, cat.`,
 	root.Flags().Bool("version", false, "print the version")
 
 	root.AddCommand(
-		newBundle(a), newMounts(a), newVerify(a), newUnbundle(a), newLs(a), newCat(a), newMan(a),
+		newBundle(a), newMounts(a), newVerify(a), newUnbundle(a), newLs(a), newCat(a), newEC2(a), newMan(a),
 	)
 	root.InitDefaultCompletionCmd()
 	root.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"purebundle/chunk/ec2"
+)
+
+// oldNames are the programs that purebundle takes the place of when it is
+// called by their names, and the commands that do their work.
+var oldNames = map[string]string{
+	"ec2-bundle-vol":       "bundle-vol",
+	"ec2-bundle-image":     "bundle-image",
+	"ec2-unbundle":         "unbundle",
+	"ec2-migrate-manifest": "migrate-manifest",
+}
+
+// commandLine gives the arguments of run for argv. By an old tool's name, they
+// are those of its command; what is there already is then replaced, as that tool did.
+func commandLine(argv []string) []string {
+	if len(argv) == 0 {
+		return nil
+	}
+	command, old := oldNames[filepath.Base(argv[0])]
+	if !old {
+		return argv[1:]
+	}
+	return slices.Concat([]string{"ec2", command, "--force"}, argv[1:])
+}
+
+// newEC2 is the command that the tools for Amazon's bundles are below.
+func newEC2(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "ec2",
+		Short: "Make and read Amazon's instance-store bundles",
+		Long: `Make and read bundles in the format of Amazon's instance-store AMIs: encrypted
+parts of 10 MiB and a signed manifest, NAME.manifest.xml.
+
+The commands take the options of the tools that they replace: ec2-bundle-vol,
+ec2-bundle-image, ec2-unbundle and ec2-migrate-manifest. A symbolic link of such
+a name to purebundle is that tool ("make install-ec2" makes the links); what is
+there already is then replaced, once the new is whole.`,
+		Example: `  sudo purebundle ec2 bundle-vol -k pk.pem -c cert.pem -u 123456789012 -d /mnt/bundle
+  purebundle ec2 bundle-image -i root.img -k pk.pem -c cert.pem -u 123456789012 -d out
+  purebundle ec2 verify -m out/root.img.manifest.xml -c cert.pem
+  purebundle ec2 unbundle -m out/root.img.manifest.xml -s out -k pk.pem -c cert.pem -d .`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			var names []string
+			for _, c := range cmd.Commands() {
+				names = append(names, c.Name())
+			}
+			err := usagef("ec2 %s: unknown command", args[0])
+			if near := nearest(args[0], names); near != "" {
+				return withHint(err, "did you mean \"purebundle ec2 %s\"?", near)
+			}
+			return withHint(err, "the commands are %s", strings.Join(names, ", "))
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newEC2BundleVol(a), newEC2BundleImage(a), newEC2Unbundle(a), newEC2Verify(a), newEC2Migrate(a))
+	return cmd
+}
+
+// noArguments refuses arguments: the old tools have options only.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return withHint(usagef("%s: %s: an argument without an option", cmd.Name(), args[0]), "%s --help lists the options", cmd.CommandPath())
+	}
+	return nil
+}
+
+// ownVerbose keeps -v free for --volume: with the same long name, the flag of
+// the root is not inherited.
+func ownVerbose(a *app, f *pflag.FlagSet) {
+	f.BoolVar(&a.verbose, "verbose", false, "say more; explain errors")
+	f.BoolVar(&a.verbose, "debug", false, "the same")
+}
+
+// oldSwitches are options of the old tools that ask for what is the case anyway.
+func oldSwitches(f *pflag.FlagSet) {
+	f.Bool("batch", false, "ask nothing (nothing is ever asked)")
+	f.Bool("manual", false, "show help")
+	f.Bool("version", false, "print the version")
+}
+
+// oldSwitch does what --version and --manual ask for.
+func oldSwitch(a *app, cmd *cobra.Command) (done bool, err error) {
+	if on, _ := cmd.Flags().GetBool("version"); on {
+		_, err := a.stdout.Write([]byte("purebundle " + versionText() + "\n"))
+		return true, err
+	}
+	if on, _ := cmd.Flags().GetBool("manual"); on {
+		return true, cmd.Help()
+	}
+	return false, nil
+}
+
+// ec2Config is what the commands that make a bundle have in common.
+type ec2Config struct {
+	key, cert, user, ec2cert string
+
+	dest, prefix, arch string
+	force              bool
+	level              int
+	progress           progressMode
+
+	kernel, ramdisk string
+	mappings        []string // VIRTUAL=DEVICE
+	productCodes    []string
+}
+
+func (c *ec2Config) identityFlags(f *pflag.FlagSet) {
+	f.StringVarP(&c.key, "privatekey", "k", "", "RSA private key of the user, PEM `FILE`")
+	f.StringVarP(&c.cert, "cert", "c", "", "X.509 certificate of the user, PEM `FILE`")
+	f.StringVarP(&c.user, "user", "u", "", "account `NUMBER`: 12 digits")
+	f.StringVar(&c.ec2cert, "ec2cert", "", "X.509 certificate of EC2, PEM `FILE` (default: where the old tools have it)")
+}
+
+func (c *ec2Config) machineFlags(f *pflag.FlagSet) {
+	f.StringVarP(&c.arch, "arch", "r", "", "`ARCH`: i386 or x86_64 (default: this machine's)")
+	f.StringVar(&c.kernel, "kernel", "", "`ID` of the kernel image")
+	f.StringVar(&c.ramdisk, "ramdisk", "", "`ID` of the RAM disk image")
+	f.StringSliceVarP(&c.mappings, "block-device-mapping", "B", nil, "`VIRTUAL=DEVICE` list, as in ami=sda1,ephemeral0=sdb")
+	f.StringSliceVar(&c.productCodes, "productcodes", nil, "product `CODES`, separated by commas")
+}
+
+func (c *ec2Config) outputFlags(f *pflag.FlagSet) {
+	f.StringVarP(&c.dest, "destination", "d", "/tmp", "`DIR` for the bundle")
+	f.BoolVar(&c.force, "force", false, "replace a bundle of that name, once the new one is complete")
+	f.IntVar(&c.level, "level", ec2.DefaultLevel, "gzip level `N`, 1 (fast) to 9 (small)")
+	f.Var(&c.progress, "progress", "how to show progress: auto, bar, plain, json or none")
+}
+
+// manifest is what the options say of it; the check comes with it.
+func (c *ec2Config) manifest() (*ec2.Manifest, error) {
+	user, err := ec2.CheckUser(c.user)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	if err := c.machine(); err != nil {
+		return nil, err
+	}
+	m := &ec2.Manifest{
+		Bundler: ec2.Bundler{Name: "purebundle", Version: version, Release: "1"},
+		Arch:    c.arch, User: user, Kernel: c.kernel, Ramdisk: c.ramdisk, ProductCodes: trimmed(c.productCodes),
+	}
+	for _, s := range trimmed(c.mappings) {
+		virtual, device, ok := strings.Cut(s, "=")
+		if !ok || virtual == "" || device == "" {
+			return nil, withHint(usagef("--block-device-mapping %s: no VIRTUAL=DEVICE", s), "write it as in ami=sda1,root=/dev/sda1,ephemeral0=sdb")
+		}
+		m.Mappings = append(m.Mappings, ec2.Mapping{Virtual: virtual, Device: device})
+	}
+	return m, nil
+}
+
+// machine completes and checks the architecture.
+func (c *ec2Config) machine() error {
+	if c.arch == "" {
+		c.arch = map[string]string{"amd64": "x86_64", "386": "i386"}[runtime.GOARCH]
+	}
+	if c.arch != "i386" && c.arch != "x86_64" {
+		return withHint(usagef("--arch %q: the format knows i386 and x86_64 only", c.arch), "give one of them with -r")
+	}
+	return nil
+}
+
+// trimmed drops white space around the items of a list, and empty ones.
+func trimmed(list []string) []string {
+	var out []string
+	for _, s := range list {
+		if s = strings.TrimSpace(s); s != "" {
+			out = append(out, s)
+		}
+	}
+	return out
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"purebundle/chunk"
+	"purebundle/chunk/ec2"
+)
+
+// ec2ImageConfig is what the options of "ec2 bundle-image" say.
+type ec2ImageConfig struct {
+	ec2Config
+	image   string
+	consume bool
+}
+
+func newEC2BundleImage(a *app) *cobra.Command {
+	c := &ec2ImageConfig{ec2Config: ec2Config{progress: progressAuto}}
+	cmd := &cobra.Command{
+		Use:   "bundle-image [flags]",
+		Short: "Bundle an image, or a raw bundle, in Amazon's format (ec2-bundle-image)",
+		Long: `Bundle an image file in Amazon's format, in the directory --destination (made if
+missing). --image may also be a bundle that "purebundle bundle" made (its
+directory or its manifest): its digests are checked, and it need not be joined.
+
+With --consume, the parts of that bundle are removed as they are read, so that
+the disk need not hold both. If the run fails then, neither is whole.`,
+		Example: `  purebundle ec2 bundle-image -i root.img -k pk.pem -c cert.pem -u 123456789012 -d out
+  purebundle ec2 bundle-image -i /mnt/bundle -k pk.pem -c cert.pem -u 123456789012 -d /mnt/ec2`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if done, err := oldSwitch(a, cmd); done {
+				return err
+			}
+			return ec2BundleImage(cmd.Context(), a, c)
+		},
+	}
+	group(cmd, "What goes in", func(f *pflag.FlagSet) {
+		f.StringVarP(&c.image, "image", "i", "", "image `FILE`, or a raw bundle")
+		f.BoolVar(&c.consume, "consume", false, "remove the parts of a raw bundle as they are read")
+	})
+	group(cmd, "For whom", c.identityFlags)
+	group(cmd, "The machine", c.machineFlags)
+	group(cmd, "The output", func(f *pflag.FlagSet) {
+		f.StringVarP(&c.prefix, "prefix", "p", "", "`NAME` of the image and its parts (default: that of the image)")
+		c.outputFlags(f)
+		ownVerbose(a, f)
+		oldSwitches(f)
+	})
+	return cmd
+}
+
+// ec2BundleImage bundles an image that is there.
+func ec2BundleImage(ctx context.Context, a *app, c *ec2ImageConfig) (err error) {
+	if c.image == "" {
+		return withHint(usagef("--image (-i) is needed"), "give the image file, or a bundle of \"purebundle bundle\"")
+	}
+	keys, err := c.keys()
+	if err != nil {
+		return err
+	}
+	m, err := c.manifest()
+	if err != nil {
+		return err
+	}
+	img, err := openEC2Image(c.image)
+	if err != nil {
+		return err
+	}
+	defer img.close()
+	if c.consume && img.raw == nil {
+		return withHint(usagef("--consume: %s is an image file", c.image), "only the parts of a raw bundle can be removed one by one")
+	}
+	if c.prefix == "" {
+		c.prefix = img.name
+	}
+	out, err := ec2.Create(c.dest, ec2.Options{Prefix: c.prefix, Force: c.force, Level: c.level, Time: time.Now()})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Abort()) }()
+	began := time.Now()
+	if a.quiet {
+		c.progress = progressNone
+	}
+	a.jsonErrors = c.progress == progressJSON
+	show := newUI(a.stderr, c.progress)
+	defer show.close()
+	src, err := img.source(ctx, c.consume, show)
+	if err != nil {
+		return err
+	}
+	if err := out.Write(ctx, src, readBytes(show, src.Bytes())); err != nil {
+		return err
+	}
+	count, bytes := out.Parts()
+	if err := out.Commit(ctx, m, keys); err != nil {
+		return err
+	}
+	show.close()
+	if a.quiet {
+		return nil
+	}
+	manifest := filepath.Join(c.dest, ec2.ManifestName(c.prefix))
+	return printRows(a.stdout, [][2]string{
+		{"bundled", fmt.Sprintf("%s, %s, %s of it not zero", printable(c.image), formatSize(src.Size), formatSize(src.Bytes()))},
+		{"parts", fmt.Sprintf("%s, %s, in %s", formatCount(int64(count)), formatSize(bytes), printable(c.dest))},
+		{"manifest", printable(manifest)},
+		{"time", formatSeconds(time.Since(began).Seconds())},
+		{"next", "purebundle ec2 verify -m " + shellQuote(manifest) + " -c " + shellQuote(c.cert)},
+	})
+}
+
+// ec2Image is an image file or a raw bundle.
+type ec2Image struct {
+	name string
+	file *os.File
+	size int64 // of file, bytes
+	raw  *chunk.Bundle
+}
+
+func openEC2Image(path string) (*ec2Image, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("bundle-image %s: %w", path, errors.Unwrap(err))
+	}
+	if st.IsDir() || strings.HasSuffix(path, chunk.ManifestName("")) {
+		raw, err := chunk.Load(path, "")
+		if err != nil {
+			return nil, err
+		}
+		return &ec2Image{name: raw.Manifest().Prefix, raw: raw}, nil
+	}
+	if !st.Mode().IsRegular() {
+		return nil, withHint(fmt.Errorf("bundle-image %s: is no regular file", path), "copy a device to a file first: dd if=%s of=image bs=1M conv=sparse", shellQuote(path))
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("bundle-image %s: %w", path, errors.Unwrap(err))
+	}
+	return &ec2Image{name: filepath.Base(path), file: f, size: st.Size()}, nil
+}
+
+func (i *ec2Image) close() {
+	if i.raw != nil {
+		_ = i.raw.Close() // only read from
+		return
+	}
+	_ = i.file.Close()
+}
+
+// source reads the image once, to know what is zero and whether it is whole.
+func (i *ec2Image) source(ctx context.Context, consume bool, show *ui) (ec2.Source, error) {
+	if i.raw != nil {
+		what := ec2.Keep
+		if consume {
+			what = ec2.Remove
+		}
+		return ec2.Raw(ctx, i.raw, what, readBytes(show, i.raw.Size()))
+	}
+	src := ec2.Source{Image: i.file, Size: i.size}
+	within, err := ec2.FileData(i.file, i.size)
+	if err != nil {
+		return src, err
+	}
+	src.Data = within
+	src.Data, err = ec2.Scan(ctx, i.file, i.size, within, readBytes(show, src.Bytes()))
+	return src, err
+}

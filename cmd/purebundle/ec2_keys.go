@@ -1,0 +1,65 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"purebundle/chunk/ec2"
+)
+
+// ec2CertName is the certificate of EC2 as the old tools install it.
+const ec2CertName = "etc/ec2/amitools/cert-ec2.pem"
+
+// ec2CertPlaces are where the old tools have it: below their own directory, or
+// where a distribution's package puts it.
+func ec2CertPlaces() []string {
+	places := []string{"/" + ec2CertName, filepath.Join("/usr", ec2CertName), filepath.Join("/usr/local", ec2CertName)}
+	for _, home := range []string{os.Getenv("EC2_AMITOOL_HOME"), os.Getenv("EC2_HOME")} {
+		if home != "" {
+			places = append([]string{filepath.Join(home, ec2CertName)}, places...)
+		}
+	}
+	return places
+}
+
+// keys loads the key and the two certificates, and checks that the user's belong
+// together before any work is done.
+func (c *ec2Config) keys() (keys ec2.Keys, err error) {
+	for _, need := range []struct{ flag, value string }{
+		{"--privatekey (-k)", c.key}, {"--cert (-c)", c.cert}, {"--user (-u)", c.user},
+	} {
+		if need.value == "" {
+			return keys, withHint(usagef("%s is needed", need.flag),
+				"a bundle is signed with the user's key, and encrypted for the user and for EC2: -k KEY -c CERT -u ACCOUNT")
+		}
+	}
+	if keys.Private, err = ec2.LoadPrivateKey(c.key); err != nil {
+		return keys, err
+	}
+	if keys.User, err = ec2.LoadCertificate(c.cert); err != nil {
+		return keys, err
+	}
+	if !keys.Private.PublicKey.Equal(keys.User) {
+		return keys, withHint(usagef("private key %s: does not go with the certificate %s", c.key, c.cert), "give the two that were made together")
+	}
+	if keys.EC2, err = ec2.LoadCertificate(c.findEC2Cert()); errors.Is(err, fs.ErrNotExist) {
+		err = withHint(err, "give EC2's certificate of the region with --ec2cert FILE; it came with the old tools as %s", ec2CertName)
+	}
+	return keys, err
+}
+
+// findEC2Cert is --ec2cert, or the first file in the usual places.
+func (c *ec2Config) findEC2Cert() string {
+	if c.ec2cert != "" {
+		return c.ec2cert
+	}
+	places := ec2CertPlaces()
+	for _, p := range places {
+		if _, err := os.Stat(p); err == nil {
+			return p
+		}
+	}
+	return places[0]
+}
