@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	if !isCommand(filepath.Base(os.Args[0])) && os.Geteuid() == 0 && os.Getenv(ownMounts) == "" {
 		os.Exit(runInOwnMounts())
 	}
-	testscript.Main(m, map[string]func(){"purebundle": main, "uidemo": uiDemo})
+	testscript.Main(m, commands())
 }
 
 func runInOwnMounts() int {
@@ -48,5 +48,10 @@ func runInOwnMounts() int {
 	return 0
 }
 
+// commands are what the test binary is when it is called by these names.
+func commands() map[string]func() {
+	return map[string]func(){"purebundle": main, "uidemo": uiDemo, "denied": denied}
+}
+
 // isCommand says whether the test binary is called as one of its commands.
-func isCommand(name string) bool { return name == "purebundle" || name == "uidemo" }
+func isCommand(name string) bool { return commands()[name] != nil }
