@@ -1,0 +1,166 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"purebundle/ext2img/imgtest"
+)
+
+// interruptible runs a program, sends it a signal after delay (none where that
+// is negative), and gives how it ended. It is to be gone within a second.
+func interruptible(t *testing.T, sig syscall.Signal, delay time.Duration, args ...string) (code int, stderr string, took time.Duration) {
+	t.Helper()
+	cmd := exec.Command(args[0], args[1:]...)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	start := time.Now()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if delay >= 0 {
+		time.Sleep(delay)
+		_ = cmd.Process.Signal(sig) // an error is: over already
+		start = time.Now()
+	}
+	_ = cmd.Wait() // the status is in ProcessState
+	took = time.Since(start)
+	if delay >= 0 && took > time.Second {
+		t.Errorf("%v after %v: gone after %v", sig, delay, took)
+	}
+	return cmd.ProcessState.ExitCode(), errs.String(), took
+}
+
+// SIGINT, SIGTERM and SIGHUP at random moments of a run, from before it has
+// begun to after its end: a run that did not finish leaves nothing, and an older
+// bundle as it was.
+func TestInterruptedAnywhere(t *testing.T) {
+	imgtest.RequireRoot(t)
+	dir := t.TempDir()
+	tree, dest, image := filepath.Join(dir, "tree"), filepath.Join(dir, "out"), filepath.Join(dir, "image")
+	fillFile(t, filepath.Join(tree, "data"), 30<<20)
+	for i := range 2000 {
+		makeFiles(t, tree, map[string]string{fmt.Sprintf("many/%d/%d", i%50, i): "content"})
+	}
+	purebundle := program(t)
+	bundleArgs := []string{purebundle, "bundle", "--progress", "none", "--force", tree, dest}
+	unbundleArgs := []string{purebundle, "unbundle", "--progress", "none", dest, image}
+	interruptible(t, 0, -1, bundleArgs...)
+	_, stderr, length := interruptible(t, 0, -1, bundleArgs...)
+	older := identities(t, dest)
+	if len(older) < 5 {
+		t.Fatal(stderr)
+	}
+
+	rounds := 40
+	if testing.Short() {
+		rounds = 8
+	}
+	random := rand.New(rand.NewPCG(3, 5))
+	ended := map[string]int{}
+	for i := range rounds {
+		sig := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}[i%3]
+		delay := time.Duration(random.Int64N(int64(length) * 13 / 10))
+		what := fmt.Sprintf("bundle, %s after %v", unix.SignalName(sig), delay)
+		code, stderr, _ := interruptible(t, sig, delay, bundleArgs...)
+		ended[wantInterrupted(t, what, sig, code, stderr)]++
+		switch now := identities(t, dest); {
+		case code != statusDone && !maps.Equal(now, older):
+			t.Fatalf("%s: status %d, and DEST is not as it was: %d files, not %d", what, code, len(now), len(older))
+		case code == statusDone:
+			if code, _, stderr := call("verify", "-q", dest); code != statusDone {
+				t.Fatalf("%s: status 0, but %s", what, stderr)
+			}
+			older = now
+		}
+
+		// Now without an older bundle, and the other way round.
+		what = fmt.Sprintf("unbundle, %s after %v", unix.SignalName(sig), delay/2)
+		code, stderr, _ = interruptible(t, sig, delay/2, unbundleArgs...)
+		wantInterrupted(t, what, sig, code, stderr)
+		if _, err := os.Stat(image); (err == nil) != (code == statusDone) {
+			t.Errorf("%s: status %d, image: %v", what, code, err)
+		}
+		_ = os.Remove(image)
+		wantNames(t, what, dir, "out", "tree")
+	}
+	t.Logf("%d runs of about %v: %v", rounds, length.Round(time.Millisecond), ended)
+	if ended["interrupted"] < rounds/2 {
+		t.Error("too few were interrupted")
+	}
+
+	// DEST that the run made goes with it.
+	fresh := filepath.Join(dir, "deep/er/out")
+	bundleArgs[len(bundleArgs)-1] = fresh
+	for i := range rounds / 4 {
+		delay := time.Duration(random.Int64N(int64(length) / 2))
+		code, stderr, _ := interruptible(t, syscall.SIGTERM, delay, bundleArgs...)
+		wantInterrupted(t, fmt.Sprintf("new DEST, round %d, %v", i, delay), syscall.SIGTERM, code, stderr)
+		if code == statusDone {
+			_ = os.RemoveAll(filepath.Join(dir, "deep"))
+		}
+		if _, err := os.Stat(fresh); err == nil {
+			t.Fatalf("after %v: status %d, and DEST is left", delay, code)
+		}
+	}
+}
+
+// wantInterrupted wants a run that either ended well, or says which signal ended
+// it, or was not even running its own code yet.
+func wantInterrupted(t *testing.T, what string, sig syscall.Signal, code int, stderr string) string {
+	t.Helper()
+	switch {
+	case code == statusDone:
+		return "done"
+	case code == -1 && stderr == "":
+		return "not begun"
+	case code == statusFailed && strings.HasPrefix(stderr, "purebundle: interrupted ("+unix.SignalName(sig)+")"):
+		return "interrupted"
+	}
+	t.Errorf("%s: status %d, %s", what, code, stderr)
+	return "failed"
+}
+
+// identities gives what tells whether a file is the one that it was: its inode,
+// size and times.
+func identities(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]string{}
+	for _, e := range entries {
+		var st unix.Stat_t
+		if err := unix.Lstat(filepath.Join(dir, e.Name()), &st); err != nil {
+			t.Fatal(err)
+		}
+		ids[e.Name()] = fmt.Sprint(st.Ino, st.Size, st.Mtim)
+	}
+	return ids
+}
+
+// wantNames wants exactly these names in dir.
+func wantNames(t *testing.T, what, dir string, names ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !strings.Contains(" "+strings.Join(names, " ")+" ", " "+e.Name()+" ") {
+			t.Errorf("%s: left behind: %s", what, e.Name())
+		}
+	}
+}
