@@ -352,11 +352,23 @@ func (r *ec2VolRun) summary(size int64, parts int, bytes int64) error {
 	return printRows(r.app.stdout, append(rows, [2]string{"next", next}))
 }
 
-// verdict is nil for a bundle that has everything, else status 3.
+// verdict is nil for a bundle that has everything, else status 3. The format has
+// no place for what is missing, so that it is listed here where nothing was shown.
 func (r *ec2VolRun) verdict() error {
-	if lost := r.lost(); lost > 0 {
-		return withHint(&incompleteError{fmt.Sprintf("bundle-vol %s: done, but %s could not be read as it was",
-			r.cfg.source, plural(int64(lost), "entry", "entries"))}, "--debug lists them all")
+	lost := r.lost()
+	if lost == 0 {
+		return nil
 	}
-	return nil
+	if r.cfg.progress == progressNone {
+		for _, p := range r.tree.Unreadable {
+			r.app.errorLine(p.Path + ": not in the image: " + p.Err.Error())
+		}
+		for _, c := range r.report.Changes {
+			if c.Kind.Lost() {
+				r.app.errorLine(c.Path + ": " + c.Kind.String() + " (" + c.Detail + ")")
+			}
+		}
+	}
+	return withHint(&incompleteError{fmt.Sprintf("bundle-vol %s: done, but %s could not be read as it was",
+		r.cfg.source, plural(int64(lost), "entry", "entries"))}, "--debug lists them all")
 }
