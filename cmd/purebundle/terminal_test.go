@@ -29,7 +29,7 @@ func newScreen(t *testing.T, width, height int, command string) *screen {
 	imgtest.NeedTool(t, "tmux")
 	s := &screen{t, filepath.Join(t.TempDir(), "tmux")}
 	s.tmux("-f", "/dev/null", "new-session", "-d", "-x", strconv.Itoa(width), "-y", strconv.Itoa(height),
-		"env -u NO_COLOR "+command+"; read line")
+		"trap : INT; env -u NO_COLOR "+command+"; read line")
 	t.Cleanup(func() { _ = exec.Command("tmux", "-S", s.socket, "kill-server").Run() })
 	return s
 }
@@ -268,5 +268,30 @@ func TestRunOnScreen(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A real run, looked at while it writes: one line that fits and moves on. Ctrl-C
+// takes it away, with all that it made.
+func TestInterruptOnScreen(t *testing.T) {
+	imgtest.RequireRoot(t)
+	t.Parallel()
+	dir := t.TempDir()
+	fillFile(t, filepath.Join(dir, "tree/data"), 300<<20)
+	for _, width := range []int{40, 80, 200} {
+		s := newScreen(t, width, 12, fmt.Sprintf("sh -c 'trap : INT; cd %s && %s bundle tree out; echo status $?'", dir, program(t)))
+		lines := s.wait("the bar at work", func(lines []string) bool { return strings.Contains(lines[0], "=>") })
+		if len(lines) != 1 || len(lines[0]) >= width || !strings.HasPrefix(lines[0], "writing ") || strings.Contains(lines[0], "100%") {
+			t.Errorf("width %d: the screen shows\n%s", width, strings.Join(lines, "\n"))
+		}
+		before := lines[0]
+		s.wait("progress", func(lines []string) bool { return len(lines) == 1 && lines[0] != before })
+		s.tmux("send-keys", "C-c")
+		// The terminal itself echoes ^C at the cursor, and folds what is too long.
+		got := strings.TrimPrefix(strings.Join(s.waitLast("status 1"), ""), "^C")
+		if want := "purebundle: interrupted (SIGINT): nothing is left behindstatus 1"; got != want {
+			t.Errorf("width %d: got %q, want %q", width, got, want)
+		}
+		wantNames(t, "after Ctrl-C", dir, "tree")
 	}
 }
