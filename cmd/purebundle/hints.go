@@ -6,7 +6,6 @@ import (
 	"syscall"
 
 	"purebundle/chunk"
-	"purebundle/ext2img"
 	"purebundle/walker"
 )
 
@@ -17,10 +16,6 @@ func hintFor(err error) string {
 	var hinted *hintedError
 	if errors.As(err, &hinted) {
 		return hinted.hint
-	}
-	var small *ext2img.TooSmallError
-	if errors.As(err, &small) {
-		return fmt.Sprintf("--size %d is the least that works; --size auto picks one with room", small.Need)
 	}
 	var space *chunk.SpaceError
 	if errors.As(err, &space) {

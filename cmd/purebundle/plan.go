@@ -53,7 +53,12 @@ func (r *bundleRun) plan(ctx context.Context, leaveOut []string) error {
 	r.tree = tree
 	r.sayLeftOut()
 	r.image, err = builder.Layout(r.swap.opener(opener(tree)))
-	if err != nil {
+	var small *ext2img.TooSmallError
+	switch {
+	case errors.As(err, &small):
+		return withHint(fmt.Errorf("bundle %s: --size %s is too small: the content needs %s", r.cfg.source, &r.cfg.size, formatSize(small.Need)),
+			"--size %d is the least that works; --size auto picks one with room", small.Need)
+	case err != nil:
 		return fmt.Errorf("lay out %s: %w", r.cfg.source, err)
 	}
 	r.counts.DataBytes = r.image.Stats().DataBytes

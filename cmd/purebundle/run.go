@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"sync/atomic"
 
 	"purebundle/chunk"
@@ -134,7 +135,11 @@ func (r *bundleRun) verdict() error {
 	case lost > 0:
 		err := &incompleteError{fmt.Sprintf("bundle %s: done, but %s could not be read as it was",
 			r.cfg.source, plural(int64(lost), "entry", "entries"))}
-		return withHint(err, "%s lists them under \"unreadable\" and \"changes\"", chunk.ManifestName(r.cfg.prefix))
+		hint := chunk.ManifestName(r.cfg.prefix) + ` lists them under "unreadable" and "changes"`
+		if os.Geteuid() != 0 {
+			hint = "run it as root (sudo) to read all of SOURCE; " + hint
+		}
+		return withHint(err, "%s", hint)
 	case r.cfg.strict && len(r.report.Changes) > 0:
 		return &incompleteError{fmt.Sprintf("bundle %s: done, but %s changed while it ran (--strict)",
 			r.cfg.source, plural(int64(len(r.report.Changes)), "file"))}
