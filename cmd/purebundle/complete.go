@@ -11,6 +11,34 @@ import (
 	"purebundle/chunk"
 )
 
+// newCompletion prints the script that makes a shell complete.
+func newCompletion(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "completion bash|zsh|fish",
+		Short: "Print the completions for a shell",
+		Long: `Print the script that makes a shell complete commands, flags, bundles, and paths
+inside a bundle. The packages install it; so does "make install". For bash it
+needs the package bash-completion.`,
+		Example: `  source <(purebundle completion bash)
+  purebundle completion zsh > /usr/local/share/zsh/site-functions/_purebundle
+  purebundle completion fish > ~/.config/fish/completions/purebundle.fish`,
+		Args:      argsBetween(1, 1, "the name of a shell"),
+		ValidArgs: []string{"bash", "zsh", "fish"},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			root := cmd.Root()
+			switch args[0] {
+			case "bash":
+				return root.GenBashCompletionV2(a.stdout, true)
+			case "zsh":
+				return root.GenZshCompletion(a.stdout)
+			case "fish":
+				return root.GenFishCompletion(a.stdout, true)
+			}
+			return withHint(usagef("completion %s: unknown shell", args[0]), "the shells are bash, zsh and fish")
+		},
+	}
+}
+
 // completeDirectories completes directories: SOURCE and DEST.
 func completeDirectories(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return nil, cobra.ShellCompDirectiveFilterDirs

@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -121,11 +122,13 @@ func printUsage(cmd *cobra.Command) error {
 func writeUsage(w io.Writer, cmd *cobra.Command) {
 	if cmd.HasAvailableSubCommands() {
 		fmt.Fprintf(w, "Usage:\n  %s COMMAND [flags]\n\nCommands:\n", cmd.CommandPath())
+		rows := tabwriter.NewWriter(w, 0, 8, 3, ' ', 0)
 		for _, sub := range cmd.Commands() {
 			if sub.IsAvailableCommand() {
-				fmt.Fprintf(w, "  %-12s %s\n", sub.Name(), sub.Short)
+				fmt.Fprintf(rows, "  %s\t%s\n", sub.Name(), sub.Short)
 			}
 		}
+		_ = rows.Flush() // as for every line of the help
 	} else {
 		fmt.Fprintf(w, "Usage:\n  %s\n", cmd.UseLine())
 	}

@@ -24,11 +24,7 @@ func newMan(*app) *cobra.Command {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return err
 			}
-			root := cmd.Root()
-			for _, c := range append([]*cobra.Command{root}, root.Commands()...) {
-				if c != root && !c.IsAvailableCommand() || c.Name() == "completion" {
-					continue
-				}
+			for _, c := range documented(cmd.Root()) {
 				var page bytes.Buffer
 				writeMan(&page, c)
 				name := filepath.Join(args[0], manName(c)+".1")
@@ -39,6 +35,17 @@ func newMan(*app) *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// documented is a command and all below it that people call.
+func documented(cmd *cobra.Command) []*cobra.Command {
+	list := []*cobra.Command{cmd}
+	for _, c := range cmd.Commands() {
+		if !c.Hidden {
+			list = append(list, documented(c)...)
+		}
+	}
+	return list
 }
 
 // manName is a command's page: "purebundle-verify".
@@ -98,8 +105,8 @@ func writeParagraphs(w io.Writer, text string) {
 
 func writeSeeAlso(w io.Writer, cmd *cobra.Command) {
 	var pages []string
-	for _, c := range append([]*cobra.Command{cmd.Root()}, cmd.Root().Commands()...) {
-		if c != cmd && (c == cmd.Root() || c.IsAvailableCommand()) && c.Name() != "completion" {
+	for _, c := range documented(cmd.Root()) {
+		if c != cmd {
 			pages = append(pages, fmt.Sprintf(".BR %s (1)", roff(manName(c))))
 		}
 	}

@@ -75,9 +75,8 @@ scratch space, and it reads bundles back: verify, unbundle, ls, cat.`,
 	root.Flags().Bool("version", false, "print the version")
 
 	root.AddCommand(
-		newBundle(a), newMounts(a), newVerify(a), newUnbundle(a), newLs(a), newCat(a), newEC2(a), newMan(a),
+		newBundle(a), newMounts(a), newVerify(a), newUnbundle(a), newLs(a), newCat(a), newEC2(a), newCompletion(a), newMan(a),
 	)
-	root.InitDefaultCompletionCmd()
 	root.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})
 	for _, cmd := range root.Commands() {
 		wrapArgs(cmd)
