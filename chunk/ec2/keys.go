@@ -121,7 +121,7 @@ func parseCertificate(data []byte) (key *rsa.PublicKey, hint string, err error) 
 
 // article spells the type of a PEM block in a sentence.
 func article(kind string) string {
-	if kind != "" && strings.ContainsRune("AEIO", rune(kind[0])) {
+	if kind != "" && strings.ContainsRune("AEIO", rune(kind[0])) || strings.HasPrefix(kind, "RSA") {
 		return "an " + kind
 	}
 	return "a " + kind

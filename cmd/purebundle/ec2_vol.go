@@ -138,8 +138,11 @@ func volumePaths(flag, volume string, list []string) ([]string, error) {
 		if p == "" {
 			return nil, usagef("%s /: that is the whole volume", flag)
 		}
-		if st, err := os.Lstat(filepath.Join(volume, p)); volume != "" && err == nil && st.IsDir() {
-			p += "/**"
+		if st, err := os.Lstat(filepath.Join(volume, p)); volume != "" && err == nil {
+			p = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(p) // it is what it says
+			if st.IsDir() {
+				p += "/**"
+			}
 		}
 		out = append(out, p)
 	}
