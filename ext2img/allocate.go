@@ -139,11 +139,12 @@ func (t *tree) smallest(d demand) (allocation, error) {
 		if !ok {
 			continue
 		}
-		if lack := d.metadata + d.data + d.room - g.free(); lack > 0 {
+		room := d.room + g.reserved()
+		if lack := d.metadata + d.data + room - g.free(); lack > 0 {
 			n += max(0, lack/part-1)
 			continue
 		}
-		if a, ok := t.inSize(n*t.p.PartSize, d); ok && a.g.free()-a.used >= d.room {
+		if a, ok := t.inSize(n*t.p.PartSize, d); ok && a.g.free()-a.used >= room {
 			return a, nil
 		}
 	}

@@ -167,4 +167,7 @@ func (g geometry) free() int64 {
 	return n
 }
 
+// reserved is the number of blocks that only root may use, s_r_blocks_count.
+func (g geometry) reserved() int64 { return g.blocks / reservedShare }
+
 func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }

@@ -170,7 +170,7 @@ func clearBits(b *[BlockSize]byte) (n int) {
 // what mkfs wrote.
 func (m *Image) writeSuper(group int64) {
 	s := ondisk.Super{
-		Blocks: uint64(m.g.blocks), FreeBlocks: uint64(m.freeBlocks), ReservedBlocks: uint64(m.g.blocks / reservedShare),
+		Blocks: uint64(m.g.blocks), FreeBlocks: uint64(m.freeBlocks), ReservedBlocks: uint64(m.g.reserved()),
 		Inodes: uint32(m.g.inodes()), FreeInodes: uint32(m.freeInodes),
 		Overhead: uint32(m.g.blocks - m.g.free()),
 		Label:    m.p.Label, UUID: m.p.UUID, HashSeed: m.hashSeed, Time: m.p.Now.Sec,

@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"purebundle/ext2img"
+	"purebundle/ext2img/extfs"
 	"purebundle/ext2img/imgtest"
 )
 
-// roundTrip makes an image of dir, has e2fsck check it, and compares dir with
-// what the kernel mounts.
+// roundTrip makes an image of dir, has e2fsck and extfs check it, and compares
+// dir with what the kernel mounts.
 func roundTrip(t *testing.T, dir string, p ext2img.Params) {
 	t.Helper()
 	image, report := write(t, layout(t, dir, p))
@@ -21,8 +22,34 @@ func roundTrip(t *testing.T, dir string, p ext2img.Params) {
 		t.Errorf("%s: %s %s", c.Path, c.Kind, c.Detail)
 	}
 	imgtest.Fsck(t, image)
+	deepCheck(t, image)
 	mnt := imgtest.Mount(t, image)
 	imgtest.Compare(t, dir, mnt, imgtest.CompareOptions{})
+}
+
+// deepCheck is what verify --deep does.
+func deepCheck(t *testing.T, image string) {
+	t.Helper()
+	f, err := os.Open(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fs, err := extfs.Open(f, st.Size())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := fs.Check(t.Context(), func(p extfs.Problem) { t.Error(p) }); err != nil {
+		t.Error(err)
+	}
+	second, err := ext2img.ReadAgain(t.Context(), fs, f, st.Size(), func(path, text string) { t.Error(path, text) })
+	if err != nil || second.Names+second.Left == 0 {
+		t.Errorf("go-diskfs has read %+v: %v", second, err)
+	}
 }
 
 func TestEmptyTree(t *testing.T) {

@@ -31,7 +31,7 @@ func mkfs(g geometry, p Params) (*storage, []ondisk.Group, error) {
 		SectorsPerBlock:    BlockSize / 512,
 		InodeCount:         uint32(t.inodes()),
 		LogFlexBlockGroups: t.logFlex,
-		VolumeName:         p.Label,
+		VolumeName:         "purebundle", // for now: v1.9.4 panics on a label that is not ASCII
 		Checksum:           true,
 		Features: []ext4.FeatureOpt{
 			ext4.WithFeatureMetadataChecksums(true),

@@ -8,7 +8,7 @@ const BlockSize = 4096
 // Params says what file system Layout makes.
 type Params struct {
 	Size        int64    // bytes; 0: the content plus Free and FreePercent
-	Free        int64    // bytes left free at least, when Size is 0
+	Free        int64    // bytes left free at least beyond root's reserve, when Size is 0
 	FreePercent int      // percent of the content left free, when Size is 0
 	Label       string   // s_volume_name, at most 16 bytes
 	UUID        [16]byte // s_uuid

@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"time"
 
 	"github.com/diskfs/go-diskfs/backend"
 )
@@ -15,6 +14,7 @@ import (
 // written, or written with zeros, take no memory. It is read concurrently once
 // nothing writes any more.
 type storage struct {
+	noFile
 	size   int64 // bytes; a write beyond is an error
 	blocks map[int64]*[BlockSize]byte
 }
@@ -81,22 +81,15 @@ var zeroBlock [BlockSize]byte
 // isZero says whether p, at most a block, is all zero.
 func isZero(p []byte) bool { return string(p) == string(zeroBlock[:len(p)]) }
 
-// The rest of backend.Storage: go-diskfs asks for the writable file, and for
-// an os.File to sync, which there is not.
-
 func (s *storage) Writable() (backend.WritableFile, error) { return s, nil }
-func (s *storage) Sys() (*os.File, error)                  { return nil, backend.ErrNotSuitable }
-func (s *storage) Path() string                            { return "" }
-func (s *storage) Close() error                            { return nil }
-func (s *storage) Stat() (fs.FileInfo, error)              { return storageInfo{s}, nil }
-func (s *storage) Read([]byte) (int, error)                { return 0, errors.ErrUnsupported }
-func (s *storage) Seek(int64, int) (int64, error)          { return 0, errors.ErrUnsupported }
 
-type storageInfo struct{ s *storage }
+// noFile is the rest of backend.Storage: go-diskfs asks for an os.File to sync,
+// which there is not, and for nothing else of it.
+type noFile struct{}
 
-func (i storageInfo) Name() string       { return "image" }
-func (i storageInfo) Size() int64        { return i.s.size }
-func (i storageInfo) Mode() fs.FileMode  { return 0o600 }
-func (i storageInfo) ModTime() time.Time { return time.Time{} }
-func (i storageInfo) IsDir() bool        { return false }
-func (i storageInfo) Sys() any           { return nil }
+func (noFile) Sys() (*os.File, error)         { return nil, backend.ErrNotSuitable }
+func (noFile) Path() string                   { return "" }
+func (noFile) Close() error                   { return nil }
+func (noFile) Stat() (fs.FileInfo, error)     { return nil, errors.ErrUnsupported }
+func (noFile) Read([]byte) (int, error)       { return 0, errors.ErrUnsupported }
+func (noFile) Seek(int64, int) (int64, error) { return 0, errors.ErrUnsupported }

@@ -21,7 +21,7 @@ var testUUID = [16]byte{0xd7, 1, 2, 3, 4, 5, 0x46, 7, 0x88, 9, 10, 11, 12, 13, 1
 // params are those of a test that asks for nothing special.
 func params() ext2img.Params {
 	return ext2img.Params{
-		Free: 16 << 20, FreePercent: 10, Label: "test", UUID: testUUID,
+		Free: 16 << 20, FreePercent: 10, Label: "tést", UUID: testUUID,
 		Now: ext2img.Time{Sec: 1_700_000_000}, PartSize: partSize,
 	}
 }
