@@ -115,6 +115,11 @@ func (m *Image) readWhole(r *fileRead) *liveFile {
 func (m *Image) readPiece(r *fileRead) {
 	start := time.Now()
 	before, after, err := m.readOnce(r)
+	if before.changedAround(start) {
+		time.Sleep(racyWindow)
+		start = time.Now()
+		before, after, err = m.readOnce(r)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	f := m.live[r.node]
