@@ -43,6 +43,9 @@ func (b *bench) contestA() error {
 	if err := b.verifyA(t); err != nil {
 		return err
 	}
+	if err := b.contestEC2(t); err != nil {
+		return err
+	}
 	return b.coldA(t)
 }
 
