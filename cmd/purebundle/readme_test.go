@@ -1,0 +1,58 @@
+package main
+
+import (
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"purebundle/chunk"
+	"purebundle/ext2img"
+)
+
+// The README documents every command, every field of what scripts read, and
+// every kind of change.
+func TestReadmeIsComplete(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme := string(text)
+	for _, v := range []any{jsonLine{}, summaryJSON{}, chunk.Manifest{}} {
+		for name := range jsonFields(reflect.TypeOf(v)) {
+			if !strings.Contains(readme, "`"+name+"`") {
+				t.Errorf("no `%s` of %T", name, v)
+			}
+		}
+	}
+	for k := ext2img.Vanished; k <= ext2img.Unreadable; k++ {
+		if !strings.Contains(readme, "`"+k.String()+"`") {
+			t.Errorf("no change `%s`", k)
+		}
+	}
+	for _, cmd := range newRoot(&app{}).Commands() {
+		if !cmd.Hidden && !strings.Contains(readme, "\npurebundle "+cmd.Name()+" ") {
+			t.Errorf("no command %s", cmd.Name())
+		}
+	}
+}
+
+// jsonFields gives the names of the fields of a type in JSON, at every depth.
+func jsonFields(t reflect.Type) map[string]bool {
+	names := map[string]bool{}
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || t.PkgPath() == "time" {
+		return names
+	}
+	for i := range t.NumField() {
+		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "" {
+			names[name] = true
+		}
+		for name := range jsonFields(t.Field(i).Type) {
+			names[name] = true
+		}
+	}
+	return names
+}
