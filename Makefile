@@ -11,7 +11,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # What the tests call: oracles (e2fsck, rsync), makers of odd trees and mounts,
 # a terminal, and a C compiler for the race detector.
-TEST_PACKAGES = acl attr bash-completion btrfs-progs e2fsprogs fish gcc libc6-dev libcap2-bin mount rsync squashfs-tools tmux util-linux zsh
+TEST_PACKAGES = acl attr bash-completion btrfs-progs e2fsprogs fish gcc libc6-dev libcap2-bin mount openssl rsync squashfs-tools tmux util-linux zsh
 
 # Most tests mount something. As an ordinary user the tests are built as that
 # user and run by sudo; the environment is kept, with the tools of sbin found.
@@ -21,7 +21,7 @@ EXEC = -exec '$(SUDO) -E env PATH=$(PATH):/usr/sbin:/sbin'
 endif
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: all build test test-boot test-deps test-release lint bench microbench install release clean
+.PHONY: all build test test-boot test-deps test-release lint bench microbench install install-ec2 release clean
 .NOTPARALLEL:
 
 all: build
@@ -73,6 +73,11 @@ install:
 	umask 022 && ./purebundle completion bash > $(SHARE)/bash-completion/completions/purebundle
 	umask 022 && ./purebundle completion zsh > $(SHARE)/zsh/site-functions/_purebundle
 	umask 022 && ./purebundle completion fish > $(SHARE)/fish/vendor_completions.d/purebundle.fish
+
+# The names of Amazon's tools, whose options "purebundle ec2" takes.
+EC2_TOOLS = ec2-bundle-vol ec2-bundle-image ec2-unbundle ec2-migrate-manifest
+install-ec2: install
+	for tool in $(EC2_TOOLS); do ln -sf purebundle $(DESTDIR)$(PREFIX)/bin/$$tool || exit 1; done
 
 # What is published, in dist/release: the same bytes from the same commit.
 release: build
