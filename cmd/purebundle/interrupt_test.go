@@ -116,6 +116,36 @@ func TestInterruptedAnywhere(t *testing.T) {
 	}
 }
 
+// A run that is killed cannot clean up: what is under the final names is the
+// older bundle, whole, or the new one, and the next run removes the rest.
+func TestKilled(t *testing.T) {
+	imgtest.RequireRoot(t)
+	dir := t.TempDir()
+	tree, dest := filepath.Join(dir, "tree"), filepath.Join(dir, "out")
+	fillFile(t, filepath.Join(tree, "data"), 30<<20)
+	args := []string{program(t), "bundle", "--progress", "none", "--force", tree, dest}
+	interruptible(t, 0, -1, args...)
+	_, _, length := interruptible(t, 0, -1, args...)
+	left := 0
+	for i := range 8 {
+		delay := length * time.Duration(i+1) / 8
+		interruptible(t, syscall.SIGKILL, delay, args...)
+		if code, _, stderr := call("verify", "-q", dest); code != statusDone {
+			t.Errorf("killed after %v: %s", delay, stderr)
+		}
+		if hidden, _ := filepath.Glob(filepath.Join(dest, ".*")); len(hidden) > 0 {
+			left++
+		}
+		if code, stderr, _ := interruptible(t, 0, -1, args...); code != statusDone {
+			t.Errorf("the run after one killed after %v: status %d, %s", delay, code, stderr)
+		}
+		if hidden, _ := filepath.Glob(filepath.Join(dest, ".*")); len(hidden) > 0 {
+			t.Errorf("the run after one killed after %v leaves %q", delay, hidden)
+		}
+	}
+	t.Logf("%d of 8 left something", left)
+}
+
 // wantInterrupted wants a run that either ended well, or says which signal ended
 // it, or was not even running its own code yet.
 func wantInterrupted(t *testing.T, what string, sig syscall.Signal, code int, stderr string) string {

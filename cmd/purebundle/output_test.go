@@ -51,6 +51,7 @@ type disturbed struct {
 	image, mnt string // the disk and where it is mounted
 	program    string
 	tree, dest string
+	flags      []string
 	older      map[string]string // digest of each file of the older bundle
 	code       int
 	stderr     string
@@ -108,7 +109,7 @@ func digests(t *testing.T, dir string) map[string]string {
 // done at that moment (EBUSY) is tried again a little later.
 func (d *disturbed) run(t *testing.T, written int64, do func(*disturbed) error) {
 	t.Helper()
-	cmd := exec.Command(d.program, "bundle", "--progress", "none", "--force", d.tree, d.dest)
+	cmd := exec.Command(d.program, append([]string{"bundle", "--progress", "none", "--force", d.tree, d.dest}, d.flags...)...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	start := freeBytes(t, d.mnt)
