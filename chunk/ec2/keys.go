@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -103,13 +104,13 @@ func parseCertificate(data []byte) (key *rsa.PublicKey, hint string, err error) 
 			seen = block.Type
 			continue
 		}
-		c, err := x509.ParseCertificate(block.Bytes)
+		public, err := publicKey(block.Bytes)
 		if err != nil {
 			return nil, hintCert, fmt.Errorf("is damaged: %w", err)
 		}
-		k, ok := c.PublicKey.(*rsa.PublicKey)
+		k, ok := public.(*rsa.PublicKey)
 		if !ok {
-			return nil, hintCert, fmt.Errorf("is for no RSA key but %s", c.PublicKeyAlgorithm)
+			return nil, hintCert, fmt.Errorf("is for no RSA key but %T", public)
 		}
 		return k, hintCert, nil
 	}
@@ -117,6 +118,26 @@ func parseCertificate(data []byte) (key *rsa.PublicKey, hint string, err error) 
 		return nil, hintCert, fmt.Errorf("has no certificate but %s", article(seen))
 	}
 	return nil, hintCert, errors.New("has no certificate in PEM form")
+}
+
+// publicKey takes the key out of a certificate (RFC 5280, section 4.1) and looks
+// at nothing else: certificates of the first years have serial numbers and
+// names that crypto/x509 refuses.
+func publicKey(der []byte) (any, error) {
+	var c struct {
+		TBS struct {
+			Version                            int `asn1:"optional,explicit,default:0,tag:0"`
+			Serial                             asn1.RawValue
+			Signature, Issuer, Validity, Owner asn1.RawValue
+			Key                                asn1.RawValue // SubjectPublicKeyInfo
+		}
+		Algorithm asn1.RawValue
+		Value     asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(der, &c); err != nil {
+		return nil, err
+	}
+	return x509.ParsePKIXPublicKey(c.TBS.Key.FullBytes)
 }
 
 // article spells the type of a PEM block in a sentence.

@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -76,11 +77,17 @@ func checkLoad(t *testing.T, err error, path, want string) {
 
 func TestCertificates(t *testing.T) {
 	p := userPair()
+	der, _ := pem.Decode(p.certPEM)
+	odd := bytes.Replace(der.Bytes, []byte{2, 1, 1}, []byte{2, 1, 0x81}, 1) // the serial number is negative
+	if _, err := x509.ParseCertificate(odd); err == nil {
+		t.Error("crypto/x509 takes negative serial numbers")
+	}
 	for _, c := range []struct {
 		name, want string
 		pem        []byte
 	}{
 		{"RSA", "", p.certPEM},
+		{"a serial number that x509 refuses", "", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: odd})},
 		{"a key before it", "", append(append([]byte{}, p.keyPEM...), p.certPEM...)},
 		{"key", "has no certificate but an RSA PRIVATE KEY", p.keyPEM},
 		{"damaged", "is damaged", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")})},

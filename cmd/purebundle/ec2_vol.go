@@ -13,6 +13,7 @@ import (
 
 	"purebundle/chunk"
 	"purebundle/chunk/ec2"
+	"purebundle/ext2img"
 	"purebundle/walker"
 )
 
@@ -194,7 +195,7 @@ func ec2BundleVol(ctx context.Context, a *app, c *ec2VolConfig) error {
 		cfg.progress = progressNone
 	}
 	a.jsonErrors = cfg.progress == progressJSON
-	r := &ec2VolRun{bundleRun: bundleRun{app: a, cfg: cfg, ui: newUI(a.stderr, cfg.progress)}, c: c, keys: keys, manifest: m}
+	r := &ec2VolRun{bundleRun: bundleRun{app: a, cfg: cfg, ui: newUI(a.stderr, cfg.progress), tooSmall: c.tooSmall}, c: c, keys: keys, manifest: m}
 	defer r.ui.close()
 	if a.verbose {
 		r.sayMounts(mounts)
@@ -288,6 +289,16 @@ func (r *ec2VolRun) makeRaw(ctx context.Context, raw *chunk.Writer) error {
 	}
 	defer r.tree.Close()
 	return r.write(ctx, raw)
+}
+
+// tooSmall says what --size, in MiB, must be.
+func (c *ec2VolConfig) tooSmall(small *ext2img.TooSmallError) error {
+	least := (small.Need + 1<<20 - 1) >> 20
+	err := fmt.Errorf("bundle-vol %s: --size %d MiB is too small: the content needs %s", c.volume, c.size, formatSize(small.Need))
+	if least > maxEC2Size && !c.noSizeChecks {
+		return withHint(err, "an instance-store AMI has at most %d MiB: leave something out with -e; --no-size-checks allows -s %d", maxEC2Size, least)
+	}
+	return withHint(err, "-s %d is the least that works", least)
 }
 
 // fstab is what /etc/fstab is to be in the image; nil: what it is.

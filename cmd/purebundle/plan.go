@@ -30,6 +30,8 @@ type bundleRun struct {
 	report ext2img.Report
 	sizes  *directorySizes // with --dry-run
 	swap   *substitute     // a file that is another one in the image; nil: none
+
+	tooSmall func(*ext2img.TooSmallError) error // says that --size is; nil: in the words of "bundle"
 }
 
 // plan walks SOURCE and lays the image out. It reads metadata only and writes
@@ -55,6 +57,8 @@ func (r *bundleRun) plan(ctx context.Context, leaveOut []string) error {
 	r.image, err = builder.Layout(r.swap.opener(opener(tree)))
 	var small *ext2img.TooSmallError
 	switch {
+	case errors.As(err, &small) && r.tooSmall != nil:
+		return r.tooSmall(small)
 	case errors.As(err, &small):
 		return withHint(fmt.Errorf("bundle %s: --size %s is too small: the content needs %s", r.cfg.source, &r.cfg.size, formatSize(small.Need)),
 			"--size %d is the least that works; --size auto picks one with room", small.Need)
