@@ -35,7 +35,8 @@ func (r *bundleRun) run(ctx context.Context) (err error) {
 	}
 	r.ui.close()
 	if err := r.summary(out.Stats()); err != nil {
-		return err
+		// The bundle is there, whatever became of stdout.
+		r.app.errorLine("the bundle is complete, but its summary could not be printed: " + err.Error())
 	}
 	return r.verdict()
 }
