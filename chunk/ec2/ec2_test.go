@@ -365,3 +365,37 @@ func TestReplace(t *testing.T) {
 	}
 	must(t, load(t, path).VerifyParts(t.Context(), nil))
 }
+
+// The directory for raw parts goes with the run, and what a killed run left in
+// it goes with the next; one that somebody else put there is not used.
+func TestRawDir(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	w, err := Create(dir, Options{Prefix: "image"})
+	must(t, err)
+	raw, err := w.RawDir()
+	must(t, err)
+	if _, err := w.RawDir(); err == nil {
+		t.Error("one that is there is used")
+	}
+	must(t, w.Abort())
+	if left := names(t, dir); left != "" {
+		t.Errorf("left: %s", left)
+	}
+	must(t, os.Mkdir(raw, 0o700))
+	must(t, os.WriteFile(filepath.Join(raw, tempName("image.part.7")), nil, 0o600))
+	w, err = Create(dir, Options{Prefix: "other"})
+	must(t, err)
+	must(t, w.Abort())
+	if left := names(t, dir); left != "" {
+		t.Errorf("left: %s", left)
+	}
+	precious := filepath.Join(elsewhere, tempName("image.part.7"))
+	must(t, os.WriteFile(precious, nil, 0o600))
+	must(t, os.Symlink(elsewhere, raw))
+	if _, err := Create(dir, Options{Prefix: "image"}); err == nil {
+		t.Error("a symbolic link is followed")
+	}
+	if _, err := os.Stat(precious); err != nil {
+		t.Error(err)
+	}
+}

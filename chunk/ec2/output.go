@@ -18,7 +18,7 @@ import (
 const (
 	newSuffix = ".purebundle-new"
 	oldSuffix = ".purebundle-ec2-old" // of the bundle that is being replaced
-	rawSuffix = ".purebundle-raw"     // a directory: see RawDir
+	rawSuffix = ".purebundle-raw"     // of a directory: see RawDir
 )
 
 func tempName(name string) string   { return "." + name + newSuffix }
@@ -89,8 +89,14 @@ func (o *output) sync() error {
 	return nil
 }
 
+// names lists the directory in byte order.
 func (o *output) names() ([]string, error) {
-	entries, err := os.ReadDir(o.path)
+	d, err := o.sub(".")
+	if err != nil {
+		return nil, err
+	}
+	defer d.f.Close()
+	entries, err := d.f.ReadDir(-1)
 	if err != nil {
 		return nil, fail("read", o.path, err)
 	}
@@ -98,7 +104,17 @@ func (o *output) names() ([]string, error) {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
+	slices.Sort(names)
 	return names, nil
+}
+
+// sub opens a directory in o, never through a symbolic link.
+func (o *output) sub(name string) (*output, error) {
+	fd, err := unix.Openat(o.fd(), name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fail("open", o.join(name), err)
+	}
+	return &output{f: os.NewFile(uintptr(fd), o.join(name)), path: o.join(name)}, nil
 }
 
 // close gives the lock back and removes the directories that were made, as far
@@ -171,27 +187,55 @@ func (o *output) settle() error {
 	return nil
 }
 
-// RawDir is a directory in w's for raw parts of the image (chunk.Create makes
-// it), so that they are on the disk that has room. One that a killed run left is
-// removed by the next Create.
-func (w *Writer) RawDir() string { return w.out.join("." + w.opt.Prefix + rawSuffix) }
+// RawDir makes a directory in w's for raw parts of the image, so that they are on
+// the disk that has room. It is nobody else's: w's may be /tmp. Empty, it goes with
+// Commit and Abort; what a killed run left in one is removed by the next Create.
+func (w *Writer) RawDir() (string, error) {
+	name := "." + w.opt.Prefix + rawSuffix
+	if err := unix.Mkdirat(w.out.fd(), name, 0o700); err != nil {
+		return "", fail("mkdir", w.out.join(name), err)
+	}
+	w.raw = name
+	return w.out.join(name), nil
+}
+
+// dropRaw removes the directory for raw parts.
+func (w *Writer) dropRaw() error {
+	if w.raw == "" {
+		return nil
+	}
+	name := w.raw
+	w.raw = ""
+	return w.out.removeDir(name)
+}
+
+func (o *output) removeDir(name string) error {
+	if err := unix.Unlinkat(o.fd(), name, unix.AT_REMOVEDIR); err != nil && !errors.Is(err, unix.ENOENT) {
+		return fail("remove", o.join(name), err)
+	}
+	return nil
+}
 
 // removeRaw removes the directory that a killed run left, with raw parts that no
 // run uses any more: this one has the lock of the directory above it.
 func (o *output) removeRaw(name string) error {
-	raw := &output{path: o.join(name)}
+	raw, err := o.sub(name)
+	if err != nil {
+		return err
+	}
+	defer raw.f.Close()
 	names, err := raw.names()
 	if err != nil {
 		return err
 	}
 	for _, n := range names {
 		if n[0] == '.' && strings.HasSuffix(n, newSuffix) {
-			if err := os.Remove(raw.join(n)); err != nil {
-				return fail("remove", raw.join(n), err)
+			if err := raw.remove(n); err != nil {
+				return err
 			}
 		}
 	}
-	return fail("remove", raw.path, os.Remove(raw.path))
+	return o.removeDir(name)
 }
 
 // install gives the files their names; old ones of the prefix go first and come

@@ -47,7 +47,8 @@ type Writer struct {
 	parts  *partWriter
 	size   int64 // bytes of the image
 	digest string
-	made   bool // Write is through
+	raw    string // the directory for raw parts, once there is one
+	made   bool   // Write is through
 	closed bool
 }
 
@@ -189,8 +190,9 @@ func (w *Writer) Commit(ctx context.Context, m *Manifest, keys Keys) (err error)
 	}
 	w.closed = true
 	w.out.made = nil
+	err = w.dropRaw()
 	w.out.close()
-	return nil
+	return err
 }
 
 // describe fills in what follows from the image and the keys.
@@ -232,7 +234,7 @@ func (w *Writer) Abort() error {
 	if w.parts != nil {
 		err = w.parts.discard()
 	}
-	err = errors.Join(err, w.out.remove(tempName(ManifestName(w.opt.Prefix))))
+	err = errors.Join(err, w.dropRaw(), w.out.remove(tempName(ManifestName(w.opt.Prefix))))
 	w.out.close()
 	return err
 }

@@ -226,7 +226,11 @@ func (r *ec2VolRun) run(ctx context.Context) (err error) {
 			r.ui.warn("", abortErr.Error())
 		}
 	}()
-	raw, err := chunk.Create(out.RawDir(), chunk.Options{Prefix: r.cfg.prefix})
+	rawDir, err := out.RawDir()
+	if err != nil {
+		return err
+	}
+	raw, err := chunk.Create(rawDir, chunk.Options{Prefix: r.cfg.prefix})
 	if err != nil {
 		return err
 	}
