@@ -67,7 +67,32 @@ there already is then replaced, once the new is whole.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newEC2BundleVol(a), newEC2BundleImage(a), newEC2Unbundle(a), newEC2Verify(a), newEC2Migrate(a))
+	for _, c := range cmd.Commands() {
+		abbreviate(c.Flags())
+	}
 	return cmd
+}
+
+// abbreviate lets long options be cut where no other begins like that, as the
+// old tools do: --dest for --destination.
+func abbreviate(f *pflag.FlagSet) {
+	var names []string
+	f.VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
+	f.SetNormalizeFunc(func(_ *pflag.FlagSet, word string) pflag.NormalizedName {
+		var meant []string
+		for _, name := range names {
+			if name == word {
+				return pflag.NormalizedName(word)
+			}
+			if strings.HasPrefix(name, word) {
+				meant = append(meant, name)
+			}
+		}
+		if len(meant) == 1 && len(word) > 1 {
+			return pflag.NormalizedName(meant[0])
+		}
+		return pflag.NormalizedName(word)
+	})
 }
 
 // noArguments refuses arguments: the old tools have options only.

@@ -66,6 +66,11 @@ func TestOldOptions(t *testing.T) {
 			}
 		}
 	}
+	for option, want := range map[string]int{"--dest=/x": 0, "--priv=x": 0, "--gen": 0, "--no": statusUsage, "--manu": 0, "--exlude=x": statusUsage} {
+		if code, _, stderr := call("ec2", "bundle-vol", option, "--help"); code != want {
+			t.Errorf("%s: status %d, %s", option, code, stderr)
+		}
+	}
 	code, stdout, _ := call(commandLine([]string{"ec2-bundle-vol", "--version"})...)
 	if code != 0 || !strings.HasPrefix(stdout, "purebundle ") {
 		t.Errorf("--version: status %d, %q", code, stdout)
