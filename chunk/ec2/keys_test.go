@@ -6,10 +6,12 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"io/fs"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -102,5 +104,20 @@ func TestCertificates(t *testing.T) {
 				t.Error("another key")
 			}
 		})
+	}
+}
+
+// Keys that cannot make a bundle are known before the work.
+func TestCheckKeys(t *testing.T) {
+	must(t, testKeys().Check())
+	mixed := testKeys()
+	mixed.User = &otherPair().key.PublicKey
+	if err := mixed.Check(); err == nil || !strings.Contains(err.Error(), "does not go with") {
+		t.Error(err)
+	}
+	short := testKeys()
+	short.EC2 = &rsa.PublicKey{N: new(big.Int).Rsh(short.EC2.N, 768), E: 65537}
+	if err := short.Check(); err == nil || !strings.Contains(err.Error(), "certificate of EC2: ") {
+		t.Error(err)
 	}
 }

@@ -145,13 +145,13 @@ func (m *Manifest) check() error {
 	if err := plainName(m.Name); err != nil {
 		return fmt.Errorf("names the image %q: %w", m.Name, err)
 	}
-	seen := make(map[string]bool)
+	seen := map[string]bool{m.Name: true} // the image may be written beside the parts
 	for i, p := range m.Parts {
 		if err := plainName(p.Name); err != nil {
 			return fmt.Errorf("names part %d %q: %w", i, p.Name, err)
 		}
 		if seen[p.Name] {
-			return fmt.Errorf("names two parts %q", p.Name)
+			return fmt.Errorf("names two files %q", p.Name)
 		}
 		seen[p.Name] = true
 		if !isDigest(p.Digest) {

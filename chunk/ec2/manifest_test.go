@@ -117,6 +117,7 @@ func TestBadManifests(t *testing.T) {
 		{"image is a path", "<name>image", "<name>a/image", "is a path, not a name"},
 		{"image is a directory", "<name>image<", "<name>..<", "is no name"},
 		{"control character", "<name>image<", "<name>im&#10;age<", "has control characters"},
+		{"image named like a part", "<name>image<", "<name>image.part.0<", "names two files"},
 		{"other version", "2007-10-10", "2006-01-01", `version "2006-01-01"`},
 		{"no version", "<version>2007-10-10</version>", "", "has no <version>"},
 		{"no signature", "<signature>", "<x>", "is no XML"},

@@ -153,6 +153,22 @@ func (o *output) bundleFiles(prefix string) ([]string, error) {
 	return found, nil
 }
 
+// noRaw refuses to work beside a raw bundle of the same prefix: the names of its
+// parts are like ours, so that it would be taken for the older bundle.
+func (o *output) noRaw(prefix string) error {
+	var st unix.Stat_t
+	name := chunk.ManifestName(prefix)
+	err := unix.Fstatat(o.fd(), name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return nil
+	case err != nil:
+		return fail("stat", o.join(name), err)
+	}
+	return hinted("create", o.join(name), cause("is a raw bundle of that prefix, whose parts would be mixed up with the new ones"),
+		"choose another prefix or directory")
+}
+
 // settle puts right what killed runs left: temporary files go; of a bundle that
 // was being replaced, the older one comes back where the new one has no manifest,
 // which is the last to get its name.

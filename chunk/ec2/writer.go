@@ -38,6 +38,26 @@ type Keys struct {
 	EC2     *rsa.PublicKey  // of EC2
 }
 
+// Check is an error unless a bundle can be made with the keys: better known
+// before the work than after it.
+func (k Keys) Check() error {
+	probe := []byte("probe")
+	sig, err := sign(k.Private, probe)
+	if err != nil {
+		return fmt.Errorf("private key: %w", err)
+	}
+	if checkSignature(k.User, probe, sig) != nil {
+		return cause("the private key does not go with the user's certificate")
+	}
+	if _, _, err := newSession().wrap(k.User); err != nil {
+		return fmt.Errorf("certificate of the user: %w", err)
+	}
+	if _, _, err := newSession().wrap(k.EC2); err != nil {
+		return fmt.Errorf("certificate of EC2: %w", err)
+	}
+	return nil
+}
+
 // Writer makes one bundle: Create, Write, Commit; Abort at any time. It holds a
 // lock on the directory all the while. Until Commit all files have temporary
 // names; on an error, all of them are removed and an older bundle is as it was.
@@ -78,6 +98,9 @@ func Create(dir string, opt Options) (w *Writer, err error) {
 		}
 	}()
 	if err := out.settle(); err != nil {
+		return nil, err
+	}
+	if err := out.noRaw(opt.Prefix); err != nil {
 		return nil, err
 	}
 	old, err := out.bundleFiles(opt.Prefix)

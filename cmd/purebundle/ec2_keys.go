@@ -47,7 +47,10 @@ func (c *ec2Config) keys() (keys ec2.Keys, err error) {
 	if keys.EC2, err = ec2.LoadCertificate(c.findEC2Cert()); errors.Is(err, fs.ErrNotExist) {
 		err = withHint(err, "give EC2's certificate of the region with --ec2cert FILE; it came with the old tools as %s", ec2CertName)
 	}
-	return keys, err
+	if err != nil {
+		return keys, err
+	}
+	return keys, keys.Check()
 }
 
 // findEC2Cert is --ec2cert, or the first file in the usual places.
