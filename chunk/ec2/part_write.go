@@ -10,14 +10,18 @@ import (
 	"fmt"
 	"hash"
 	"os"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
 	"purebundle/chunk"
 )
 
-// partWriter encrypts what is written to it and cuts it into parts.
+// partWriter encrypts what is written to it and cuts it into parts. After stop,
+// it writes nothing, whoever still has something to write.
 type partWriter struct {
+	mu sync.Mutex
+
 	out     *output
 	prefix  string
 	session *session
@@ -44,6 +48,8 @@ func (p *partWriter) temp(i int) string {
 }
 
 func (p *partWriter) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	n := len(b)
 	for len(b) > 0 && p.err == nil {
 		k := min(len(b), cap(p.buf)-len(p.buf))
@@ -57,6 +63,17 @@ func (p *partWriter) Write(b []byte) (int, error) {
 		return 0, p.err
 	}
 	return n, nil
+}
+
+// stop makes err the error of all further writes, if there is none, and returns
+// the one that there is.
+func (p *partWriter) stop(err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err == nil {
+		p.err = err
+	}
+	return p.err
 }
 
 // flush encrypts the buffer, whole cipher blocks, and writes it to the parts.
@@ -114,6 +131,8 @@ func (p *partWriter) closePart() {
 // finish pads (PKCS #7: n bytes of value n, a whole block where nothing is
 // missing) and closes the last part.
 func (p *partWriter) finish() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	n := aes.BlockSize - len(p.buf)%aes.BlockSize
 	for range n {
 		p.buf = append(p.buf, byte(n))
@@ -144,6 +163,8 @@ func (p *partWriter) sync(ctx context.Context) error {
 
 // discard removes the parts.
 func (p *partWriter) discard() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.file != nil {
 		p.file.Close()
 		p.file = nil

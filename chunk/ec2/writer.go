@@ -134,17 +134,17 @@ func (w *Writer) Write(ctx context.Context, src Source, done func(n int64)) erro
 	}
 	sum := sha1.New()
 	err = writeTar(ctx, io.MultiWriter(sum, gz), w.opt.Prefix, w.opt.Time, &src, done)
-	if cerr := gz.Close(); err == nil {
-		err = cerr
+	if err == nil {
+		err = gz.Close()
 	}
 	if err == nil {
 		err = w.parts.finish()
 	}
-	if w.parts.err != nil {
-		err = w.parts.err // of which pgzip's is a copy, or a consequence
-	}
 	if err != nil {
-		return w.explain(err)
+		// What is still being compressed is not waited for: it will find that
+		// nothing is written any more. The writer's own error comes first: pgzip's
+		// is a copy of it, or a consequence.
+		return w.explain(w.parts.stop(err))
 	}
 	w.size, w.digest, w.made = src.Size, hex.EncodeToString(sum.Sum(nil)), true
 	return nil
