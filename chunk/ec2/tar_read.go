@@ -13,6 +13,7 @@ import (
 const (
 	maxMap     = 1 << 22 // entries of the map of a sparse member: 64 MiB of memory
 	maxRecords = 1 << 20 // bytes of a POSIX extended header or of a long name
+	maxHeaders = 8       // before that of the member
 	maxPadding = 1 << 20 // bytes of zeros after the end of the archive
 )
 
@@ -66,7 +67,7 @@ func (t *tarReader) full(p []byte) error {
 
 // member reads headers up to that of the member.
 func (t *tarReader) member() (*block, error) {
-	for {
+	for range maxHeaders {
 		h, err := t.block()
 		if err != nil {
 			return nil, err
@@ -96,6 +97,7 @@ func (t *tarReader) member() (*block, error) {
 			return nil, fmt.Errorf("the tar member is no regular file (type %q)", h[typeOff])
 		}
 	}
+	return nil, cause("the tar archive has too many extended headers")
 }
 
 // records reads the content of a header that describes the next one.

@@ -120,6 +120,12 @@ func TestBadArchives(t *testing.T) {
 			copy(text[sizeOff:], "77777777777\x00")
 			return fixSum(text)
 		})},
+		{"many headers", "too many", edit(func(text []byte) []byte {
+			h := bytes.Clone(text[:blockLen])
+			h[typeOff] = typeLongName
+			copy(h[sizeOff:], "00000000000\x00")
+			return append(bytes.Repeat(fixSum(h), 9), text...)
+		})},
 		{"endless zeros", "does not end", append(bytes.Clone(good), make([]byte, 2*maxPadding)...)},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -24,7 +24,7 @@ type ec2ReadConfig struct {
 
 func (c *ec2ReadConfig) flags(f *pflag.FlagSet) {
 	f.StringVarP(&c.manifest, "manifest", "m", "", "manifest `FILE`, NAME.manifest.xml")
-	f.StringVarP(&c.source, "source", "s", "", "`DIR` with the parts (default: that of the manifest)")
+	f.StringVarP(&c.source, "source", "s", "", "`DIR` with the parts (default: that of the manifest, or the working directory)")
 	f.StringVarP(&c.cert, "cert", "c", "", "X.509 certificate of the user, PEM `FILE`: checks the signature")
 }
 
@@ -34,6 +34,10 @@ func (c *ec2ReadConfig) load() (*ec2.Bundle, error) {
 		return nil, withHint(usagef("--manifest (-m) is needed"), "give the manifest of the bundle, NAME.manifest.xml")
 	}
 	b, err := ec2.Load(c.manifest, c.source)
+	if err == nil && c.source == "" && c.partsAreHere(b.Manifest()) {
+		_ = b.Close() // only read from
+		b, err = ec2.Load(c.manifest, ".")
+	}
 	if err != nil || c.cert == "" {
 		return b, err
 	}
@@ -46,6 +50,14 @@ func (c *ec2ReadConfig) load() (*ec2.Bundle, error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// partsAreHere says whether the parts are not beside the manifest but in the
+// working directory, where the old tool looks.
+func (c *ec2ReadConfig) partsAreHere(m *ec2.Manifest) bool {
+	_, beside := os.Lstat(filepath.Join(filepath.Dir(c.manifest), m.Parts[0].Name))
+	_, here := os.Lstat(m.Parts[0].Name)
+	return beside != nil && here == nil
 }
 
 // show starts showing the reading of a bundle.
