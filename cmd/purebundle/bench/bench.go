@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,7 +37,7 @@ type contest struct {
 type program struct {
 	name string
 	tree *tree
-	cold bool                         // caches are dropped before each run
+	hot  string                       // what is read before each run, so that it is in the cache; "": the caches are dropped
 	argv func(out string) []string    // out is an empty directory
 	look func(out, text string) error // at the output of the warm-up, before it is removed; nil: no look
 
@@ -60,14 +61,19 @@ func (b *bench) all() error {
 	return nil
 }
 
-// compete runs the programs: once to warm up, then round by round, in another
-// order each time. A peer that fails is left out; purebundle must not fail.
+// compete runs the programs: once to warm up, then round by round, in an order
+// that is drawn each time, since a run may profit or suffer from the memory that
+// the one before it left. A peer that fails is left out; purebundle must not fail.
 func (b *bench) compete(c *contest) error {
 	b.cases = append(b.cases, c)
+	turns := rand.New(rand.NewPCG(b.seed, 1))
 	c.programs = slices.DeleteFunc(c.programs, func(p *program) bool { return p == nil || !b.wants(p.name) })
 	for round := range b.rounds + 1 {
-		for i := range c.programs {
-			p := c.programs[(i+max(round-1, 0))%len(c.programs)]
+		order := slices.Clone(c.programs) // purebundle first, which tells the others the size of the image
+		if round > 0 {
+			turns.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+		}
+		for _, p := range order {
 			if p.failed != nil {
 				continue
 			}
@@ -110,10 +116,13 @@ func (b *bench) once(p *program, first bool) (u usage, err error) {
 	if err := settle(b.dir); err != nil {
 		return u, err
 	}
-	if p.cold {
-		if err := dropCaches(); err != nil {
-			return u, err
-		}
+	if p.hot == "" {
+		err = dropCaches()
+	} else {
+		_, _, err = measure(b.ctx, []string{b.self, "warm", p.hot})
+	}
+	if err != nil {
+		return u, err
 	}
 	u, text, err := measure(b.ctx, argv)
 	if err == nil && first && p.look != nil {

@@ -67,13 +67,13 @@ func (b *bench) verifyA(t *tree) error {
 	if err != nil {
 		return err
 	}
-	verify := &program{name: "purebundle verify", tree: t, argv: func(string) []string {
+	verify := &program{name: "purebundle verify", tree: t, hot: dir, argv: func(string) []string {
 		return []string{b.purebundle, "verify", "--progress=none", dir}
 	}}
-	sha256sum := b.digester("sha256sum", t, parts, "sha256sum")
-	openssl := b.digester("openssl dgst", t, parts, "openssl", "dgst", "-sha256")
+	sha256sum := b.digester("sha256sum", t, dir, parts, "sha256sum")
+	openssl := b.digester("openssl dgst", t, dir, parts, "openssl", "dgst", "-sha256")
 	err = b.compete(&contest{title: "A, verify", trees: []*tree{t}, programs: []*program{
-		verify, sha256sum, openssl, b.shared("sha256sum, one a processor", t, parts)}})
+		verify, sha256sum, openssl, b.shared("sha256sum, one a processor", t, dir, parts)}})
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (b *bench) coldA(t *tree) error {
 	}
 	for _, p := range programs {
 		if p != nil {
-			p.cold = true
+			p.hot = ""
 		}
 	}
 	return b.compete(&contest{title: "A, cold", trees: []*tree{t}, programs: programs})

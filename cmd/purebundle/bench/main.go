@@ -7,7 +7,8 @@
 // /proc/PID/io gives them (what went through read and write calls, and what
 // went to and from the device). Programs take turns, round by round, and a
 // ratio is the median of the rounds' own ratios. Before each run the output of
-// the one before is removed and the file system synced.
+// the one before is removed, the file system synced, and all that will be read
+// is read once, or for cold runs dropped from the caches.
 //
 // What it does not do: install anything, tune anything, or keep a history. The
 // work of kernel threads (write-back, loop devices) is in the wall time alone.
@@ -61,6 +62,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		err = floorCommand(args[1:])
 	case "tree":
 		err = treeCommand(ctx, args[1:])
+	case "warm":
+		err = warmCommand(args[1:])
 	case "count":
 		err = countCommand(args[1:], stdout)
 	default:

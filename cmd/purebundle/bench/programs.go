@@ -23,7 +23,7 @@ type made struct {
 
 // bundle is purebundle with flags. What it made in the warm-up goes to m.
 func (b *bench) bundle(name string, t *tree, m *made, flags ...string) *program {
-	p := &program{name: name, tree: t}
+	p := &program{name: name, tree: t, hot: t.path}
 	p.argv = func(out string) []string {
 		return append(append([]string{b.purebundle, "bundle", "--json", "--progress=none"}, flags...), t.path, out)
 	}
@@ -80,7 +80,7 @@ func nonZero(files []string) (n int64, err error) {
 
 // floor is the floor with flags.
 func (b *bench) floor(name string, t *tree, flags ...string) *program {
-	return &program{name: name, tree: t, argv: func(out string) []string {
+	return &program{name: name, tree: t, hot: t.path, argv: func(out string) []string {
 		return append(append([]string{b.self, "floor"}, flags...), t.path, out)
 	}}
 }
@@ -163,27 +163,27 @@ func (b *bench) recipe(peer string, t *tree, m *made) *program {
 	if !installed(peer) {
 		return nil
 	}
-	return &program{name: peer, tree: t, argv: func(out string) []string {
+	return &program{name: peer, tree: t, hot: t.path, argv: func(out string) []string {
 		script := fmt.Sprintf("set -eu\nSRC=$1 OUT=$2 SIZE=%d INODES=%d\n%s\n", m.ImageSize>>10, m.Inodes, recipes[peer])
 		return []string{"/bin/sh", "-c", script, "sh", t.path, out}
 	}}
 }
 
-// digester is a tool that prints the SHA-256 of files, all in one process.
-func (b *bench) digester(name string, t *tree, parts []string, argv ...string) *program {
+// digester is a tool that prints the SHA-256 of files of dir, all in one process.
+func (b *bench) digester(name string, t *tree, dir string, parts []string, argv ...string) *program {
 	if !installed(name) {
 		return nil
 	}
-	return &program{name: name, tree: t, argv: func(string) []string { return slices.Concat(argv, parts) }}
+	return &program{name: name, tree: t, hot: dir, argv: func(string) []string { return slices.Concat(argv, parts) }}
 }
 
 // shared is sha256sum once a processor, each on a share of the files.
-func (b *bench) shared(name string, t *tree, parts []string) *program {
+func (b *bench) shared(name string, t *tree, dir string, parts []string) *program {
 	if !installed("sha256sum") {
 		return nil
 	}
 	script := `n=$1; shift; printf '%s\0' "$@" | xargs -0 -n 4 -P "$n" sha256sum`
-	return &program{name: name, tree: t, argv: func(string) []string {
+	return &program{name: name, tree: t, hot: dir, argv: func(string) []string {
 		return slices.Concat([]string{"/bin/sh", "-c", script, "sh", strconv.Itoa(runtime.NumCPU())}, parts)
 	}}
 }

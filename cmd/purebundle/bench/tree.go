@@ -14,6 +14,8 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // tree is a tree to bundle.
@@ -145,16 +147,65 @@ func treeCommand(ctx context.Context, args []string) error {
 
 // countCommand is the child that looks at what is in a tree.
 func countCommand(args []string, stdout io.Writer) error {
-	if len(args) != 1 {
-		return errors.New("count: a directory needed")
+	c := content{Entries: 1}
+	err := eachEntry(args, func(string) { c.Entries++ }, func(path string, st *syscall.Stat_t) error {
+		c.Data += min(st.Size, st.Blocks*512) // st_blocks counts 512 bytes whatever the block size
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	var c content
-	seen := make(map[[2]uint64]bool)
-	err := filepath.WalkDir(args[0], func(path string, d fs.DirEntry, err error) error {
+	return json.NewEncoder(stdout).Encode(c)
+}
+
+// warmCommand is the child that reads a tree, so that it is in the cache.
+func warmCommand(args []string) error {
+	buf := make([]byte, 1<<20)
+	return eachEntry(args, func(string) {}, func(path string, _ *syscall.Stat_t) error {
+		f, err := os.Open(path)
 		if err != nil {
 			return err
 		}
-		c.Entries++
+		defer f.Close()
+		return readData(f, buf)
+	})
+}
+
+// readData reads what is not hole.
+func readData(f *os.File, buf []byte) error {
+	for end := int64(0); ; {
+		off, err := f.Seek(end, unix.SEEK_DATA)
+		if errors.Is(err, unix.ENXIO) {
+			return nil
+		}
+		if err == nil {
+			end, err = f.Seek(off, unix.SEEK_HOLE)
+		}
+		for err == nil && off < end {
+			var n int
+			n, err = f.ReadAt(buf[:min(int64(len(buf)), end-off)], off)
+			off += int64(n)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// eachEntry calls name for each name below args[0], and file for each regular
+// file, of several links the first.
+func eachEntry(args []string, name func(string), file func(string, *syscall.Stat_t) error) error {
+	if len(args) != 1 {
+		return errors.New("one directory needed")
+	}
+	seen := make(map[[2]uint64]bool)
+	return filepath.WalkDir(args[0], func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if path != args[0] {
+			name(path)
+		}
 		if !d.Type().IsRegular() {
 			return nil
 		}
@@ -169,11 +220,6 @@ func countCommand(args []string, stdout io.Writer) error {
 			}
 			seen[id] = true
 		}
-		c.Data += min(st.Size, st.Blocks*512) // st_blocks counts 512 bytes whatever the block size
-		return nil
+		return file(path, st)
 	})
-	if err != nil {
-		return err
-	}
-	return json.NewEncoder(stdout).Encode(c)
 }
