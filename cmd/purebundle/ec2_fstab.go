@@ -74,8 +74,8 @@ func (r *substitute) add(b *ext2img.Builder, e *walker.Entry) error {
 		return err
 	}
 	r.inside = r.inside || e.Path == r.dir
-	if e.Path == r.oldPath() {
-		return nil // it is not what it was any more
+	if e.Path == r.oldPath() && r.was != nil {
+		return nil // the one that was replaced has its name
 	}
 	if e.Link == r.path() {
 		e.Link = r.oldPath()
