@@ -154,9 +154,23 @@ func renamed(err error, path string) error {
 	return err
 }
 
+// maxMakes bounds how often makeDir begins anew because another run that was
+// aborted took away what it had just made.
+const maxMakes = 1000
+
 // makeDir makes the directory at path and those above it that are missing. It
 // returns the ones that it made, deepest first.
 func makeDir(path string) (made []string, err error) {
+	for range maxMakes {
+		made, err = makeMissing(path)
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return made, err
+}
+
+func makeMissing(path string) (made []string, err error) {
 	var missing []string
 	for p := filepath.Clean(path); ; p = filepath.Dir(p) {
 		st, err := os.Stat(p)
@@ -177,10 +191,15 @@ func makeDir(path string) (made []string, err error) {
 	for i := len(missing) - 1; i >= 0; i-- {
 		err := os.Mkdir(missing[i], 0o755)
 		if errors.Is(err, fs.ErrExist) {
-			if st, lerr := os.Lstat(missing[i]); lerr == nil && st.Mode()&fs.ModeSymlink == 0 {
+			st, lerr := os.Lstat(missing[i])
+			switch {
+			case lerr != nil:
+				err = lerr
+			case st.Mode()&fs.ModeSymlink == 0:
 				continue // another run was faster
+			default:
+				err = cause("is a symbolic link to nothing")
 			}
-			err = cause("is a symbolic link to nothing")
 		}
 		if err != nil {
 			removeDirs(made)
