@@ -130,6 +130,8 @@ func (d *disturbed) run(t *testing.T, written int64, do func(*disturbed) error) 
 	}
 	for busy := true; busy; busy = busy && pause() {
 		_ = cmd.Process.Signal(syscall.SIGSTOP) // an error is: over already
+		// All its threads have stopped, a system call that was under way is over.
+		_ = unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil)
 		err := do(d)
 		_ = cmd.Process.Signal(syscall.SIGCONT)
 		if busy = errors.Is(err, unix.EBUSY); err != nil && !busy {
