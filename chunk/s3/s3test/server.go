@@ -1,0 +1,179 @@
+// Package s3test holds what tests of S3 share: a real S3 server on loopback,
+// and a proxy that stands in front of it and breaks what passes.
+//
+// It is for tests only. The server is versitygw with its posix backend: an
+// object is a file below Server.Dir, its metadata are extended attributes. It
+// does not stand for everything S3 does: no storage classes, no KMS, no regions.
+//
+// Source: github.com/versity/versitygw, version Version.
+package s3test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"purebundle/ext2img/imgtest"
+)
+
+// Version is the version of versitygw that "make versitygw" builds.
+const Version = "v1.8.0"
+
+// Server is a running S3 server.
+type Server struct {
+	Endpoint string // "http://127.0.0.1:PORT"
+	Region   string
+	Access   string // access key id
+	Secret   string // secret access key
+	Dir      string // a bucket is a directory here, an object a file below it
+
+	log  lockedBuffer
+	gone chan struct{} // closed when the process has ended
+}
+
+// Start runs a server until the test ends. It skips the test where versitygw
+// is not built or the file system keeps no extended attributes; where CI=true
+// that is a failure.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	program := Program(t)
+	dir := t.TempDir()
+	needXattr(t, dir)
+	var err error
+	// Another process may take the port between its choice and its use.
+	for range 5 {
+		s := &Server{Region: "us-east-1", Access: "AK" + random(9), Secret: random(20), Dir: dir, gone: make(chan struct{})}
+		if err = s.run(t, program); err == nil {
+			return s
+		}
+	}
+	t.Fatal(err)
+	return nil
+}
+
+// Program is the path of versitygw in the user's cache directory.
+func Program(t testing.TB) string {
+	t.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		imgtest.Missing(t, "needs versitygw: "+err.Error())
+	}
+	path := filepath.Join(cache, "purebundle-test", "versitygw-"+Version, "versitygw")
+	if _, err := os.Stat(path); err != nil {
+		imgtest.Missing(t, "needs "+path+": make versitygw builds it")
+	}
+	return path
+}
+
+func needXattr(t testing.TB, dir string) {
+	t.Helper()
+	if err := unix.Setxattr(dir, "user.purebundle-test", []byte("1"), 0); err != nil {
+		imgtest.Missing(t, fmt.Sprintf("needs extended attributes in %s: %v", dir, err))
+	}
+}
+
+// random is n random bytes as hexadecimal digits.
+func random(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}
+
+// run starts the process and waits until it answers to its own keys.
+func (s *Server) run(t testing.TB, program string) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	address := l.Addr().String()
+	l.Close()
+	s.Endpoint = "http://" + address
+
+	cmd := exec.Command(program, "--port", address, "--region", s.Region, "--keep-alive", "posix", s.Dir)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "ROOT_ACCESS_KEY_ID=" + s.Access, "ROOT_SECRET_ACCESS_KEY=" + s.Secret}
+	cmd.Dir = s.Dir
+	cmd.Stdout, cmd.Stderr = &s.log, &s.log
+	if err := s.spawn(cmd); err != nil {
+		return fmt.Errorf("start versitygw: %w", err)
+	}
+	stop := func() {
+		_ = cmd.Process.Kill()
+		<-s.gone
+	}
+	if err := s.wait(t); err != nil {
+		stop()
+		return fmt.Errorf("versitygw: %w\n%s", err, s.Log())
+	}
+	t.Cleanup(stop)
+	return nil
+}
+
+// spawn starts cmd so that it ends with this process, even one that is killed.
+// The kernel sends the signal when the thread that forked ends, so that thread
+// is kept until then (prctl(2), PR_SET_PDEATHSIG).
+func (s *Server) spawn(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait()
+			close(s.gone)
+		}
+	}()
+	return <-started
+}
+
+// wait returns when the server answers; it has 30 seconds.
+func (s *Server) wait(t testing.TB) error {
+	client := s.Client()
+	var err error
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
+		if _, err = client.ListBuckets(t.Context(), nil); err == nil {
+			return nil
+		}
+		select {
+		case <-s.gone:
+			return errors.New("ended at once")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return fmt.Errorf("does not answer: %w", err)
+}
+
+// Log is what the server printed so far: a line for each request.
+func (s *Server) Log() string { return s.log.String() }
+
+// lockedBuffer is a buffer that two goroutines may use.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
