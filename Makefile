@@ -17,11 +17,11 @@ TEST_PACKAGES = acl attr bash-completion btrfs-progs e2fsprogs fish gcc libc6-de
 # user and run by sudo; the environment is kept, with the tools of sbin found.
 SUDO = $(shell test "$$(id -u)" = 0 || command -v sudo)
 ifneq ($(SUDO),)
-EXEC = -exec '$(SUDO) -E env PATH=$(PATH):/usr/sbin:/sbin'
+EXEC = -exec '$(SUDO) -E env HOME=$(HOME) PATH=$(PATH):/usr/sbin:/sbin'
 endif
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: all build test test-boot test-deps test-release lint bench microbench install install-ec2 release clean
+.PHONY: all build test test-boot test-deps test-release versitygw lint bench microbench install install-ec2 release clean
 .NOTPARALLEL:
 
 all: build
@@ -29,10 +29,14 @@ all: build
 build:
 	$(BUILD) -o $(PROGRAM) ./cmd/purebundle
 
+# The S3 server of the tests: does nothing where it is built already.
+versitygw:
+	.ci/versitygw
+
 # Every test once as it is shipped, and once under the race detector (-short:
 # what takes long there and starts no goroutine of its own runs once only).
 # Where CI is set a skipped test is a failure.
-test:
+test: versitygw
 	.ci/gotest $(EXEC) -timeout 40m ./...
 	CGO_ENABLED=1 .ci/gotest $(EXEC) -timeout 40m -race -short ./...
 
