@@ -185,7 +185,7 @@ func bundle(ctx context.Context, a *app, cfg *bundleConfig) error {
 		cfg.progress = progressNone
 	}
 	a.jsonErrors = cfg.progress == progressJSON
-	r := &bundleRun{app: a, cfg: cfg, ui: newUI(a.stderr, cfg.progress)}
+	r := &bundleRun{app: a, cfg: cfg, ui: a.newUI(cfg.progress)}
 	defer r.ui.close()
 	if a.verbose {
 		r.sayMounts(mounts)

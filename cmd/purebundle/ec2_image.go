@@ -93,7 +93,7 @@ func ec2BundleImage(ctx context.Context, a *app, c *ec2ImageConfig) (err error) 
 		c.progress = progressNone
 	}
 	a.jsonErrors = c.progress == progressJSON
-	show := newUI(a.stderr, c.progress)
+	show := a.newUI(c.progress)
 	defer show.close()
 	src, err := img.source(ctx, c.consume, show)
 	if err != nil {

@@ -66,7 +66,7 @@ func (c *ec2ReadConfig) show(a *app, b *ec2.Bundle) (*ui, func(int)) {
 		c.progress = progressNone
 	}
 	a.jsonErrors = c.progress == progressJSON
-	show := newUI(a.stderr, c.progress)
+	show := a.newUI(c.progress)
 	m := b.Manifest()
 	show.allBytes.Store(m.BundledSize)
 	show.allParts.Store(int64(len(m.Parts)))

@@ -195,7 +195,7 @@ func ec2BundleVol(ctx context.Context, a *app, c *ec2VolConfig) error {
 		cfg.progress = progressNone
 	}
 	a.jsonErrors = cfg.progress == progressJSON
-	r := &ec2VolRun{bundleRun: bundleRun{app: a, cfg: cfg, ui: newUI(a.stderr, cfg.progress), tooSmall: c.tooSmall}, c: c, keys: keys, manifest: m}
+	r := &ec2VolRun{bundleRun: bundleRun{app: a, cfg: cfg, ui: a.newUI(cfg.progress), tooSmall: c.tooSmall}, c: c, keys: keys, manifest: m}
 	defer r.ui.close()
 	if a.verbose {
 		r.sayMounts(mounts)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"syscall"
 
@@ -72,7 +73,8 @@ func status(err error) int {
 // report prints the error that ends the run, in the form that progress has.
 // A reader of our output that went away (cat BUNDLE PATH | head) needs no words.
 func (a *app) report(err error) {
-	if errors.Is(err, syscall.EPIPE) {
+	var network *net.OpError
+	if errors.Is(err, syscall.EPIPE) && !errors.As(err, &network) {
 		return
 	}
 	if err != nil && a.jsonErrors {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"time"
@@ -10,8 +11,15 @@ import (
 // of the disk's cache, short enough to follow a change of load.
 const meterWindow = 10 * time.Second
 
+// partWindow is the same where bytes come in whole parts: S3 acknowledges 10 MiB
+// at once.
+const partWindow = 60 * time.Second
+
 // meter measures a rate over a sliding window. The zero value is ready.
-type meter struct{ samples []sample }
+type meter struct {
+	samples []sample
+	window  time.Duration // 0: meterWindow
+}
 
 type sample struct {
 	at    time.Time
@@ -21,8 +29,8 @@ type sample struct {
 // add notes the count at a time, and forgets what is older than the window.
 func (m *meter) add(at time.Time, bytes int64) {
 	m.samples = append(m.samples, sample{at, bytes})
-	old := 0
-	for old < len(m.samples)-2 && at.Sub(m.samples[old+1].at) >= meterWindow {
+	old, window := 0, cmp.Or(m.window, meterWindow)
+	for old < len(m.samples)-2 && at.Sub(m.samples[old+1].at) >= window {
 		old++
 	}
 	m.samples = m.samples[old:]

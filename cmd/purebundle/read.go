@@ -15,11 +15,30 @@ func (a *app) progress(mode progressMode, b *chunk.Bundle) readProgress {
 		mode = progressNone
 	}
 	a.jsonErrors = mode == progressJSON
-	show := readProgress{newUI(a.stderr, mode)}
+	show := readProgress{a.newUI(mode)}
 	show.allBytes.Store(b.Size())
 	show.allParts.Store(int64(len(b.Manifest().Parts)))
 	show.begin(reading)
 	return show
+}
+
+// newUI starts showing progress; what is said meanwhile appears above it.
+func (a *app) newUI(mode progressMode) *ui {
+	u := newUI(a.stderr, mode)
+	a.shown.Store(u)
+	return u
+}
+
+// say prints a line that is no error, whatever the progress does: with -v, from
+// any goroutine.
+func (a *app) say(text string) {
+	switch u := a.shown.Load(); {
+	case u != nil && u.print(note{"note", "", text}):
+	case a.jsonErrors:
+		writeJSONLine(a.stderr, jsonLine{Event: "note", Text: printable(text)})
+	default:
+		fmt.Fprintln(a.stderr, printable(text))
+	}
 }
 
 // made counts one part.

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -24,7 +25,8 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	quiet, verbose bool
-	jsonErrors     bool // the error is an object of --progress json
+	jsonErrors     bool               // the error is an object of --progress json
+	shown          atomic.Pointer[ui] // what shows the progress now; nil: nothing yet
 }
 
 // run is the whole program but for os.Exit, which would skip defers.

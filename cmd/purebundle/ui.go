@@ -26,11 +26,16 @@ const (
 	scanning
 	writing
 	reading // verify, unbundle
+	uploading
+	downloading
 	finishing
 )
 
+// counts says whether a phase goes through the bytes of an image.
+func (p phase) counts() bool { return p >= writing && p <= downloading }
+
 func (p phase) String() string {
-	return [...]string{"starting", "scanning", "writing", "reading", "finishing"}[p]
+	return [...]string{"starting", "scanning", "writing", "reading", "uploading", "downloading", "finishing"}[p]
 }
 
 // counters are what a run knows of its progress. The work adds to them, the
@@ -90,7 +95,8 @@ type ui struct {
 	mu      sync.Mutex
 	painter painter // nil: none
 	meter   meter
-	began   time.Time // the phase
+	window  time.Duration // of the meter; 0: the usual one
+	began   time.Time     // the phase
 	stop    chan struct{}
 	done    chan struct{}
 }
@@ -128,24 +134,27 @@ func (u *ui) begin(p phase) {
 	defer u.mu.Unlock()
 	u.phase.Store(int32(p))
 	u.began = time.Now()
-	u.meter = meter{}
+	u.meter = meter{window: u.window}
 	if u.painter != nil {
 		u.painter.begin(u.snapshot())
 	}
 }
 
 // warn prints a warning above the bar.
-func (u *ui) warn(path, text string) { u.print(note{"warning", path, text}) }
+func (u *ui) warn(path, text string) { _ = u.print(note{"warning", path, text}) }
 
 // say prints a line above the bar.
-func (u *ui) say(path, text string) { u.print(note{"note", path, text}) }
+func (u *ui) say(path, text string) { _ = u.print(note{"note", path, text}) }
 
-func (u *ui) print(n note) {
+// print prints a note, unless nothing is shown any more, or at all.
+func (u *ui) print(n note) (printed bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.painter != nil {
-		u.painter.note(n)
+	if u.painter == nil {
+		return false
 	}
+	u.painter.note(n)
+	return true
 }
 
 // close stops the painting and clears the bar away. It may be called twice.
@@ -175,7 +184,7 @@ func (u *ui) snapshot() snapshot {
 	if dir := u.dir.Load(); dir != nil {
 		s.dir = *dir
 	}
-	if s.phase == writing || s.phase == reading {
+	if s.phase.counts() {
 		u.meter.add(now, s.bytes)
 	}
 	s.rate, s.left = u.meter.rate(), u.meter.left(s.allBytes-s.bytes)

@@ -65,7 +65,7 @@ func (b *barPainter) end() {
 // line gives what is shown for s in at most width columns.
 func (b *barPainter) line(s snapshot, width int) string {
 	switch {
-	case (s.phase == writing || s.phase == reading) && s.bytes < s.allBytes:
+	case s.phase.counts() && s.bytes < s.allBytes:
 		return clip(barLine(s, width), width)
 	case s.phase == scanning:
 		return clip(b.spin(scanText(s, width-2)), width)

@@ -18,8 +18,8 @@ func (p *plainPainter) begin(s snapshot) {
 	case writing:
 		p.println(fmt.Sprintf("scanned: %s, %s in files", plural(s.entries, "entry", "entries"), formatSize(s.found)))
 		p.println(fmt.Sprintf("writing: %s in %s", formatSize(s.allBytes), plural(s.allParts, "part")))
-	case reading:
-		p.println(fmt.Sprintf("reading: %s in %s", formatSize(s.allBytes), plural(s.allParts, "part")))
+	case reading, uploading, downloading:
+		p.println(fmt.Sprintf("%s: %s in %s", s.phase, formatSize(s.allBytes), plural(s.allParts, "part")))
 	default:
 		p.println(s.phase.String())
 	}
@@ -29,7 +29,7 @@ func (p *plainPainter) paint(s snapshot) {
 	switch s.phase {
 	case scanning:
 		p.println(fmt.Sprintf("scanning: %s, %s in files", plural(s.entries, "entry", "entries"), formatSize(s.found)))
-	case writing, reading:
+	case writing, reading, uploading, downloading:
 		fields := []string{fmt.Sprintf("%s: %d%%", s.phase, s.bytes*100/max(s.allBytes, 1)),
 			formatSize(s.bytes) + " of " + formatSize(s.allBytes),
 			fmt.Sprintf("part %s of %s", formatCount(s.parts), formatCount(s.allParts))}
