@@ -1,6 +1,7 @@
 package chunk
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,23 +10,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
-
-	"golang.org/x/sys/unix"
 )
 
 // Bundle is a bundle opened for reading. It is safe for concurrent use.
 type Bundle struct {
-	dir      *dir
+	store    Store
+	disk     *disk           // the same, if it is a directory; else nil
+	ctx      context.Context // of ReadAt
 	manifest *Manifest
-	checked  []checkOnce // by part
-	files    fileCache
-}
-
-// checkOnce is the result of the first check of a part.
-type checkOnce struct {
-	once sync.Once
-	err  error
+	workers  int // where none are asked for
 }
 
 // Load opens a bundle. path is its manifest file, or its directory; there,
@@ -37,16 +30,39 @@ func Load(path, prefix string) (*Bundle, error) {
 			return nil, err
 		}
 	}
-	d, prefix, err := locate(path, prefix)
+	dir, prefix, err := locate(path, prefix)
 	if err != nil {
 		return nil, err
 	}
-	m, err := loadManifest(d, prefix)
+	d := &disk{dir: dir, checked: make(map[string]*checkOnce)}
+	b, err := Open(context.Background(), d, prefix, 0)
 	if err != nil {
-		d.f.Close()
+		d.Close()
 		return nil, err
 	}
-	return &Bundle{dir: d, manifest: m, checked: make([]checkOnce, len(m.Parts))}, nil
+	b.disk = d
+	return b, nil
+}
+
+// Open opens the bundle of this prefix in a Store; prefix may be "" if there is
+// only one. ReadAt ends when ctx is done. workers is how many parts Verify and
+// Join read at once where they are not told; 0: one a processor. Close closes
+// the Store as well; where Open fails it stays open.
+func Open(ctx context.Context, s Store, prefix string, workers int) (*Bundle, error) {
+	var err error
+	if prefix == "" {
+		prefix, err = onlyPrefix(ctx, s)
+	} else {
+		err = CheckPrefix(prefix)
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, err := loadManifest(ctx, s, prefix)
+	if err != nil {
+		return nil, err
+	}
+	return &Bundle{store: s, ctx: ctx, manifest: m, workers: workers}, nil
 }
 
 // locate finds the directory and the prefix.
@@ -61,17 +77,7 @@ func locate(path, prefix string) (*dir, string, error) {
 	}
 	if st.IsDir() {
 		d, err := openDir(path)
-		if err != nil {
-			return nil, "", err
-		}
-		if prefix == "" {
-			prefix, err = onlyPrefix(d)
-		}
-		if err != nil {
-			d.f.Close()
-			return nil, "", err
-		}
-		return d, prefix, nil
+		return d, prefix, err
 	}
 	name, ok := strings.CutSuffix(filepath.Base(path), manifestSuffix)
 	if !ok || CheckPrefix(name) != nil {
@@ -85,9 +91,9 @@ func locate(path, prefix string) (*dir, string, error) {
 	return d, name, err
 }
 
-// onlyPrefix is the prefix of the one bundle in a directory.
-func onlyPrefix(d *dir) (string, error) {
-	names, err := d.names()
+// onlyPrefix is the prefix of the one bundle in a Store.
+func onlyPrefix(ctx context.Context, s Store) (string, error) {
+	names, err := s.Names(ctx, "")
 	if err != nil {
 		return "", err
 	}
@@ -101,10 +107,10 @@ func onlyPrefix(d *dir) (string, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return "", &Error{Op: "open", Path: d.path, Err: ErrNoBundle, Hint: whyNone(names)}
+		return "", &Error{Op: "open", Path: s.Path(""), Err: ErrNoBundle, Hint: whyNone(names)}
 	}
-	return "", &Error{Op: "open", Path: d.path, Err: fmt.Errorf("has %d bundles: %s", len(found), strings.Join(found, ", ")),
-		Hint: "name the manifest file of one of them, such as " + d.join(ManifestName(found[0]))}
+	return "", &Error{Op: "open", Path: s.Path(""), Err: fmt.Errorf("has %d bundles: %s", len(found), strings.Join(found, ", ")),
+		Hint: "name the manifest file of one of them, such as " + s.Path(ManifestName(found[0]))}
 }
 
 // whyNone is the hint where there is no manifest, from the names in the directory.
@@ -127,112 +133,44 @@ func whyNone(names []string) string {
 	return "a bundle has a file called NAME" + manifestSuffix
 }
 
-func loadManifest(d *dir, prefix string) (*Manifest, error) {
+func loadManifest(ctx context.Context, s Store, prefix string) (*Manifest, error) {
 	name := ManifestName(prefix)
-	f, err := d.open(name, unix.O_RDONLY, 0)
-	if errors.Is(err, unix.ENOENT) {
-		names, _ := d.names()
-		return nil, &Error{Op: "open", Path: d.join(name), Err: ErrNoBundle, Hint: whyNone(names)}
+	text, err := s.Get(ctx, name, maxManifest+1)
+	if errors.Is(err, fs.ErrNotExist) {
+		names, _ := s.Names(ctx, "")
+		return nil, &Error{Op: "open", Path: s.Path(name), Err: ErrNoBundle, Hint: whyNone(names)}
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
-		return nil, fail("read", d.join(name), orElse(err, cause("is no regular file")))
-	}
-	m, err := ReadManifest(f)
+	m, err := ReadManifest(bytes.NewReader(text))
 	if err == nil && m.Prefix != prefix {
 		err = fmt.Errorf("is the manifest of %q: files of a bundle cannot be renamed", m.Prefix)
 	}
 	if err != nil {
-		var pe *fs.PathError
-		if errors.As(err, &pe) {
-			return nil, fail("read", d.join(name), err)
-		}
-		return nil, &Error{Op: "manifest", Path: d.join(name), Err: err,
+		return nil, &Error{Op: "manifest", Path: s.Path(name), Err: err,
 			Hint: "get the manifest again from where it was made; without it, the parts can still be joined by cat"}
 	}
 	return m, nil
 }
 
-func orElse(err, other error) error {
-	if err != nil {
-		return err
-	}
-	return other
-}
-
 // Manifest is the manifest as read. Do not change it.
 func (b *Bundle) Manifest() *Manifest { return b.manifest }
 
-// Path is the path of the manifest file.
-func (b *Bundle) Path() string { return b.dir.join(ManifestName(b.manifest.Prefix)) }
+// Path is the path of the manifest file, or its URL.
+func (b *Bundle) Path() string { return b.store.Path(ManifestName(b.manifest.Prefix)) }
 
 // Size is the length of the image in bytes.
 func (b *Bundle) Size() int64 { return b.manifest.Image.Size }
 
-// Close closes the files that b has open.
-func (b *Bundle) Close() error {
-	b.files.close()
-	return b.dir.f.Close()
-}
-
-// open opens part i and checks all of it but the content.
-func (b *Bundle) open(i int) (*os.File, error) {
-	name := b.manifest.Parts[i].Name
-	f, err := b.dir.open(name, unix.O_RDONLY, 0)
-	if errors.Is(err, unix.ENOENT) {
-		return nil, b.damaged(i, cause("is missing"))
-	}
-	if err != nil {
-		return nil, b.damaged(i, err)
-	}
-	st, err := f.Stat()
-	switch {
-	case err != nil:
-		err = fail("stat", b.dir.join(name), err)
-	case !st.Mode().IsRegular():
-		err = b.damaged(i, cause("is no regular file"))
-	case st.Size() != Size:
-		err = b.damaged(i, fmt.Errorf("has %d bytes instead of %d", st.Size(), Size))
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
-// damaged is what is wrong with part i.
-func (b *Bundle) damaged(i int, err error) error {
-	var e *Error
-	if errors.As(err, &e) {
-		err = e.Err
-	}
-	return &Error{Op: "verify", Path: b.dir.join(b.manifest.Parts[i].Name), Err: &damage{err},
-		Hint: "get this part again from where the bundle was made"}
-}
-
-// damage is a cause that is also ErrDamaged.
-type damage struct{ err error }
-
-func (d *damage) Error() string   { return d.err.Error() }
-func (d *damage) Unwrap() []error { return []error{d.err, ErrDamaged} }
-
-// checkSum compares the digest of part i with the manifest.
-func (b *Bundle) checkSum(i int, sum string) error {
-	if want := b.manifest.Parts[i].SHA256; sum != want {
-		return b.damaged(i, fmt.Errorf("SHA-256 is %s instead of %s", sum, want))
-	}
-	return nil
-}
+// Close lets go of what b has open.
+func (b *Bundle) Close() error { return b.store.Close() }
 
 // ReadAt reads from the image. The first read that touches a part reads all of
 // it and checks its digest: a damaged part gives an error, never bytes.
 func (b *Bundle) ReadAt(p []byte, off int64) (n int, err error) {
 	if off < 0 {
-		return 0, fail("read", b.dir.path, cause("negative offset"))
+		return 0, fail("read", b.Path(), cause("negative offset"))
 	}
 	for n < len(p) {
 		at := off + int64(n)
@@ -241,7 +179,7 @@ func (b *Bundle) ReadAt(p []byte, off int64) (n int, err error) {
 		}
 		i, within := int(at/Size), at%Size
 		want := p[n:min(int64(len(p)), int64(n)+Size-within)]
-		if err := b.readPart(i, want, within); err != nil {
+		if err := b.store.Read(b.ctx, b.manifest.Parts[i], want, within); err != nil {
 			return n, err
 		}
 		n += len(want)
@@ -249,25 +187,7 @@ func (b *Bundle) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// readPart fills p from part i, at the offset within it.
-func (b *Bundle) readPart(i int, p []byte, within int64) error {
-	c := &b.checked[i]
-	c.once.Do(func() { c.err = b.verifyPart(context.Background(), i) })
-	if c.err != nil {
-		return c.err
-	}
-	for {
-		f, err := b.files.get(i, b.open)
-		if err != nil {
-			return fail("read", b.dir.join(b.manifest.Parts[i].Name), err)
-		}
-		err = readFull(f, p, within)
-		if errors.Is(err, os.ErrClosed) && !b.files.isClosed() {
-			continue // another goroutine needed the descriptor
-		}
-		if err != nil {
-			return fail("read", f.Name(), err)
-		}
-		return nil
-	}
+// ReadPart fills buf, Size bytes long, with part i and checks its digest.
+func (b *Bundle) ReadPart(ctx context.Context, i int, buf []byte) error {
+	return b.store.Read(ctx, b.manifest.Parts[i], buf[:Size], 0)
 }

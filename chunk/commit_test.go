@@ -89,7 +89,7 @@ func (d digests) wantWhole(t testing.TB, dir string, im *image) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	if err := b.verifySums(); err != nil {
+	if err := b.verifySums(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for i, p := range b.manifest.Parts {

@@ -39,22 +39,27 @@ func (w *Writer) partPathLocked(i int) string {
 
 // Dismantle locks the directory and removes manifest and digests: what is left
 // is no bundle any more. Drop then takes its parts away. What was read and
-// checked before can still be read.
+// checked before can still be read. Only for a bundle in a directory.
 func (b *Bundle) Dismantle() error {
-	if err := b.dir.writable(); err != nil {
+	if b.disk == nil {
+		return &Error{Op: "remove", Path: b.Path(), Err: errors.ErrUnsupported}
+	}
+	d := b.disk.dir
+	if err := d.writable(); err != nil {
 		return err
 	}
-	if err := b.dir.lock(); err != nil {
+	if err := d.lock(); err != nil {
 		return err
 	}
-	return errors.Join(b.dir.remove(ManifestName(b.manifest.Prefix)), b.dir.remove(SumsName(b.manifest.Prefix)))
+	return errors.Join(d.remove(ManifestName(b.manifest.Prefix)), d.remove(SumsName(b.manifest.Prefix)))
 }
 
 // Drop removes part i from disk, after Dismantle.
 func (b *Bundle) Drop(i int) error {
-	if i < 0 || i >= len(b.manifest.Parts) {
+	if b.disk == nil || i < 0 || i >= len(b.manifest.Parts) {
 		return fmt.Errorf("drop part %d of %d", i, len(b.manifest.Parts))
 	}
-	b.files.forget(i)
-	return b.dir.remove(b.manifest.Parts[i].Name)
+	name := b.manifest.Parts[i].Name
+	b.disk.files.forget(name)
+	return b.disk.dir.remove(name)
 }

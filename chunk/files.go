@@ -17,24 +17,24 @@ type fileCache struct {
 }
 
 type openPart struct {
-	part int
+	name string
 	f    *os.File
 }
 
 // get returns the file of a part, opened with open if need be. It stays open
 // until maxOpen others were asked for: a user must be ready for os.ErrClosed.
-func (c *fileCache) get(part int, open func(int) (*os.File, error)) (*os.File, error) {
+func (c *fileCache) get(name string, open func(string) (*os.File, error)) (*os.File, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
 		return nil, os.ErrClosed
 	}
-	if at := slices.IndexFunc(c.recent, func(o openPart) bool { return o.part == part }); at >= 0 {
+	if at := slices.IndexFunc(c.recent, func(o openPart) bool { return o.name == name }); at >= 0 {
 		o := c.recent[at]
 		c.recent = append(slices.Delete(c.recent, at, at+1), o)
 		return o.f, nil
 	}
-	f, err := open(part)
+	f, err := open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (c *fileCache) get(part int, open func(int) (*os.File, error)) (*os.File, e
 		c.recent[0].f.Close()
 		c.recent = slices.Delete(c.recent, 0, 1)
 	}
-	c.recent = append(c.recent, openPart{part, f})
+	c.recent = append(c.recent, openPart{name, f})
 	return f, nil
 }
 
@@ -63,10 +63,10 @@ func (c *fileCache) close() {
 }
 
 // forget closes the file of a part, so that its blocks go when its name does.
-func (c *fileCache) forget(part int) {
+func (c *fileCache) forget(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if at := slices.IndexFunc(c.recent, func(o openPart) bool { return o.part == part }); at >= 0 {
+	if at := slices.IndexFunc(c.recent, func(o openPart) bool { return o.name == name }); at >= 0 {
 		c.recent[at].f.Close()
 		c.recent = slices.Delete(c.recent, at, at+1)
 	}

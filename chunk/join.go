@@ -1,6 +1,7 @@
 package chunk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -49,7 +50,7 @@ func (b *Bundle) Join(ctx context.Context, dst string, opt JoinOptions) error {
 		return b.joinDevice(ctx, dst, opt)
 	case !mode.IsRegular():
 		return &Error{Op: "write", Path: dst, Err: cause("is no regular file or block device"),
-			Hint: "name an image file; to write to a pipe: cat " + b.dir.join(b.manifest.Prefix+partInfix) + "*"}
+			Hint: "name an image file; to write to a pipe: cat " + b.store.Path(b.manifest.Prefix+partInfix) + "*"}
 	case !opt.Force:
 		return &Error{Op: "write", Path: dst, Err: ErrExists, Hint: "choose another name, or force it to be replaced"}
 	}
@@ -67,11 +68,13 @@ func (b *Bundle) joinFile(ctx context.Context, dst string, opt JoinOptions) (err
 	}
 	defer d.f.Close()
 	name := filepath.Base(dst)
-	if err := b.spare(d, name); err != nil {
-		return err
-	}
-	if err := b.roomFor(d); err != nil {
-		return err
+	if b.disk != nil {
+		if err := b.disk.spare(d, name, b.manifest); err != nil {
+			return err
+		}
+		if err := b.disk.roomFor(d, b.manifest); err != nil {
+			return err
+		}
 	}
 	temp := joinTemp(name)
 	f, err := openJoin(d, temp, dst)
@@ -107,30 +110,6 @@ func (b *Bundle) joinFile(ctx context.Context, dst string, opt JoinOptions) (err
 		return errors.Join(err, d.remove(name))
 	}
 	return nil
-}
-
-// spare refuses to replace a file of the bundle with the image.
-func (b *Bundle) spare(d *dir, name string) error {
-	var here, there unix.Stat_t
-	if err := errors.Join(unix.Fstat(d.fd(), &here), unix.Fstat(b.dir.fd(), &there)); err != nil {
-		return fail("stat", d.path, err)
-	}
-	if here.Dev == there.Dev && here.Ino == there.Ino && belongs(b.manifest.Prefix, name) {
-		return &Error{Op: "write", Path: d.join(name), Err: cause("is a name of the bundle itself"), Hint: "choose another name"}
-	}
-	return nil
-}
-
-// roomFor checks that what the parts occupy fits in d.
-func (b *Bundle) roomFor(d *dir) error {
-	var need int64
-	for _, p := range b.manifest.Parts {
-		var st unix.Stat_t
-		if err := unix.Fstatat(b.dir.fd(), p.Name, &st, unix.AT_SYMLINK_NOFOLLOW); err == nil {
-			need += min(st.Blocks*512, Size)
-		}
-	}
-	return d.room(1, need)
 }
 
 // joinTemp is the temporary name of an image. It is cut where it would be too
@@ -196,10 +175,10 @@ func (b *Bundle) copyParts(ctx context.Context, parts []int, f *os.File, dst str
 	put func(f *os.File, p []byte, off int64) (int64, error)) error {
 	var bufs buffers
 	t := teller{fn: opt.Done}
-	return each(ctx, parts, opt.Workers, func(ctx context.Context, i int) error {
+	return each(ctx, parts, cmp.Or(opt.Workers, b.workers), func(ctx context.Context, i int) error {
 		buf := bufs.get()
 		defer bufs.put(buf)
-		if err := b.load(ctx, i, buf); err != nil {
+		if err := b.ReadPart(ctx, i, buf); err != nil {
 			return err
 		}
 		if ctx.Err() != nil {

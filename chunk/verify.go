@@ -2,16 +2,13 @@ package chunk
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
-	"os"
+	"io/fs"
 	"slices"
 	"sync"
-
-	"golang.org/x/sys/unix"
 )
 
 // step is how much is read and hashed at once, in bytes: small enough to stay
@@ -28,8 +25,8 @@ func (b *Bundle) Verify(ctx context.Context, workers int, done func(part int)) e
 	t := teller{fn: done}
 	var mu sync.Mutex
 	bad := make(map[int]error)
-	err := each(ctx, numbers(len(b.manifest.Parts)), workers, func(ctx context.Context, i int) error {
-		err := b.verifyPart(ctx, i)
+	err := each(ctx, numbers(len(b.manifest.Parts)), cmp.Or(workers, b.workers), func(ctx context.Context, i int) error {
+		err := b.store.Check(ctx, b.manifest.Parts[i])
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -38,7 +35,6 @@ func (b *Bundle) Verify(ctx context.Context, workers int, done func(part int)) e
 			bad[i] = err
 			mu.Unlock()
 		}
-		b.checked[i].once.Do(func() { b.checked[i].err = err })
 		t.tell(ctx, i)
 		return nil
 	})
@@ -49,74 +45,24 @@ func (b *Bundle) Verify(ctx context.Context, workers int, done func(part int)) e
 	for i := range b.manifest.Parts {
 		all = append(all, bad[i])
 	}
-	return errors.Join(append(append(all, b.verifySums()), b.verifyNames()...)...)
-}
-
-func (b *Bundle) verifyPart(ctx context.Context, i int) error {
-	return b.load(ctx, i, make([]byte, step))
-}
-
-// load opens part i and checks it, through buf as check does.
-func (b *Bundle) load(ctx context.Context, i int, buf []byte) error {
-	f, err := b.open(i)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return b.check(ctx, i, f, buf)
-}
-
-// check reads part i from f and compares its digest. It reads through buf, a
-// multiple of step long: into the whole of it over and over, so that a buf of
-// Size bytes has the part at the end.
-func (b *Bundle) check(ctx context.Context, i int, f *os.File, buf []byte) error {
-	hole, err := allHole(f)
-	if err != nil {
-		return fail("read", f.Name(), err)
-	}
-	if hole {
-		clear(buf)
-		return b.checkSum(i, zeroSum)
-	}
-	_ = unix.Fadvise(int(f.Fd()), 0, Size, unix.FADV_WILLNEED)
-	h := sha256.New()
-	for off := 0; off < Size; off += step {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		at := off % len(buf)
-		if err := readFull(f, buf[at:at+step], int64(off)); err != nil {
-			return fail("read", f.Name(), err)
-		}
-		h.Write(buf[at : at+step])
-	}
-	return b.checkSum(i, hexSum([sha256.Size]byte(h.Sum(nil))))
+	return errors.Join(append(append(all, b.verifySums(ctx)), b.verifyNames(ctx)...)...)
 }
 
 // verifySums checks the file of digests: it must be exactly what the manifest
 // makes it.
-func (b *Bundle) verifySums() error {
+func (b *Bundle) verifySums(ctx context.Context) error {
 	name := SumsName(b.manifest.Prefix)
-	path := b.dir.join(name)
 	bad := func(err error) error {
-		return &Error{Op: "verify", Path: path, Err: &damage{err},
+		return &Error{Op: "verify", Path: b.store.Path(name), Err: &damage{err},
 			Hint: "the manifest has the same digests: parts that it does not report are good"}
 	}
-	f, err := b.dir.open(name, unix.O_RDONLY, 0)
-	if errors.Is(err, unix.ENOENT) {
+	want := sumsText(b.manifest.Parts)
+	have, err := b.store.Get(ctx, name, int64(len(want))+1)
+	if errors.Is(err, fs.ErrNotExist) {
 		return bad(cause("is missing"))
 	}
 	if err != nil {
 		return err
-	}
-	defer f.Close()
-	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
-		return fail("read", path, orElse(err, cause("is no regular file")))
-	}
-	want := sumsText(b.manifest.Parts)
-	have, err := io.ReadAll(io.LimitReader(f, int64(len(want))+1))
-	if err != nil {
-		return fail("read", path, err)
 	}
 	if bytes.Equal(have, want) {
 		return nil
@@ -135,8 +81,8 @@ func differ(a, b []byte) int {
 
 // verifyNames reports files that "cat P.part.*" would read but the manifest
 // does not list.
-func (b *Bundle) verifyNames() (all []error) {
-	names, err := b.dir.names()
+func (b *Bundle) verifyNames(ctx context.Context) (all []error) {
+	names, err := b.store.Names(ctx, b.manifest.Prefix)
 	if err != nil {
 		return []error{err}
 	}
@@ -150,7 +96,7 @@ func (b *Bundle) verifyNames() (all []error) {
 			return bytes.Compare([]byte(p.Name), []byte(name))
 		})
 		if !listed {
-			all = append(all, &Error{Op: "verify", Path: b.dir.join(name),
+			all = append(all, &Error{Op: "verify", Path: b.store.Path(name),
 				Err:  &damage{cause("is named like a part, but the manifest does not list it")},
 				Hint: "move it away: cat " + m.Prefix + partInfix + "* would read it"})
 		}
