@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"purebundle/chunk"
+	"purebundle/chunk/s3"
 	"purebundle/ext2img"
 	"purebundle/walker"
 )
@@ -29,6 +30,9 @@ type bundleConfig struct {
 	uuid   uuidFlag
 	clock  clock
 
+	s3    s3Config
+	place s3.Location // DEST, where it is in S3
+
 	force, strict, dryRun, json bool
 	progress                    progressMode
 }
@@ -37,9 +41,9 @@ func newBundle(a *app) *cobra.Command {
 	cfg := &bundleConfig{prefix: "image", free: freeFlag{percent: 10}, progress: progressAuto}
 	cmd := &cobra.Command{
 		Use:   "bundle [flags] SOURCE DEST",
-		Short: "Make an ext4 image of SOURCE, in parts, in the directory DEST",
+		Short: "Make an ext4 image of SOURCE, in parts, in DEST: a directory or S3",
 		Long: `Bundle the live tree SOURCE into an ext4 image, cut into parts of exactly 10 MiB
-in the directory DEST (made if missing):
+in DEST, a directory (made if missing) or s3://BUCKET/DIR:
 
   PREFIX.part.NNN        the image; cat PREFIX.part.* is the whole of it
   PREFIX.sha256          digests of the parts, for sha256sum -c
@@ -51,10 +55,14 @@ never are; "purebundle mounts" shows each decision. The contents of /dev, /proc,
 /sys, /run, /tmp, /var/tmp, /mnt, /media and swap files are left out, as are
 secrets such as private SSH keys and shell histories.
 
+To S3 the parts go straight from SOURCE, with no disk in between: each is sent with
+its SHA-256, which S3 checks.
+
 PATTERN: * ? [] match within a name, ** across names. A pattern that starts with
 "/" is anchored at SOURCE, any other matches a name anywhere. SIZE: 10GiB, 2G,
 500M, bytes; units are binary.`,
 		Example: `  sudo purebundle bundle / /mnt/bundle
+  sudo purebundle bundle / s3://my-bucket/web-2026-11-22
   sudo purebundle bundle --dry-run /
   sudo purebundle bundle -p web -s 10G -e '/var/cache/**' -e '*.iso' / /mnt/bundle
   purebundle bundle --time @1700000000 --uuid 1b4e28ba-2fa1-11d2-883f-0016d3cca427 tree out`,
@@ -73,36 +81,23 @@ PATTERN: * ? [] match within a name, ** across names. A pattern that starts with
 			if err := cfg.check(); err != nil {
 				return err
 			}
+			if err := cfg.s3.check(cmd, cfg.dest); err != nil {
+				return err
+			}
 			return bundle(cmd.Context(), a, cfg)
 		},
 		ValidArgsFunction: completeDirectories,
 	}
-	group(cmd, "What goes in", func(f *pflag.FlagSet) {
-		f.StringArrayVarP(&cfg.walk.Exclude, "exclude", "e", nil, "leave out what matches `PATTERN`; repeatable")
-		f.StringArrayVar(&cfg.excludeFrom, "exclude-from", nil, "read exclude patterns from `FILE`, one a line")
-		f.StringArrayVarP(&cfg.walk.Include, "include", "i", nil, "keep what matches `PATTERN` and would be left out; repeatable")
-		f.BoolVarP(&cfg.walk.OneFileSystem, "one-file-system", "x", false, "cross no mount at all")
-		f.StringArrayVar(&cfg.walk.Cross, "cross", nil, "cross the mount at `PATH` as well (never proc, sysfs or a bind of them); repeatable")
-		f.BoolVar(&cfg.walk.NoDefaultExcludes, "no-default-excludes", false, "keep the contents of /tmp, /run, /mnt and the like")
-		f.BoolVar(&cfg.walk.NoFilter, "no-filter", false, "keep secrets and machine identity")
-	})
-	group(cmd, "The image", func(f *pflag.FlagSet) {
-		f.VarP(&cfg.size, "size", "s", "size of the image; auto fits the content and --free (default auto)")
-		f.Var(&cfg.free, "free", "room in an auto-sized image: a size, or percent of the content (default 10%, at least 16 MiB)")
-		f.Var(&cfg.label, "label", "volume label, at most 16 bytes (default: that of the ext file system at SOURCE)")
-		f.Var(&cfg.uuid, "uuid", "volume UUID (default: that of the ext file system at SOURCE, else a fresh one)")
-		f.Var(&cfg.clock, "time", "hold no time later than this: 2026-01-31T12:00:00Z, 2026-01-31, @seconds; with --uuid, same tree, same bytes (default: $"+sourceDateEpoch+")")
-	})
+	cfg.contentFlags(cmd)
+	cfg.imageFlags(cmd)
 	group(cmd, "The output", func(f *pflag.FlagSet) {
-		f.StringVarP(&cfg.prefix, "prefix", "p", cfg.prefix, "`NAME` of the image and its parts")
-		f.BoolVar(&cfg.force, "force", false, "replace a bundle of that prefix, once the new one is complete")
-		f.BoolVar(&cfg.strict, "strict", false, "exit 3 when a file changed while it was read, too")
+		cfg.outputFlags(f)
 		f.BoolVarP(&cfg.dryRun, "dry-run", "n", false, "say what would happen; write nothing")
-		f.Var(&cfg.progress, "progress", "how to show progress: auto, bar, plain, json or none")
+		progressFlag(f, &cfg.progress)
 		f.BoolVar(&cfg.json, "json", false, "print the summary as JSON")
 	})
-	_ = cmd.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions(
-		[]string{"auto", "bar", "plain", "json", "none"}, cobra.ShellCompDirectiveNoFileComp))
+	cfg.s3.writeFlags(cmd)
+	completeProgress(cmd)
 	return cmd
 }
 
@@ -168,12 +163,23 @@ func readPatterns(name string) ([]string, error) {
 	return patterns, nil
 }
 
+// checkDest finds what is wrong with DEST before anything is read.
+func (c *bundleConfig) checkDest() (err error) {
+	if s3.IsURL(c.dest) {
+		if c.place, err = s3.ParseLocation(c.dest); err != nil {
+			return &usageError{err}
+		}
+		return nil
+	}
+	return checkDest(c.source, c.dest)
+}
+
 // bundle makes one bundle, or with --dry-run only says what it would be.
 func bundle(ctx context.Context, a *app, cfg *bundleConfig) error {
 	if err := checkSource(cfg.source); err != nil {
 		return err
 	}
-	if err := checkDest(cfg.source, cfg.dest); err != nil {
+	if err := cfg.checkDest(); err != nil {
 		return err
 	}
 	// Patterns, --cross and SOURCE's own mount are checked before DEST is touched.
@@ -190,7 +196,7 @@ func bundle(ctx context.Context, a *app, cfg *bundleConfig) error {
 	if a.verbose {
 		r.sayMounts(mounts)
 	}
-	if name := strangerInDest(cfg.source, cfg.dest); name != "" {
+	if name := strangerInDest(cfg.source, cfg.dest); name != "" && !s3.IsURL(cfg.dest) {
 		r.ui.warn(cfg.dest, "holds other files, such as "+name+"; nothing that is in DEST is in the image")
 	}
 	if cfg.dryRun {

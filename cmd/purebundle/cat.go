@@ -9,17 +9,23 @@ import (
 
 func newCat(a *app) *cobra.Command {
 	var prefix string
+	var place s3Config
 	cmd := &cobra.Command{
 		Use:   "cat [flags] BUNDLE PATH...",
 		Short: "Print files of the image, without joining it",
 		Long: `Print the files PATH of the image in BUNDLE, one after another. Nothing is joined
 or mounted, and root is not needed; the digest of each part that is read is
-checked. Symlinks are followed inside the image.`,
+checked. Symlinks are followed inside the image. Of a bundle in S3, only the parts
+that the files lie in are fetched.`,
 		Example: `  purebundle cat /mnt/bundle /etc/fstab
-  purebundle cat /mnt/bundle /var/log/syslog | grep error`,
+  purebundle cat /mnt/bundle /var/log/syslog | grep error
+  purebundle cat s3://my-bucket/web-2026-11-22 /etc/passwd`,
 		Args: argsBetween(2, 1<<20, "BUNDLE and PATH"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			fs, err := openInside(args[0], prefix)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := place.check(cmd, args[0]); err != nil {
+				return err
+			}
+			fs, err := a.openInside(cmd.Context(), args[0], prefix, &place)
 			if err != nil {
 				return err
 			}
@@ -31,11 +37,12 @@ checked. Symlinks are followed inside the image.`,
 			}
 			return nil
 		},
-		ValidArgsFunction: completeInside,
+		ValidArgsFunction: a.completeInside(&place),
 	}
 	group(cmd, "What to print", func(f *pflag.FlagSet) {
 		f.StringVarP(&prefix, "prefix", "p", "", "the bundle `NAME` of those in the directory")
 	})
+	place.readFlags(cmd)
 	return cmd
 }
 

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -83,13 +85,24 @@ func spaceAfter(found []string) cobra.ShellCompDirective {
 // maxCompletions is how many names a completion offers.
 const maxCompletions = 1000
 
+// completionTime is how long a completion may ask S3.
+const completionTime = 3 * time.Second
+
 // completeInside completes BUNDLE, and after it paths inside the image.
-func completeInside(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
-	if len(args) == 0 {
-		return completeBundles(cmd, args, word)
+func (a *app) completeInside(place *s3Config) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 0 {
+			return completeBundles(cmd, args, word)
+		}
+		return a.insideNames(cmd, place, args, word)
 	}
+}
+
+func (a *app) insideNames(cmd *cobra.Command, place *s3Config, args []string, word string) ([]string, cobra.ShellCompDirective) {
 	prefix, _ := cmd.Flags().GetString("prefix")
-	fs, err := openInside(args[0], prefix)
+	ctx, cancel := context.WithTimeout(context.Background(), completionTime)
+	defer cancel()
+	fs, err := a.openInside(ctx, args[0], prefix, place)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"purebundle/chunk"
+	"purebundle/chunk/s3"
 	"purebundle/walker"
 )
 
@@ -110,9 +111,9 @@ func dataBytes(e *walker.Entry) int64 {
 // dryRun says what run would do, and writes nothing.
 func (r *bundleRun) dryRun(ctx context.Context) error {
 	r.sizes = &directorySizes{}
-	var leaveOut []string
-	if _, err := os.Stat(r.cfg.dest); err == nil && r.cfg.dest != "" {
-		leaveOut = []string{r.cfg.dest}
+	leaveOut := r.leaveOut()
+	if _, err := os.Stat(r.cfg.dest); err != nil {
+		leaveOut = nil
 	}
 	if err := r.plan(ctx, leaveOut); err != nil {
 		return err
@@ -123,7 +124,13 @@ func (r *bundleRun) dryRun(ctx context.Context) error {
 	s := r.summarize()
 	data, meta := r.image.Parts()
 	s.ZeroParts = s.Parts - len(data) - len(meta)
-	s.DiskBytes = r.diskNeed()
+	need := [2]string{"disk", formatSize(r.diskNeed()) + " at most"}
+	if s3.IsURL(r.cfg.dest) {
+		s.SentBytes = int64(len(data)+len(meta)) * chunk.Size
+		need = [2]string{"upload", formatSize(s.SentBytes) + " at most"}
+	} else {
+		s.DiskBytes = r.diskNeed()
+	}
 	plan := &planJSON{Mounts: mountsJSON(r.tree.Mounts), Filtered: leftJSON(r.tree.Filtered),
 		Excluded: r.excludedSizes(ctx), Largest: r.sizes.largest()}
 	if r.cfg.json {
@@ -133,7 +140,7 @@ func (r *bundleRun) dryRun(ctx context.Context) error {
 	if r.app.quiet {
 		return nil
 	}
-	return r.printPlan(s, plan)
+	return r.printPlan(s, plan, need)
 }
 
 func leftJSON(left []walker.Left) []chunk.Left {
@@ -179,7 +186,7 @@ func (r *bundleRun) excludedSizes(ctx context.Context) []excludedSize {
 }
 
 // printPlan writes the dry run for people.
-func (r *bundleRun) printPlan(s summaryJSON, plan *planJSON) error {
+func (r *bundleRun) printPlan(s summaryJSON, plan *planJSON, need [2]string) error {
 	w := r.app.stdout
 	section := func(title string, rows [][2]string) error {
 		if len(rows) == 0 {
@@ -196,7 +203,7 @@ func (r *bundleRun) printPlan(s summaryJSON, plan *planJSON) error {
 		{"image", r.imageLine(s)},
 		{"inodes", fmt.Sprintf("%s, %s free", formatCount(s.Inodes), formatCount(s.FreeInodes))},
 		{"parts", fmt.Sprintf("%s of 10 MiB, %s of them all zero", formatCount(int64(s.Parts)), formatCount(int64(s.ZeroParts)))},
-		{"disk", formatSize(s.DiskBytes) + " at most"},
+		need,
 	})
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"purebundle/chunk"
@@ -15,8 +16,8 @@ type inside struct {
 }
 
 // openInside opens the bundle at path and the file system in it.
-func openInside(path, prefix string) (*inside, error) {
-	b, err := chunk.Load(path, prefix)
+func (a *app) openInside(ctx context.Context, path, prefix string, c *s3Config) (*inside, error) {
+	b, err := a.openBundle(ctx, path, prefix, c)
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ func newLs(a *app) *cobra.Command {
 	l := &lister{}
 	var prefix string
 	var zero bool
+	var place s3Config
 	cmd := &cobra.Command{
 		Use:   "ls [flags] BUNDLE [PATH]",
 		Short: "List a directory of the image, without joining it",
@@ -40,9 +41,13 @@ the digest of each part that is read is checked.
 With -l: mode, links, uid, gid, size (or device number), mtime in UTC, name and
 the target of a symlink. On a terminal, odd bytes in names are shown as \xNN.`,
 		Example: `  purebundle ls /mnt/bundle /etc
-  purebundle ls -lR /mnt/bundle /var/log`,
+  purebundle ls -lR /mnt/bundle /var/log
+  purebundle ls s3://my-bucket/web-2026-11-22 /etc`,
 		Args: argsBetween(1, 2, "BUNDLE"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := place.check(cmd, args[0]); err != nil {
+				return err
+			}
 			l.name, l.end = nameWriter(a.stdout), "\n"
 			if zero {
 				l.name, l.end = func(s string) string { return s }, "\x00"
@@ -51,9 +56,15 @@ the target of a symlink. On a terminal, odd bytes in names are shown as \xNN.`,
 			if len(args) > 1 {
 				name = args[1]
 			}
-			return ls(a, args[0], prefix, name, l)
+			fs, err := a.openInside(cmd.Context(), args[0], prefix, &place)
+			if err != nil {
+				return err
+			}
+			defer fs.close()
+			l.fs = fs
+			return ls(a, name, l)
 		},
-		ValidArgsFunction: completeInside,
+		ValidArgsFunction: a.completeInside(&place),
 	}
 	group(cmd, "What to list", func(f *pflag.FlagSet) {
 		f.BoolVarP(&l.long, "long", "l", false, "say more than the names")
@@ -61,6 +72,7 @@ the target of a symlink. On a terminal, odd bytes in names are shown as \xNN.`,
 		f.BoolVarP(&zero, "null", "0", false, "end each name with a zero byte; write it as it is")
 		f.StringVarP(&prefix, "prefix", "p", "", "the bundle `NAME` of those in the directory")
 	})
+	place.readFlags(cmd)
 	return cmd
 }
 
@@ -72,16 +84,11 @@ func nameWriter(w io.Writer) func(string) string {
 	return func(s string) string { return s }
 }
 
-func ls(a *app, bundle, prefix, name string, l *lister) error {
-	fs, err := openInside(bundle, prefix)
-	if err != nil {
-		return err
-	}
-	defer fs.close()
-	l.fs, l.w = fs, bufio.NewWriter(a.stdout)
-	n, err := fs.Lookup(name)
+func ls(a *app, name string, l *lister) error {
+	l.w = bufio.NewWriter(a.stdout)
+	n, err := l.fs.Lookup(name)
 	if err == nil && n.IsSymlink() && strings.HasSuffix(name, "/") {
-		n, err = fs.Resolve(name)
+		n, err = l.fs.Resolve(name)
 	}
 	if err != nil {
 		return fmt.Errorf("ls %w", err)

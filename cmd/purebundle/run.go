@@ -14,36 +14,41 @@ import (
 // run makes the bundle. Whatever fails, what it made is removed and an older
 // bundle of the same prefix is as it was.
 func (r *bundleRun) run(ctx context.Context) (err error) {
-	out, err := chunk.Create(r.cfg.dest, chunk.Options{Prefix: r.cfg.prefix, Force: r.cfg.force})
+	made, err := r.make(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if abortErr := out.Abort(); abortErr != nil {
-			r.ui.warn("", abortErr.Error())
-		}
-	}()
-	if err := r.plan(ctx, []string{r.cfg.dest}); err != nil {
-		return err
-	}
-	defer r.tree.Close()
-	if err := r.write(ctx, out); err != nil {
-		return err
-	}
-	if err := out.Commit(ctx, r.manifest()); err != nil {
-		return err
-	}
 	r.ui.close()
-	if err := r.summary(out.Stats()); err != nil {
+	if err := r.summary(made); err != nil {
 		// The bundle is there, whatever became of stdout.
 		r.app.errorLine("the bundle is complete, but its summary could not be printed: " + err.Error())
 	}
 	return r.verdict()
 }
 
+// make makes the bundle and nothing else.
+func (r *bundleRun) make(ctx context.Context) (made chunk.Stats, err error) {
+	out, err := r.create(ctx)
+	if err != nil {
+		return made, err
+	}
+	defer func() { err = abort(out, err) }()
+	if err := r.plan(ctx, r.leaveOut()); err != nil {
+		return made, err
+	}
+	defer r.tree.Close()
+	if err := r.write(ctx, out); err != nil {
+		return made, err
+	}
+	if err := out.Commit(ctx, r.manifest()); err != nil {
+		return made, err
+	}
+	return out.Stats(), nil
+}
+
 // write makes the parts: those with file data first, so that the metadata can
 // tell what really became of each file; then the metadata; then the zeros.
-func (r *bundleRun) write(ctx context.Context, out *chunk.Writer) error {
+func (r *bundleRun) write(ctx context.Context, out output) error {
 	data, meta := r.image.Parts()
 	all := int(r.image.Size() / chunk.Size)
 	if err := out.Preflight(all, r.diskNeed()); err != nil {
@@ -52,8 +57,7 @@ func (r *bundleRun) write(ctx context.Context, out *chunk.Writer) error {
 	r.ui.allBytes.Store(int64(len(data)+len(meta)) * chunk.Size)
 	r.ui.allParts.Store(int64(len(data) + len(meta)))
 	r.ui.begin(writing)
-	img := &meteredReader{r.image, &r.ui.bytes}
-	made := func(int) { r.ui.parts.Add(1) }
+	img, made := r.metered()
 
 	if err := out.Write(ctx, img, data, made); err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -60,7 +61,12 @@ func interrupted(ctx context.Context, err error) error {
 // interruptedError is a run that a signal ended; err is where it was.
 type interruptedError struct{ cause, err error }
 
-func (e *interruptedError) Error() string { return e.cause.Error() + ": nothing is left behind" }
+func (e *interruptedError) Error() string {
+	if left, ok := errors.AsType[*leftError](e.err); ok {
+		return e.cause.Error() + ": " + left.left
+	}
+	return e.cause.Error() + ": nothing is left behind"
+}
 func (e *interruptedError) Unwrap() error { return e.err }
 
 func signalName(s os.Signal) string {

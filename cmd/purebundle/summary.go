@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"purebundle/chunk"
+	"purebundle/chunk/s3"
 	"purebundle/ext2img"
 	"purebundle/walker"
 )
@@ -28,7 +29,8 @@ type summaryJSON struct {
 	FreeInodes int64          `json:"free_inodes"`
 	Parts      int            `json:"parts"`
 	ZeroParts  int            `json:"zero_parts"`
-	DiskBytes  int64          `json:"disk_bytes"` // written, or with --dry-run needed at most
+	DiskBytes  int64          `json:"disk_bytes"`           // written, or with --dry-run needed at most
+	SentBytes  int64          `json:"sent_bytes,omitempty"` // to S3, or with --dry-run at most
 	Seconds    float64        `json:"seconds"`
 	Counts     chunk.Counts   `json:"counts"`
 	Mounts     map[string]int `json:"mounts"` // by action
@@ -53,7 +55,10 @@ func (r *bundleRun) summarize() summaryJSON {
 		Filtered: len(r.tree.Filtered), Excluded: len(r.tree.Excluded), Unreadable: len(r.tree.Unreadable),
 		Warnings: len(r.tree.Warnings) + len(r.report.Warnings),
 	}
-	if r.cfg.dest != "" {
+	switch {
+	case s3.IsURL(r.cfg.dest):
+		s.Dest = chunk.Path(r.cfg.place.String())
+	case r.cfg.dest != "":
 		s.Dest = chunk.Path(absolute(r.cfg.dest))
 	}
 	for _, m := range r.tree.Mounts {
@@ -68,7 +73,15 @@ func (r *bundleRun) summarize() summaryJSON {
 // summary tells on stdout what was made, and what to type next.
 func (r *bundleRun) summary(out chunk.Stats) error {
 	s := r.summarize()
-	s.ZeroParts, s.DiskBytes = out.ZeroParts, out.Bytes
+	s.ZeroParts = out.ZeroParts
+	where := printable(r.cfg.dest)
+	if s3.IsURL(r.cfg.dest) {
+		s.SentBytes = out.Bytes
+		where += ", " + formatSize(s.SentBytes) + " sent"
+	} else {
+		s.DiskBytes = out.Bytes
+		where += ", " + formatSize(s.DiskBytes) + " on disk"
+	}
 	if r.cfg.json {
 		return printJSON(r.app.stdout, s)
 	}
@@ -80,22 +93,25 @@ func (r *bundleRun) summary(out chunk.Stats) error {
 		{"bundled", fmt.Sprintf("%s: %s, %s of data", printable(r.cfg.source),
 			plural(r.counts.Entries, "entry", "entries"), formatSize(r.counts.DataBytes))},
 		{"image", r.imageLine(s)},
-		{"parts", fmt.Sprintf("%s of 10 MiB in %s, %s on disk", formatCount(int64(s.Parts)), printable(r.cfg.dest), formatSize(s.DiskBytes))},
+		{"parts", fmt.Sprintf("%s of 10 MiB in %s", formatCount(int64(s.Parts)), where)},
 		{"time", fmt.Sprintf("%s, %s", formatSeconds(s.Seconds), formatRate(rate))},
 	}
 	rows = append(rows, r.leftOutRows()...)
 	if n := len(r.changes()); n > 0 {
 		rows = append(rows, [2]string{"changed", changesLine(s.Changes)})
 	}
-	rows = append(rows, [2]string{"next", "purebundle verify " + shellQuote(r.bundleName())})
+	rows = append(rows, [2]string{"next", "purebundle verify" + r.cfg.s3.again() + " " + shellQuote(r.bundleName())})
 	return printRows(r.app.stdout, rows)
 }
 
 // bundleName is what BUNDLE is for the other commands: DEST, or the manifest
 // where DEST may hold several bundles.
 func (r *bundleRun) bundleName() string {
-	if r.cfg.prefix == "image" {
+	switch {
+	case r.cfg.prefix == "image":
 		return r.cfg.dest
+	case s3.IsURL(r.cfg.dest):
+		return bundleURL(r.cfg.place, r.cfg.prefix)
 	}
 	return strings.TrimSuffix(r.cfg.dest, "/") + "/" + chunk.ManifestName(r.cfg.prefix)
 }

@@ -20,11 +20,15 @@ func newUnbundle(a *app) *cobra.Command {
 digest is checked on the way; IMAGE appears only when all of them are right, and
 takes disk for what is not zero only.
 
-BUNDLE is the directory of a bundle, or its manifest.`,
+BUNDLE is the directory of a bundle, or its manifest; either may be in S3.`,
 		Example: `  purebundle unbundle /mnt/bundle root.img
+  purebundle unbundle s3://my-bucket/web-2026-11-22 root.img
   purebundle unbundle --force /mnt/bundle /dev/sdX`,
 		Args: argsBetween(2, 2, "BUNDLE and IMAGE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := cfg.s3.check(cmd, args[0]); err != nil {
+				return err
+			}
 			return unbundle(cmd.Context(), a, args[0], args[1], cfg, force)
 		},
 		ValidArgsFunction: completeBundles,
@@ -34,20 +38,22 @@ BUNDLE is the directory of a bundle, or its manifest.`,
 		f.StringVarP(&cfg.prefix, "prefix", "p", "", "the bundle `NAME` of those in the directory")
 	})
 	group(cmd, "The output", func(f *pflag.FlagSet) {
-		f.Var(&cfg.progress, "progress", "how to show progress: auto, bar, plain, json or none")
+		progressFlag(f, &cfg.progress)
 	})
+	cfg.s3.readFlags(cmd)
+	completeProgress(cmd)
 	return cmd
 }
 
 func unbundle(ctx context.Context, a *app, path, image string, cfg readConfig, force bool) error {
-	b, err := chunk.Load(path, cfg.prefix)
+	b, err := a.openBundle(ctx, path, cfg.prefix, &cfg.s3)
 	if err != nil {
 		return err
 	}
 	defer b.Close()
 	show := a.progress(cfg.progress, b)
 	defer show.close()
-	err = b.Join(ctx, image, chunk.JoinOptions{Force: force, Done: show.made})
+	err = b.Join(ctx, image, chunk.JoinOptions{Force: force, Workers: cfg.s3.workers(path), Done: show.made})
 	show.close()
 	if err != nil {
 		return damaged(a, path, err)

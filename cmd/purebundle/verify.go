@@ -7,14 +7,13 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"purebundle/chunk"
 )
 
 // readConfig is what the commands that read a bundle have in common.
 type readConfig struct {
 	prefix   string
 	progress progressMode
+	s3       s3Config
 }
 
 func newVerify(a *app) *cobra.Command {
@@ -26,11 +25,15 @@ func newVerify(a *app) *cobra.Command {
 		Long: `Check that BUNDLE is whole: each part is there, has its size and its digest.
 With --deep, also walk every name, inode and extent of the file system inside.
 
-BUNDLE is the directory of a bundle, or its manifest.`,
+BUNDLE is the directory of a bundle, or its manifest; either may be in S3.`,
 		Example: `  purebundle verify /mnt/bundle
-  purebundle verify --deep /mnt/bundle/web.manifest.json`,
+  purebundle verify --deep /mnt/bundle/web.manifest.json
+  purebundle verify s3://my-bucket/web-2026-11-22`,
 		Args: argsBetween(1, 1, "BUNDLE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := cfg.s3.check(cmd, args[0]); err != nil {
+				return err
+			}
 			return verify(cmd.Context(), a, args[0], cfg, deep)
 		},
 		ValidArgsFunction: completeBundles,
@@ -40,20 +43,22 @@ BUNDLE is the directory of a bundle, or its manifest.`,
 		f.StringVarP(&cfg.prefix, "prefix", "p", "", "the bundle `NAME` of those in the directory")
 	})
 	group(cmd, "The output", func(f *pflag.FlagSet) {
-		f.Var(&cfg.progress, "progress", "how to show progress: auto, bar, plain, json or none")
+		progressFlag(f, &cfg.progress)
 	})
+	cfg.s3.readFlags(cmd)
+	completeProgress(cmd)
 	return cmd
 }
 
 func verify(ctx context.Context, a *app, path string, cfg readConfig, deep bool) error {
-	b, err := chunk.Load(path, cfg.prefix)
+	b, err := a.openBundle(ctx, path, cfg.prefix, &cfg.s3)
 	if err != nil {
 		return err
 	}
 	defer b.Close()
 	show := a.progress(cfg.progress, b)
 	defer show.close()
-	if err := b.Verify(ctx, 0, show.made); err != nil {
+	if err := b.Verify(ctx, cfg.s3.workers(path), show.made); err != nil {
 		show.close()
 		return damaged(a, path, err)
 	}
