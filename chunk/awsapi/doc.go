@@ -1,4 +1,7 @@
 // Package awsapi is what all calls to AWS have in common: configuration from
 // the SDK's standard chain, retries, connections that are cut when they stall,
 // and errors that say what to change.
+//
+// It does not know any service. The source is the documentation of AWS SDK for
+// Go v2, and "Error responses" of the references of Amazon S3 and EC2.
 package awsapi

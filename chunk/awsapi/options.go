@@ -1,11 +1,19 @@
 package awsapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"net"
+	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
+
+	"purebundle/chunk"
 )
 
 // Options of every connection to AWS, or to what speaks its protocols. The zero
@@ -22,7 +30,90 @@ type Options struct {
 	Notify func(text string)
 }
 
-// Load finds configuration and credentials.
+// Values of Options that are zero.
+const (
+	defaultAttempts = 10
+	defaultStall    = 30 * time.Second
+)
+
+// dialTimeout is how long a connection may take to come about.
+const dialTimeout = 10 * time.Second
+
+// maxIdle is how many connections are kept for the next request.
+const maxIdle = 64
+
+// Load finds configuration and credentials. Requests made with the result are
+// retried as Retryer does it.
+//
+// Without credentials it asks the metadata service of an EC2 instance; on a
+// machine that is none, that takes the SDK three tries, a few seconds at most.
 func Load(ctx context.Context, opt Options) (aws.Config, error) {
-	return aws.Config{}, errors.New("not there yet")
+	load := func(more ...func(*config.LoadOptions) error) (aws.Config, error) {
+		return config.LoadDefaultConfig(ctx, append(more,
+			config.WithHTTPClient(client(opt)),
+			config.WithSharedConfigProfile(opt.Profile),
+			config.WithRegion(opt.Region))...)
+	}
+	cfg, err := load()
+	if err != nil {
+		return aws.Config{}, setup(ctx, err)
+	}
+	creds, err := cfg.Credentials.Retrieve(ctx)
+	if err != nil {
+		return aws.Config{}, setup(ctx, err)
+	}
+	if cfg.Region == "" && creds.Source == ec2rolecreds.ProviderName {
+		// It has a metadata service, which knows the region too.
+		if cfg, err = load(config.WithEC2IMDSRegion()); err != nil {
+			return aws.Config{}, setup(ctx, err)
+		}
+	}
+	// From here on, so that it holds for the services that are called and not for
+	// those that credentials come from.
+	if opt.Endpoint != "" {
+		cfg.BaseEndpoint = aws.String(opt.Endpoint)
+	}
+	opt.Attempts = cmp.Or(opt.Attempts, cfg.RetryMaxAttempts, defaultAttempts)
+	cfg.RetryMaxAttempts = opt.Attempts
+	r := NewRetryer(opt)
+	cfg.Retryer = func() aws.Retryer { return r }
+	cfg.APIOptions = append(cfg.APIOptions, nameAttempts)
+	return cfg, nil
+}
+
+// setup is what went wrong before any request.
+func setup(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var none config.SharedConfigProfileNotExistError
+	if errors.As(err, &none) {
+		return &chunk.Error{Op: "profile", Path: none.Profile, Err: cause{"there is no such profile", err},
+			Hint: "profiles are in ~/.aws/config and ~/.aws/credentials; aws configure makes one"}
+	}
+	return Explain("connect", "AWS", &credentialsError{err})
+}
+
+// client makes connections that are cut when they stall. It is the SDK's own
+// kind of client, so that the SDK puts the certificates of AWS_CA_BUNDLE in.
+func client(opt Options) *awshttp.BuildableClient {
+	stall := cmp.Or(opt.Stall, defaultStall)
+	dialer := &net.Dialer{Timeout: min(stall, dialTimeout), KeepAlive: 15 * time.Second}
+	return awshttp.NewBuildableClient().
+		WithReadTimeout(0). // the SDK's does not count bytes that go out
+		WithTransportOptions(func(tr *http.Transport) {
+			tr.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				c, err := dialer.DialContext(ctx, network, addr)
+				if err != nil {
+					return nil, err
+				}
+				return newConn(c, stall), nil
+			}
+			// Parts in flight are to have a connection each.
+			tr.ForceAttemptHTTP2 = false
+			tr.Protocols = new(http.Protocols)
+			tr.Protocols.SetHTTP1(true)
+			tr.MaxIdleConns, tr.MaxIdleConnsPerHost = maxIdle, maxIdle
+			tr.IdleConnTimeout = stall / 2 // before it counts as stalled
+		})
 }
