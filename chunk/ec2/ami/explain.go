@@ -1,0 +1,48 @@
+package ami
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/aws/smithy-go"
+
+	"purebundle/chunk"
+	"purebundle/chunk/awsapi"
+)
+
+// hints are what to do about errors of RegisterImage that mean nothing more
+// anywhere else (API reference, "Error codes").
+var hints = map[string]string{
+	codeDuplicate:                  "an image of this account and region has that name: choose another, or deregister that one",
+	"InvalidAMIName.Malformed":     "the name of an image has 3 to 128 letters, digits, spaces and ()[]./-'@_",
+	"InvalidManifest":              "EC2 cannot read or use the manifest: it must be in Amazon's format, in a bucket of this region, and uploaded with the ACL aws-exec-read together with all parts",
+	"InvalidAMIAttributeItemValue": "EC2 does not take one of the values; its message says which",
+	"InvalidBlockDeviceMapping":    "check the devices: names once, ephemeralN, sizes not below those of the snapshots",
+	"InvalidSnapshot.NotFound":     "check the snapshot: it must be in this region, and shared with this account if it is another's",
+	"InvalidAKIID.NotFound":        "check the kernel: ids differ between regions",
+	"InvalidAKIID.Malformed":       "the id of a kernel is aki-…",
+	"InvalidARIID.NotFound":        "check the ramdisk: ids differ between regions",
+	"InvalidARIID.Malformed":       "the id of a ramdisk is ari-…",
+	"InvalidAMIID.Malformed":       "the id of an image is ami-…",
+}
+
+// explain says what EC2's error means here; what is not special to images is
+// explained as everywhere.
+func explain(op, path string, err error) error {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		if hint, ok := hints[api.ErrorCode()]; ok {
+			return &chunk.Error{Op: op, Path: path, Err: &refusal{err, fmt.Sprintf("%s (%s)", api.ErrorMessage(), api.ErrorCode())}, Hint: hint}
+		}
+	}
+	return awsapi.Explain(op, path, err)
+}
+
+// refusal is an error of EC2 in its own words, without those of the SDK.
+type refusal struct {
+	err  error
+	text string
+}
+
+func (r *refusal) Error() string { return r.text }
+func (r *refusal) Unwrap() error { return r.err }

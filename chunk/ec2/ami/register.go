@@ -1,0 +1,79 @@
+package ami
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
+)
+
+// Codes of errors that mean something here (API reference, "Error codes").
+const (
+	codeDryRun    = "DryRunOperation" // it would have been done
+	codeDuplicate = "InvalidAMIName.Duplicate"
+	codeNotFound  = "InvalidAMIID.NotFound" // also of an id that is seconds old
+)
+
+// Register registers a bundle and returns the id of the image, which is not
+// ready yet: see Wait. A dry run that EC2 would have allowed returns "".
+//
+// Registering is not idempotent. Where an answer was lost and the request was
+// tried again, the name is taken by the first: then that is the image.
+func Register(ctx context.Context, cfg aws.Config, in Input) (id string, err error) {
+	if err := Check(in); err != nil {
+		return "", err
+	}
+	client := ec2.NewFromConfig(cfg)
+	var tries atomic.Int64
+	out, err := client.RegisterImage(ctx, in.request(), countTries(&tries))
+	switch {
+	case err == nil:
+		return aws.ToString(out.ImageId), nil
+	case in.DryRun && hasCode(err, codeDryRun):
+		return "", nil
+	case hasCode(err, codeDuplicate) && tries.Load() > 1:
+		if id := registered(ctx, client, in); id != "" {
+			return id, nil
+		}
+	}
+	return "", explain("register", in.Name, err)
+}
+
+// countTries counts how often a request is sent.
+func countTries(tries *atomic.Int64) func(*ec2.Options) {
+	count := middleware.FinalizeMiddlewareFunc("CountTries",
+		func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+			tries.Add(1)
+			return next.HandleFinalize(ctx, in)
+		})
+	return ec2.WithAPIOptions(func(stack *middleware.Stack) error {
+		return stack.Finalize.Insert(count, "Retry", middleware.After)
+	})
+}
+
+// registered is the id of one's own image of that name and location, or "".
+func registered(ctx context.Context, client *ec2.Client, in Input) string {
+	out, err := client.DescribeImages(ctx, &ec2.DescribeImagesInput{
+		Owners:  []string{"self"},
+		Filters: []types.Filter{{Name: aws.String("name"), Values: []string{in.Name}}},
+	})
+	if err != nil {
+		return ""
+	}
+	for _, image := range out.Images {
+		if aws.ToString(image.Name) == in.Name && aws.ToString(image.ImageLocation) == in.Location {
+			return aws.ToString(image.ImageId)
+		}
+	}
+	return ""
+}
+
+func hasCode(err error, code string) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && api.ErrorCode() == code
+}
