@@ -1,3 +1,16 @@
 // Package s3 keeps bundles of package chunk in S3, or in what speaks its API:
 // parts go there and come from there without a disk in between.
+//
+// The objects of a bundle have the names of its files, below the directory that
+// is the beginning of their keys. Every object is put by one PutObject with its
+// SHA-256, which S3 checks before the object exists and keeps beside it; so what
+// is there can be compared with what should be without reading it. As on disk the
+// manifest is the bundle: last to come, first to go.
+//
+// There is no lock: two runs that write a bundle of the same name at the same
+// time spoil each other. The later one to end notices and fails.
+//
+// Source: Amazon S3 API Reference; the operations are PutObject, CopyObject,
+// GetObject, HeadObject, ListObjectsV2, DeleteObjects, DeleteObject, HeadBucket and
+// CreateBucket.
 package s3

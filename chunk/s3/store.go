@@ -1,111 +1,145 @@
 package s3
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"time"
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"golang.org/x/time/rate"
 
 	"purebundle/chunk"
 	"purebundle/chunk/awsapi"
 )
 
-var errNotYet = errors.New("not there yet")
-
 // Options of Open; the zero value is what most want.
 type Options struct {
 	awsapi.Options
-	PathStyle    bool              // bucket in the path, not in the host name; on by itself where the endpoint is an IP address or localhost
+	PathStyle    bool              // bucket in the path, not in the host name; on by itself where the host can have no names below it
 	ACL          string            // canned ACL of what is put, such as aws-exec-read; "": the bucket's default
 	StorageClass string            // of what is put, such as STANDARD_IA; "": STANDARD
 	SSE          string            // server-side encryption of what is put: AES256, aws:kms, aws:kms:dsse; "": the bucket's default
 	KMSKey       string            // key of SSE aws:kms; "": the account's
 	Tags         map[string]string // of what is put
 	Limit        int64             // bytes a second, up and down together; 0: none
-	Workers      int               // requests in flight; 0: 4. Each upload holds one buffer of chunk.Size
+	Workers      int               // parts in flight; 0: 4. Each upload holds one buffer of chunk.Size
 }
+
+const (
+	defaultWorkers = 4
+	// smallWorkers is how many requests without a body of note are in flight.
+	smallWorkers = 16
+	// defaultRegion is signed with where an endpoint is given and no region: what
+	// is not AWS does not care, mostly.
+	defaultRegion = "us-east-1"
+)
 
 // Store is a directory of a bucket. It is safe for concurrent use.
-type Store struct{}
+type Store struct {
+	loc    Location
+	opt    Options
+	client *s3.Client
+	retry  *awsapi.Retryer // of downloads
+	limit  *rate.Limiter   // nil: none
+}
 
 // Open connects to S3 as far as finding credentials. It does not look at the bucket.
-func Open(ctx context.Context, loc Location, opt Options) (*Store, error) { return nil, errNotYet }
+func Open(ctx context.Context, loc Location, opt Options) (*Store, error) {
+	opt.Workers = cmp.Or(opt.Workers, defaultWorkers)
+	cfg, err := awsapi.Load(ctx, opt.Options)
+	if err != nil {
+		return nil, err
+	}
+	opt.Attempts = cfg.RetryMaxAttempts
+	s := &Store{loc: loc, opt: opt, retry: awsapi.NewRetryer(opt.Options), limit: newLimit(opt.Limit)}
+	s.client = s3.NewFromConfig(cfg, func(o *s3.Options) {
+		// Ours is SHA-256 and nothing else: the SDK would add a CRC as a trailer, and
+		// compare digests that are compared here anyway.
+		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+		o.DisableLogOutputChecksumValidationSkipped = true
+		endpoint := aws.ToString(o.BaseEndpoint)
+		o.UsePathStyle = o.UsePathStyle || opt.PathStyle || plainHost(endpoint)
+		if endpoint != "" {
+			o.Region = cmp.Or(o.Region, defaultRegion)
+		}
+	})
+	return s, nil
+}
+
+// plainHost says whether the host of an endpoint can have no names below it for
+// buckets: an IP address, localhost, a name without a dot.
+func plainHost(endpoint string) bool {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Hostname() == "" {
+		return false
+	}
+	host := u.Hostname()
+	return net.ParseIP(host) != nil || !strings.Contains(strings.TrimSuffix(host, "."), ".")
+}
 
 // Location is what the Store was opened with.
-func (s *Store) Location() Location { return Location{} }
+func (s *Store) Location() Location { return s.loc }
 
 // In is the Store of another directory of the same bucket, with the same options.
-func (s *Store) In(dir string) *Store { return s }
-
-// Object is one object of a Store.
-type Object struct {
-	Name     string // relative to the directory
-	Size     int64  // bytes
-	SHA256   string // hexadecimal, lower case; "" where S3 does not say: a List never does, Head may
-	ETag     string // as S3 gives it, without quotes
-	Modified time.Time
+func (s *Store) In(dir string) *Store {
+	other := *s
+	other.loc.Dir = dir
+	return &other
 }
 
-// Put makes an object of body. S3 checks its SHA-256 before it exists.
-func (s *Store) Put(ctx context.Context, name string, body []byte) error { return errNotYet }
-
-// Get reads an object of at most limit bytes. An object that is not there is fs.ErrNotExist.
-func (s *Store) Get(ctx context.Context, name string, limit int64) ([]byte, error) {
-	return nil, errNotYet
+// explain makes an error of a request one with a hint. The end of ctx is its own error.
+func (s *Store) explain(ctx context.Context, op, name string, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return awsapi.Explain(op, s.loc.Path(name), err)
 }
 
-// Head describes an object. One that is not there is fs.ErrNotExist.
-func (s *Store) Head(ctx context.Context, name string) (Object, error) { return Object{}, errNotYet }
-
-// List lists the objects of the directory, not those of directories in it, in
-// byte order of names.
-func (s *Store) List(ctx context.Context) ([]Object, error) { return nil, errNotYet }
-
-// Dirs lists the directories in the directory, in byte order.
-func (s *Store) Dirs(ctx context.Context) ([]string, error) { return nil, errNotYet }
-
-// Remove removes objects of the directory. Ones that are not there are no error.
-func (s *Store) Remove(ctx context.Context, names []string) error { return errNotYet }
-
-// MakeBucket makes the bucket, in the region of the Store, unless it is there and one's own.
-func (s *Store) MakeBucket(ctx context.Context) error { return errNotYet }
-
-// CreateOptions of Create. Prefix must be given.
-type CreateOptions struct {
-	Prefix string            // see chunk.CheckPrefix
-	Force  bool              // replace a bundle of that prefix, once the new one is whole
-	Acked  func(bytes int64) // if not nil, told of bytes that S3 has acknowledged, from several goroutines
+// check refuses a name that would leave the directory.
+func (s *Store) check(op, name string) error {
+	why := checkName(name)
+	if why == "" && len(s.loc.key(name)) > maxKey {
+		why = "is too long"
+	}
+	if why == "" {
+		return nil
+	}
+	return &chunk.Error{Op: op, Path: s.loc.Path(name), Err: plain("the name " + why)}
 }
 
-// Create begins a bundle. It refuses with chunk.ErrExists where files of the
-// prefix are, unless opt.Force is set.
-func (s *Store) Create(ctx context.Context, opt CreateOptions) (*Writer, error) {
-	return nil, errNotYet
+// plain is an error without a path; as a string it can be a constant.
+type plain string
+
+func (p plain) Error() string { return string(p) }
+
+// kept is what every object that is put or copied is given.
+type kept struct {
+	acl     types.ObjectCannedACL
+	class   types.StorageClass
+	sse     types.ServerSideEncryption
+	kmsKey  *string
+	tagging *string
 }
 
-// Load opens a bundle; prefix may be "" if there is only one in the directory.
-// Reads of it end when ctx is done.
-func (s *Store) Load(ctx context.Context, prefix string) (*chunk.Bundle, error) {
-	return nil, errNotYet
+func (s *Store) kept() kept {
+	k := kept{acl: types.ObjectCannedACL(s.opt.ACL), class: types.StorageClass(s.opt.StorageClass), sse: types.ServerSideEncryption(s.opt.SSE)}
+	if s.opt.KMSKey != "" {
+		k.kmsKey = aws.String(s.opt.KMSKey)
+		if k.sse == "" {
+			k.sse = types.ServerSideEncryptionAwsKms
+		}
+	}
+	if len(s.opt.Tags) > 0 {
+		tags := make(url.Values, len(s.opt.Tags))
+		for key, value := range s.opt.Tags {
+			tags.Set(key, value)
+		}
+		k.tagging = aws.String(tags.Encode()) // sorted by key
+	}
+	return k
 }
-
-// UploadOptions of Upload; the zero value is what most want.
-type UploadOptions struct {
-	Force bool              // replace another bundle of that prefix
-	Done  func(part int)    // if not nil, called after each part, sent or skipped, never twice at once
-	Acked func(bytes int64) // if not nil, told of bytes that S3 has acknowledged, from several goroutines
-}
-
-// UploadStats is what an Upload did.
-type UploadStats struct {
-	Parts   int   // of the bundle
-	Skipped int   // of them, there already
-	Bytes   int64 // sent
-}
-
-// Upload copies a bundle to S3, but for parts that are there already.
-func (s *Store) Upload(ctx context.Context, b *chunk.Bundle, opt UploadOptions) (UploadStats, error) {
-	return UploadStats{}, errNotYet
-}
-
-// Delete removes a bundle, its manifest first.
-func (s *Store) Delete(ctx context.Context, prefix string) error { return errNotYet }

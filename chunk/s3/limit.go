@@ -1,0 +1,85 @@
+package s3
+
+import (
+	"context"
+	"io"
+
+	"golang.org/x/time/rate"
+)
+
+// quantum is the most that is moved at once where there is a limit, in bytes.
+const quantum = 32 << 10
+
+// newLimit limits to so many bytes a second, in steps of an eighth of a second or
+// less, so that a connection never looks stalled.
+func newLimit(perSecond int64) *rate.Limiter {
+	if perSecond <= 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(perSecond), int(min(max(perSecond/8, 1), quantum)))
+}
+
+// pass waits until some of n bytes may move and says how many.
+func pass(ctx context.Context, l *rate.Limiter, n int) (int, error) {
+	if l == nil || n == 0 {
+		return n, nil
+	}
+	n = min(n, l.Burst())
+	return n, l.WaitN(ctx, n)
+}
+
+// body is the body of an upload: p, or so many zeros if that is nil. The SDK
+// reads it again from the start for each try, and never after its call is over.
+type body struct {
+	ctx   context.Context
+	limit *rate.Limiter
+	p     []byte
+	size  int64
+	at    int64
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if b.at >= b.size {
+		return 0, io.EOF
+	}
+	n, err := pass(b.ctx, b.limit, int(min(int64(len(p)), b.size-b.at)))
+	if err != nil {
+		return 0, err
+	}
+	if b.p == nil {
+		clear(p[:n])
+	} else {
+		copy(p[:n], b.p[b.at:])
+	}
+	b.at += int64(n)
+	return n, nil
+}
+
+func (b *body) Seek(off int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		off += b.at
+	case io.SeekEnd:
+		off += b.size
+	}
+	if off < 0 {
+		return 0, plain("seek before the start")
+	}
+	b.at = off
+	return off, nil
+}
+
+// limited is the body of a download.
+type limited struct {
+	ctx   context.Context
+	limit *rate.Limiter
+	r     io.Reader
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	n, err := pass(l.ctx, l.limit, len(p))
+	if err != nil {
+		return 0, err
+	}
+	return l.r.Read(p[:n])
+}

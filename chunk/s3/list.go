@@ -1,0 +1,126 @@
+package s3
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"purebundle/chunk"
+	"purebundle/chunk/awsapi"
+)
+
+// Object is one object of a Store.
+type Object struct {
+	Name     string // relative to the directory
+	Size     int64  // bytes
+	SHA256   string // hexadecimal, lower case; "" where S3 does not say: a List never does, Head may
+	ETag     string // as S3 gives it, without quotes
+	Modified time.Time
+}
+
+// List lists the objects of the directory, not those of directories in it, in
+// byte order of names.
+func (s *Store) List(ctx context.Context) ([]Object, error) { return s.list(ctx, "") }
+
+// Dirs lists the directories in the directory, in byte order.
+func (s *Store) Dirs(ctx context.Context) ([]string, error) {
+	var dirs []string
+	err := s.pages(ctx, "", func(page *s3.ListObjectsV2Output, name func(*string) (string, error)) error {
+		for _, p := range page.CommonPrefixes {
+			dir, err := name(p.Prefix)
+			if err != nil {
+				return err
+			}
+			if dir = strings.TrimSuffix(dir, "/"); checkName(dir) == "" {
+				dirs = append(dirs, dir)
+			}
+		}
+		return nil
+	})
+	return dirs, err
+}
+
+// list lists the objects whose names begin with prefix.
+func (s *Store) list(ctx context.Context, prefix string) ([]Object, error) {
+	var objects []Object
+	err := s.pages(ctx, prefix, func(page *s3.ListObjectsV2Output, name func(*string) (string, error)) error {
+		for _, o := range page.Contents {
+			n, err := name(o.Key)
+			if err != nil {
+				return err
+			}
+			if checkName(n) != "" {
+				continue // the marker of a directory, or a name that no bundle has
+			}
+			if len(objects) > 0 && n <= objects[len(objects)-1].Name {
+				return plain("the server lists names out of order")
+			}
+			objects = append(objects, Object{Name: n, Size: aws.ToInt64(o.Size), ETag: unquote(o.ETag), Modified: aws.ToTime(o.LastModified)})
+		}
+		return nil
+	})
+	return objects, err
+}
+
+// pages calls each for every page of what begins with prefix; name is a key
+// without the directory.
+func (s *Store) pages(ctx context.Context, prefix string, each func(page *s3.ListObjectsV2Output, name func(*string) (string, error)) error) error {
+	dir := s.loc.key("")
+	in := &s3.ListObjectsV2Input{
+		Bucket: &s.loc.Bucket, Prefix: aws.String(s.loc.key(prefix)), Delimiter: aws.String("/"),
+		EncodingType: types.EncodingTypeUrl, // keys that XML cannot hold
+	}
+	for {
+		page, err := s.client.ListObjectsV2(awsapi.WithSubject(ctx, s.loc.Path(prefix)), in)
+		if err != nil {
+			return s.explain(ctx, "list", "", err)
+		}
+		name := func(key *string) (string, error) {
+			k := aws.ToString(key)
+			if page.EncodingType == types.EncodingTypeUrl {
+				if k, err = url.QueryUnescape(k); err != nil {
+					return "", plain("the server lists a key that makes no sense")
+				}
+			}
+			n, ok := strings.CutPrefix(k, dir)
+			if !ok {
+				return "", plain("the server lists keys outside of the directory")
+			}
+			return n, nil
+		}
+		if err := each(page, name); err != nil {
+			return &chunk.Error{Op: "list", Path: s.loc.String(), Err: err}
+		}
+		next := aws.ToString(page.NextContinuationToken)
+		if !aws.ToBool(page.IsTruncated) {
+			return nil
+		}
+		if next == "" || next == aws.ToString(in.ContinuationToken) {
+			return &chunk.Error{Op: "list", Path: s.loc.String(), Err: plain("the server does not go on with a long list")}
+		}
+		in.ContinuationToken = &next
+	}
+}
+
+// Head describes an object. One that is not there is fs.ErrNotExist.
+func (s *Store) Head(ctx context.Context, name string) (Object, error) {
+	if err := s.check("look at", name); err != nil {
+		return Object{}, err
+	}
+	out, err := s.client.HeadObject(awsapi.WithSubject(ctx, name), &s3.HeadObjectInput{
+		Bucket: &s.loc.Bucket, Key: aws.String(s.loc.key(name)), ChecksumMode: types.ChecksumModeEnabled,
+	})
+	if err != nil {
+		return Object{}, s.explain(ctx, "look at", name, err)
+	}
+	o := Object{Name: name, Size: aws.ToInt64(out.ContentLength), ETag: unquote(out.ETag), Modified: aws.ToTime(out.LastModified)}
+	if out.ChecksumType != types.ChecksumTypeComposite {
+		o.SHA256 = hexSum(out.ChecksumSHA256)
+	}
+	return o, nil
+}

@@ -1,0 +1,123 @@
+package s3
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"purebundle/chunk"
+)
+
+// Load opens a bundle; prefix may be "" if there is only one in the directory.
+// Reads of it end when ctx is done.
+func (s *Store) Load(ctx context.Context, prefix string) (*chunk.Bundle, error) {
+	return chunk.Open(ctx, &reader{store: s}, prefix, s.opt.Workers)
+}
+
+// reader is the chunk.Store of a directory in S3.
+type reader struct {
+	store *Store
+	cache cache
+}
+
+func (r *reader) Path(name string) string { return r.store.loc.Path(name) }
+
+func (r *reader) Names(ctx context.Context, prefix string) ([]string, error) {
+	objects, err := r.store.list(ctx, prefix)
+	names := make([]string, len(objects))
+	for i, o := range objects {
+		names[i] = o.Name
+	}
+	return names, err
+}
+
+func (r *reader) Get(ctx context.Context, name string, limit int64) ([]byte, error) {
+	p, _, err := r.store.get(ctx, name, limit)
+	return p, err
+}
+
+func (r *reader) Check(ctx context.Context, p chunk.Part) error {
+	return r.store.fetch(ctx, p, make([]byte, step))
+}
+
+// Read fetches whole parts: only they have a digest. A few are kept. What is all
+// zero by its digest is not fetched.
+func (r *reader) Read(ctx context.Context, p chunk.Part, buf []byte, off int64) error {
+	switch {
+	case p.SHA256 == chunk.ZeroSum:
+		clear(buf)
+		return nil
+	case len(buf) == chunk.Size:
+		return r.store.fetch(ctx, p, buf)
+	}
+	part, err := r.cache.get(p.Name, func() ([]byte, error) {
+		part := make([]byte, chunk.Size)
+		return part, r.store.fetch(ctx, p, part)
+	})
+	if err != nil {
+		return err
+	}
+	copy(buf, part[off:])
+	return nil
+}
+
+func (r *reader) Close() error {
+	r.cache.drop()
+	return nil
+}
+
+// maxCached is how many parts a bundle keeps in memory.
+const maxCached = 8
+
+// cache keeps the parts that were used last.
+type cache struct {
+	mu     sync.Mutex
+	recent []*cached // the last used at the end
+}
+
+// cached is a part that is there or on its way.
+type cached struct {
+	name string
+	once sync.Once
+	data []byte
+	err  error
+}
+
+// get returns a part, fetched with fetch if need be; once, however many ask. An
+// error is not kept.
+func (c *cache) get(name string, fetch func() ([]byte, error)) ([]byte, error) {
+	p := c.slot(name)
+	p.once.Do(func() { p.data, p.err = fetch() })
+	if p.err != nil {
+		c.forget(p)
+	}
+	return p.data, p.err
+}
+
+func (c *cache) slot(name string) *cached {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if at := slices.IndexFunc(c.recent, func(p *cached) bool { return p.name == name }); at >= 0 {
+		p := c.recent[at]
+		c.recent = append(slices.Delete(c.recent, at, at+1), p)
+		return p
+	}
+	p := &cached{name: name}
+	if len(c.recent) == maxCached {
+		c.recent = slices.Delete(c.recent, 0, 1)
+	}
+	c.recent = append(c.recent, p)
+	return p
+}
+
+func (c *cache) forget(p *cached) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.recent = slices.DeleteFunc(c.recent, func(q *cached) bool { return p == q })
+}
+
+func (c *cache) drop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.recent = nil
+}

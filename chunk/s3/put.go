@@ -1,0 +1,124 @@
+package s3
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/middleware"
+
+	"purebundle/chunk"
+	"purebundle/chunk/awsapi"
+)
+
+// Put makes an object of body. S3 checks its SHA-256 before it exists.
+func (s *Store) Put(ctx context.Context, name string, body []byte) error {
+	_, err := s.put(ctx, name, body, int64(len(body)), digest(body))
+	return err
+}
+
+// put makes an object of the size bytes p, zeros if p is nil, whose digest is
+// sum, in hexadecimal. The digest is not computed again: it is what S3 compares,
+// what is signed, and what is kept with the object. It returns the ETag.
+func (s *Store) put(ctx context.Context, name string, p []byte, size int64, sum string) (etag string, err error) {
+	if err := s.check("put", name); err != nil {
+		return "", err
+	}
+	k := s.kept()
+	out, err := s.client.PutObject(awsapi.WithSubject(ctx, name), &s3.PutObjectInput{
+		Bucket:         &s.loc.Bucket,
+		Key:            aws.String(s.loc.key(name)),
+		Body:           &body{ctx: ctx, limit: s.limit, p: p, size: size},
+		ContentLength:  &size,
+		ChecksumSHA256: aws.String(base64Sum(sum)),
+		ACL:            k.acl, StorageClass: k.class, ServerSideEncryption: k.sse, SSEKMSKeyId: k.kmsKey, Tagging: k.tagging,
+	}, signed(sum))
+	if err != nil {
+		return "", s.explain(ctx, "put", name, err)
+	}
+	if have := hexSum(out.ChecksumSHA256); have != "" && have != sum {
+		return "", &chunk.Error{Op: "put", Path: s.loc.Path(name), Err: fmt.Errorf("S3 has SHA-256 %s instead of %s", have, sum)}
+	}
+	return unquote(out.ETag), nil
+}
+
+// signed gives the signer the digest of the body, which it would compute else.
+func signed(sum string) func(*s3.Options) {
+	return s3.WithAPIOptions(func(stack *middleware.Stack) error {
+		return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("KnownPayloadHash",
+			func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+				return next.HandleFinalize(v4.SetPayloadHash(ctx, sum), in)
+			}), "ComputePayloadHash", middleware.Before)
+	})
+}
+
+// copy makes an object of another one in the directory, in S3. It returns the ETag.
+func (s *Store) copy(ctx context.Context, from, to string) (etag string, err error) {
+	if err := s.check("copy", from); err != nil {
+		return "", err
+	}
+	if err := s.check("copy", to); err != nil {
+		return "", err
+	}
+	k := s.kept()
+	in := &s3.CopyObjectInput{
+		Bucket:            &s.loc.Bucket,
+		Key:               aws.String(s.loc.key(to)),
+		CopySource:        aws.String(copySource(s.loc.Bucket, s.loc.key(from))),
+		ChecksumAlgorithm: types.ChecksumAlgorithmSha256,
+		ACL:               k.acl, StorageClass: k.class, ServerSideEncryption: k.sse, SSEKMSKeyId: k.kmsKey,
+	}
+	if k.tagging != nil { // without, S3 copies tags, which needs another permission where there are none
+		in.TaggingDirective, in.Tagging = types.TaggingDirectiveReplace, k.tagging
+	}
+	out, err := s.client.CopyObject(awsapi.WithSubject(ctx, to), in)
+	if err != nil {
+		return "", s.explain(ctx, "copy", to, err)
+	}
+	if out.CopyObjectResult == nil {
+		return "", nil
+	}
+	return unquote(out.CopyObjectResult.ETag), nil
+}
+
+// copySource spells an object for the header x-amz-copy-source, which is URL
+// encoded but for its slashes.
+func copySource(bucket, key string) string {
+	names := strings.Split(key, "/")
+	for i, name := range names {
+		names[i] = url.PathEscape(name)
+	}
+	return bucket + "/" + strings.ReplaceAll(strings.Join(names, "/"), "+", "%2B")
+}
+
+// digest is the SHA-256 of p in hexadecimal.
+func digest(p []byte) string {
+	sum := sha256.Sum256(p)
+	return hex.EncodeToString(sum[:])
+}
+
+// base64Sum spells a digest as S3 does.
+func base64Sum(sum string) string {
+	raw, _ := hex.DecodeString(sum)
+	return base64.StdEncoding.EncodeToString(raw)
+}
+
+// hexSum spells a digest of S3 as the manifest does; "" where S3 gave none, or
+// one that is not of the whole object.
+func hexSum(sum *string) string {
+	raw, err := base64.StdEncoding.DecodeString(aws.ToString(sum))
+	if err != nil || len(raw) != sha256.Size {
+		return ""
+	}
+	return hex.EncodeToString(raw)
+}
+
+func unquote(etag *string) string { return strings.Trim(aws.ToString(etag), `"`) }
