@@ -79,7 +79,8 @@ install:
 	umask 022 && ./purebundle completion fish > $(SHARE)/fish/vendor_completions.d/purebundle.fish
 
 # The names of Amazon's tools, whose options "purebundle ec2" takes.
-EC2_TOOLS = ec2-bundle-vol ec2-bundle-image ec2-unbundle ec2-migrate-manifest
+EC2_TOOLS = ec2-bundle-vol ec2-bundle-image ec2-unbundle ec2-migrate-manifest \
+  ec2-upload-bundle ec2-download-bundle ec2-delete-bundle
 install-ec2: install
 	for tool in $(EC2_TOOLS); do ln -sf purebundle $(DESTDIR)$(PREFIX)/bin/$$tool || exit 1; done
 

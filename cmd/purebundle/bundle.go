@@ -32,6 +32,7 @@ type bundleConfig struct {
 
 	s3    s3Config
 	place s3.Location // DEST, where it is in S3
+	work  string      // directory that DEST is in for this run alone; "": none
 
 	force, strict, dryRun, json bool
 	progress                    progressMode

@@ -198,8 +198,7 @@ func (r *bundleRun) printPlan(s summaryJSON, plan *planJSON, need [2]string) err
 		return printRows(w, rows)
 	}
 	err := printRows(w, [][2]string{
-		{"would bundle", fmt.Sprintf("%s: %s, %s of data", printable(r.cfg.source),
-			plural(r.counts.Entries, "entry", "entries"), formatSize(r.counts.DataBytes))},
+		{"would bundle", r.contentLine()},
 		{"image", r.imageLine(s)},
 		{"inodes", fmt.Sprintf("%s, %s free", formatCount(s.Inodes), formatCount(s.FreeInodes))},
 		{"parts", fmt.Sprintf("%s of 10 MiB, %s of them all zero", formatCount(int64(s.Parts)), formatCount(int64(s.ZeroParts)))},

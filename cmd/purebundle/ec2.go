@@ -19,6 +19,9 @@ var oldNames = map[string]string{
 	"ec2-bundle-image":     "bundle-image",
 	"ec2-unbundle":         "unbundle",
 	"ec2-migrate-manifest": "migrate-manifest",
+	"ec2-upload-bundle":    "upload-bundle",
+	"ec2-download-bundle":  "download-bundle",
+	"ec2-delete-bundle":    "delete-bundle",
 }
 
 // commandLine gives the arguments of run for argv. By an old tool's name, they
@@ -43,9 +46,10 @@ func newEC2(a *app) *cobra.Command {
 parts of 10 MiB and a signed manifest, NAME.manifest.xml.
 
 The commands take the options of the tools that they replace: ec2-bundle-vol,
-ec2-bundle-image, ec2-unbundle and ec2-migrate-manifest. A symbolic link of such
-a name to purebundle is that tool ("make install-ec2" makes the links); what is
-there already is then replaced, once the new is whole.`,
+ec2-bundle-image, ec2-unbundle, ec2-migrate-manifest, and ec2-upload-bundle,
+ec2-download-bundle and ec2-delete-bundle for S3. A symbolic link of such a name to
+purebundle is that tool ("make install-ec2" makes the links); what is there already
+is then replaced, once the new is whole.`,
 		Example: `  sudo purebundle ec2 bundle-vol -k pk.pem -c cert.pem -u 123456789012 -d /mnt/bundle
   purebundle ec2 bundle-image -i root.img -k pk.pem -c cert.pem -u 123456789012 -d out
   purebundle ec2 verify -m out/root.img.manifest.xml -c cert.pem
@@ -66,7 +70,8 @@ there already is then replaced, once the new is whole.`,
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newEC2BundleVol(a), newEC2BundleImage(a), newEC2Unbundle(a), newEC2Verify(a), newEC2Migrate(a))
+	cmd.AddCommand(newEC2BundleVol(a), newEC2BundleImage(a), newEC2Unbundle(a), newEC2Verify(a), newEC2Migrate(a),
+		newEC2Upload(a), newEC2Download(a), newEC2Delete(a))
 	for _, c := range cmd.Commands() {
 		abbreviate(c.Flags())
 	}

@@ -211,7 +211,26 @@ type ec2VolRun struct {
 	manifest *ec2.Manifest
 }
 
-func (r *ec2VolRun) run(ctx context.Context) (err error) {
+func (r *ec2VolRun) run(ctx context.Context) error {
+	made, err := r.make(ctx)
+	if err != nil {
+		return err
+	}
+	r.ui.close()
+	if err := r.summary(made); err != nil {
+		return err
+	}
+	return r.verdict()
+}
+
+// ec2Made is what a run has made: the image's size and the parts, in bytes.
+type ec2Made struct {
+	size, bytes int64
+	parts       int
+}
+
+// make makes the bundle, or the image, and nothing else.
+func (r *ec2VolRun) make(ctx context.Context) (made ec2Made, err error) {
 	if m := r.manifest; m != nil && r.c.inherit && !r.c.noInherit {
 		if err := inherit(ctx, m); err != nil {
 			r.ui.warn("", err.Error()+": nothing is inherited (--no-inherit does not ask)")
@@ -219,7 +238,7 @@ func (r *ec2VolRun) run(ctx context.Context) (err error) {
 	}
 	out, err := ec2.Create(r.cfg.dest, ec2.Options{Prefix: r.cfg.prefix, Force: r.cfg.force || r.c.cloneOnly, Level: r.c.level, Time: time.Now()})
 	if err != nil {
-		return err
+		return made, err
 	}
 	defer func() {
 		if abortErr := out.Abort(); abortErr != nil {
@@ -228,11 +247,11 @@ func (r *ec2VolRun) run(ctx context.Context) (err error) {
 	}()
 	rawDir, err := out.RawDir()
 	if err != nil {
-		return err
+		return made, err
 	}
 	raw, err := chunk.Create(rawDir, chunk.Options{Prefix: r.cfg.prefix})
 	if err != nil {
-		return err
+		return made, err
 	}
 	defer func() {
 		if abortErr := raw.Abort(); abortErr != nil {
@@ -240,12 +259,12 @@ func (r *ec2VolRun) run(ctx context.Context) (err error) {
 		}
 	}()
 	if err := r.makeRaw(ctx, raw); err != nil {
-		return err
+		return made, err
 	}
 	size := r.imageSize()
 	src, err := ec2.Made(raw, size)
 	if err != nil {
-		return err
+		return made, err
 	}
 	show := r.reading(src)
 	if r.c.cloneOnly {
@@ -254,22 +273,17 @@ func (r *ec2VolRun) run(ctx context.Context) (err error) {
 		err = out.Write(ctx, src, show)
 	}
 	if err != nil {
-		return err
+		return made, err
 	}
 	if err := raw.Abort(); err != nil {
-		return err
+		return made, err
 	}
-	count, bytes := out.Parts()
-	if !r.c.cloneOnly {
-		if err := out.Commit(ctx, r.manifest, r.keys); err != nil {
-			return err
-		}
+	made.size = size
+	made.parts, made.bytes = out.Parts()
+	if r.c.cloneOnly {
+		return made, nil
 	}
-	r.ui.close()
-	if err := r.summary(size, count, bytes); err != nil {
-		return err
-	}
-	return r.verdict()
+	return made, out.Commit(ctx, r.manifest, r.keys)
 }
 
 // makeRaw walks the volume and makes the raw parts.
@@ -288,7 +302,7 @@ func (r *ec2VolRun) makeRaw(ctx context.Context, raw *chunk.Writer) error {
 		}
 		defer r.swap.close()
 	}
-	if err := r.plan(ctx, []string{r.cfg.dest}); err != nil {
+	if err := r.plan(ctx, r.leaveOut()); err != nil {
 		return err
 	}
 	defer r.tree.Close()
@@ -345,20 +359,20 @@ func readBytes(u *ui, all int64) func(int64) {
 	return func(n int64) { u.parts.Store(u.bytes.Add(n) / chunk.Size) }
 }
 
-func (r *ec2VolRun) summary(size int64, parts int, bytes int64) error {
+func (r *ec2VolRun) summary(made ec2Made) error {
 	if r.app.quiet {
 		return nil
 	}
 	s := r.summarize()
-	s.ImageSize = size
+	s.ImageSize = made.size
 	rows := [][2]string{
-		{"bundled", fmt.Sprintf("%s: %s, %s of data", printable(r.cfg.source), plural(r.counts.Entries, "entry", "entries"), formatSize(r.counts.DataBytes))},
+		{"bundled", r.contentLine()},
 		{"image", r.imageLine(s)},
 	}
 	next := "mount -o loop " + shellQuote(filepath.Join(r.cfg.dest, r.cfg.prefix)) + " /mnt"
 	if !r.c.cloneOnly {
 		manifest := filepath.Join(r.cfg.dest, ec2.ManifestName(r.cfg.prefix))
-		rows = append(rows, [2]string{"parts", fmt.Sprintf("%s, %s, in %s", formatCount(int64(parts)), formatSize(bytes), printable(r.cfg.dest))},
+		rows = append(rows, [2]string{"parts", fmt.Sprintf("%s, %s, in %s", formatCount(int64(made.parts)), formatSize(made.bytes), printable(r.cfg.dest))},
 			[2]string{"manifest", printable(manifest)})
 		next = "purebundle ec2 verify -m " + shellQuote(manifest) + " -c " + shellQuote(r.c.cert)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 
@@ -41,10 +42,10 @@ func (r *bundleRun) create(ctx context.Context) (output, error) {
 
 // leaveOut is what of SOURCE the output itself is.
 func (r *bundleRun) leaveOut() []string {
-	if r.cfg.dest == "" || s3.IsURL(r.cfg.dest) {
-		return nil
+	if dir := cmp.Or(r.cfg.work, r.cfg.dest); dir != "" && !s3.IsURL(dir) {
+		return []string{dir}
 	}
-	return []string{r.cfg.dest}
+	return nil
 }
 
 // metered is the image, and what is called after each part, such that the bar

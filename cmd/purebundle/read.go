@@ -9,8 +9,8 @@ import (
 // readProgress shows how far the reading of a bundle has come.
 type readProgress struct{ *ui }
 
-// progress starts showing the parts of b as they are read.
-func (a *app) progress(mode progressMode, b *chunk.Bundle) readProgress {
+// progress starts showing the parts of b as they pass.
+func (a *app) progress(mode progressMode, b *chunk.Bundle, p phase) readProgress {
 	if a.quiet {
 		mode = progressNone
 	}
@@ -18,7 +18,7 @@ func (a *app) progress(mode progressMode, b *chunk.Bundle) readProgress {
 	show := readProgress{a.newUI(mode)}
 	show.allBytes.Store(b.Size())
 	show.allParts.Store(int64(len(b.Manifest().Parts)))
-	show.begin(reading)
+	show.begin(p)
 	return show
 }
 

@@ -77,7 +77,8 @@ scratch space, and it reads bundles back: verify, unbundle, ls, cat.`,
 	root.Flags().Bool("version", false, "print the version")
 
 	root.AddCommand(
-		newBundle(a), newMounts(a), newVerify(a), newUnbundle(a), newLs(a), newCat(a), newEC2(a), newCompletion(a), newMan(a),
+		newBundle(a), newMounts(a), newVerify(a), newUnbundle(a), newLs(a), newCat(a),
+		newUpload(a), newDownload(a), newDelete(a), newRegister(a), newShip(a), newEC2(a), newCompletion(a), newMan(a),
 	)
 	root.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})
 	for _, cmd := range root.Commands() {

@@ -9,12 +9,14 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 
+	"purebundle/chunk/s3/s3test"
 	"purebundle/ext2img/imgtest"
 )
 
@@ -22,10 +24,14 @@ import (
 // use the commands of storyCommands; each is described at its function.
 func TestStories(t *testing.T) {
 	imgtest.RequireRoot(t)
+	server := sync.OnceValue(func() *s3test.Server { return s3test.Start(t) })
 	testscript.RunT(story{t}, testscript.Params{
-		Dir:                 "testdata",
-		Cmds:                storyCommands(),
-		Setup:               setupStory,
+		Dir:  "testdata",
+		Cmds: storyCommands(),
+		Setup: func(env *testscript.Env) error {
+			env.Values[serverKey{}] = server
+			return setupStory(env)
+		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})
@@ -67,6 +73,13 @@ func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"sumof":  cmdSumOf,
 		"asuser": cmdAsUser,
 		"signal": cmdSignal,
+
+		"s3":      cmdS3,
+		"broken":  cmdBroken,
+		"ec2api":  cmdEC2API,
+		"objects": cmdObjects,
+		"flip":    cmdFlip,
+		"age":     cmdAge,
 	}
 }
 
@@ -256,6 +269,7 @@ func cmdSignal(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	var stderr strings.Builder
 	program.Stderr, program.Err = &stderr, nil
+	program.Env = append(os.Environ(), awsEnv(ts)...)
 	ts.Check(program.Start())
 	time.Sleep(delay)
 	ts.Check(program.Process.Signal(number))

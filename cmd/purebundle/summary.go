@@ -70,38 +70,60 @@ func (r *bundleRun) summarize() summaryJSON {
 	return s
 }
 
-// summary tells on stdout what was made, and what to type next.
-func (r *bundleRun) summary(out chunk.Stats) error {
+// finished gives the figures of a run that is over.
+func (r *bundleRun) finished(out chunk.Stats) summaryJSON {
 	s := r.summarize()
 	s.ZeroParts = out.ZeroParts
-	where := printable(r.cfg.dest)
 	if s3.IsURL(r.cfg.dest) {
 		s.SentBytes = out.Bytes
-		where += ", " + formatSize(s.SentBytes) + " sent"
 	} else {
 		s.DiskBytes = out.Bytes
-		where += ", " + formatSize(s.DiskBytes) + " on disk"
 	}
+	return s
+}
+
+// summary tells on stdout what was made, and what to type next.
+func (r *bundleRun) summary(out chunk.Stats) error {
+	s := r.finished(out)
 	if r.cfg.json {
 		return printJSON(r.app.stdout, s)
 	}
 	if r.app.quiet {
 		return nil
 	}
-	rate := float64(r.counts.DataBytes) / max(s.Seconds, 0.001)
-	rows := [][2]string{
-		{"bundled", fmt.Sprintf("%s: %s, %s of data", printable(r.cfg.source),
-			plural(r.counts.Entries, "entry", "entries"), formatSize(r.counts.DataBytes))},
+	rows := r.rows("bundled", s)
+	rows = append(rows, [2]string{"next", "purebundle verify" + r.cfg.s3.again() + " " + shellQuote(r.bundleName())})
+	return printRows(r.app.stdout, rows)
+}
+
+// rows are the summary for people; done is what was done with SOURCE.
+func (r *bundleRun) rows(done string, s summaryJSON) [][2]string {
+	where := printable(r.cfg.dest) + ", "
+	if s3.IsURL(r.cfg.dest) {
+		where += formatSize(s.SentBytes) + " sent"
+	} else {
+		where += formatSize(s.DiskBytes) + " on disk"
+	}
+	return append([][2]string{
+		{done, r.contentLine()},
 		{"image", r.imageLine(s)},
 		{"parts", fmt.Sprintf("%s of 10 MiB in %s", formatCount(int64(s.Parts)), where)},
-		{"time", fmt.Sprintf("%s, %s", formatSeconds(s.Seconds), formatRate(rate))},
-	}
-	rows = append(rows, r.leftOutRows()...)
+	}, r.commonRows(s)...)
+}
+
+// contentLine says what of SOURCE is in the image.
+func (r *bundleRun) contentLine() string {
+	return fmt.Sprintf("%s: %s, %s of data", printable(r.cfg.source), plural(r.counts.Entries, "entry", "entries"), formatSize(r.counts.DataBytes))
+}
+
+// commonRows are what there is to say of a run whatever became of the parts.
+func (r *bundleRun) commonRows(s summaryJSON) [][2]string {
+	rate := float64(r.counts.DataBytes) / max(s.Seconds, 0.001)
+	rows := append([][2]string{{"time", fmt.Sprintf("%s, %s", formatSeconds(s.Seconds), formatRate(rate))}}, r.leftOutRows()...)
 	if n := len(r.changes()); n > 0 {
 		rows = append(rows, [2]string{"changed", changesLine(s.Changes)})
 	}
-	rows = append(rows, [2]string{"next", "purebundle verify" + r.cfg.s3.again() + " " + shellQuote(r.bundleName())})
-	return printRows(r.app.stdout, rows)
+	return rows
 }
 
 // bundleName is what BUNDLE is for the other commands: DEST, or the manifest

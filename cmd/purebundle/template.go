@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"purebundle/chunk/ec2/ami"
 )
 
 // A template is text with fields in braces, such as "web/{hostname}-{date}": the
@@ -164,19 +166,11 @@ func (t template) segments() []template {
 	return list
 }
 
-// imageName expands the template of an image's name and checks what EC2 asks of
-// it (RegisterImage): 3 to 128 letters, digits and ( ) [ ] space . / - ' @ _
+// imageName expands the template of an image's name and checks what EC2 asks of it.
 func (t template) imageName(values map[string]string) (string, error) {
 	name := t.expand(values)
-	strange := strings.IndexFunc(name, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("()[] ./-'@_", r))
-	})
-	switch {
-	case len(name) < 3 || len(name) > 128:
-		return "", withHint(usagef("--name %q: has %s", name, plural(int64(len(name)), "byte")), "the name of an image has 3 to 128 characters")
-	case strange >= 0:
-		return "", withHint(usagef("--name %q: EC2 does not take %q in the name of an image", name, name[strange:strange+1]),
-			"letters, digits, spaces and ( ) [ ] . / - ' @ _ are taken")
+	if err := ami.CheckName(name); err != nil {
+		return "", &usageError{err}
 	}
 	return name, nil
 }

@@ -51,7 +51,7 @@ func unbundle(ctx context.Context, a *app, path, image string, cfg readConfig, f
 		return err
 	}
 	defer b.Close()
-	show := a.progress(cfg.progress, b)
+	show := a.progress(cfg.progress, b, reading)
 	defer show.close()
 	err = b.Join(ctx, image, chunk.JoinOptions{Force: force, Workers: cfg.s3.workers(path), Done: show.made})
 	show.close()

@@ -56,7 +56,7 @@ func verify(ctx context.Context, a *app, path string, cfg readConfig, deep bool)
 		return err
 	}
 	defer b.Close()
-	show := a.progress(cfg.progress, b)
+	show := a.progress(cfg.progress, b, reading)
 	defer show.close()
 	if err := b.Verify(ctx, cfg.s3.workers(path), show.made); err != nil {
 		show.close()

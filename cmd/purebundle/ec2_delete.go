@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"purebundle/chunk/ec2"
+	"purebundle/chunk/s3"
+)
+
+// ec2DeleteConfig is what the options of "ec2 delete-bundle" say.
+type ec2DeleteConfig struct {
+	ec2S3Config
+	manifest, prefix string
+	clear, yes       bool
+}
+
+func newEC2Delete(a *app) *cobra.Command {
+	c := &ec2DeleteConfig{ec2S3Config: ec2S3Config{progress: progressNone}}
+	cmd := &cobra.Command{
+		Use:   "delete-bundle [flags]",
+		Short: "Remove a bundle from S3 (ec2-delete-bundle)",
+		Long: `Remove a bundle of Amazon's format from S3: its manifest, then the parts that it
+names, and nothing else. It asks before it does so; where there is no terminal to
+ask at, --yes is needed. An image that was registered from the bundle can no longer
+start: deregister it first.`,
+		Example: `  purebundle ec2 delete-bundle -b my-bucket/images -p image
+  purebundle ec2 delete-bundle -b my-bucket/images -m web.manifest.xml -y --clear`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if done, err := oldSwitch(a, cmd); done {
+				return err
+			}
+			return ec2Delete(cmd.Context(), a, c)
+		},
+	}
+	group(cmd, "The bundle", func(f *pflag.FlagSet) {
+		f.StringVarP(&c.manifest, "manifest", "m", "", "`NAME.manifest.xml` in the bucket")
+		f.StringVarP(&c.prefix, "prefix", "p", "", "`NAME` of the bundle, in the place of --manifest")
+		f.BoolVar(&c.clear, "clear", false, "remove the bucket as well, if nothing else is in it")
+		f.BoolVarP(&c.yes, "yes", "y", false, "do not ask")
+		f.Bool("force", false, "no effect: nothing is replaced")
+	})
+	c.flags(a, cmd, c.s3.readFlags)
+	return cmd
+}
+
+func ec2Delete(ctx context.Context, a *app, c *ec2DeleteConfig) error {
+	if c.manifest == "" && c.prefix == "" {
+		return withHint(usagef("--manifest (-m) or --prefix (-p) is needed"), "-p image is the bundle with image.manifest.xml")
+	}
+	prefix, err := prefixOf(c.manifest, c.prefix)
+	if err != nil {
+		return err
+	}
+	if !c.yes && !isTerminal(a.stdin) {
+		return withHint(usagef("delete-bundle %s: there is no terminal to ask at", prefix), "--yes (-y) deletes without asking")
+	}
+	store, err := c.open(ctx, a, "delete-bundle")
+	if err != nil {
+		return err
+	}
+	m, _, err := remoteManifest(ctx, store, prefix)
+	if err != nil {
+		return err
+	}
+	name := objectURL(store.Location(), ec2.ManifestName(prefix))
+	what := fmt.Sprintf("%s, %s", plural(int64(len(m.Parts)), "part"), formatSize(m.BundledSize))
+	if !c.yes {
+		answer, err := a.ask(ctx, fmt.Sprintf("delete %s (%s)? [y/N] ", printable(name), what))
+		if err != nil {
+			return err
+		}
+		if !answer {
+			return fmt.Errorf("delete %s: not confirmed; nothing was deleted", name)
+		}
+	}
+	if err := removeEC2(ctx, store, prefix, m); err != nil {
+		return err
+	}
+	if !a.quiet {
+		if _, err := fmt.Fprintf(a.stdout, "deleted: %s (%s)\n", printable(name), what); err != nil {
+			return err
+		}
+	}
+	if !c.clear {
+		return nil
+	}
+	return removeBucket(ctx, store)
+}
+
+// removeEC2 removes a bundle, its manifest first.
+func removeEC2(ctx context.Context, store *s3.Store, prefix string, m *ec2.Manifest) error {
+	if err := store.Remove(ctx, []string{ec2.ManifestName(prefix)}); err != nil {
+		return err
+	}
+	var names []string
+	for _, p := range m.Parts {
+		names = append(names, p.Name)
+	}
+	if err := store.Remove(ctx, names); err != nil {
+		return withHint(fmt.Errorf("the manifest is gone, but not all parts are: %w", err),
+			"they are %s to %s", objectURL(store.Location(), names[0]), names[len(names)-1])
+	}
+	return nil
+}
+
+func removeBucket(context.Context, *s3.Store) error { return errNotYet }
+
+var errNotYet = usagef("--clear: not there yet")

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"purebundle/chunk"
+	"purebundle/chunk/ec2"
+	"purebundle/chunk/s3"
+)
+
+// shipped is a bundle of the template that is in S3.
+type shipped struct {
+	dir     string // of the bucket
+	when    time.Time
+	archive *ec2.Manifest // of a bundle in Amazon's format
+}
+
+// drop deletes older bundles of the template until c.keep are left, and notes it
+// in sum. The new bundle is complete by then, and stays in any case.
+func (c *shipConfig) drop(ctx context.Context, a *app, store *s3.Store, sum *shipJSON) error {
+	if c.keep == 0 {
+		return nil
+	}
+	wrong := func(err error) error {
+		return &leftError{err: err, left: "the new bundle is complete; older ones may be more than --keep " + fmt.Sprint(c.keep)}
+	}
+	older, err := c.older(ctx, a, store)
+	if err != nil {
+		return wrong(err)
+	}
+	sum.Kept = len(older) + 1
+	for _, b := range older[min(c.keep-1, len(older)):] {
+		if err := c.remove(ctx, store.In(b.dir), b); err != nil {
+			return wrong(err)
+		}
+		sum.Kept--
+		sum.Deleted = append(sum.Deleted, store.In(b.dir).Location().String())
+	}
+	return nil
+}
+
+func (c *shipConfig) remove(ctx context.Context, store *s3.Store, b shipped) error {
+	if b.archive != nil {
+		return removeEC2(ctx, store, c.bundle.prefix, b.archive)
+	}
+	return store.Delete(ctx, c.bundle.prefix)
+}
+
+// older lists what other runs of this machine made of the template, the newest
+// first, without the bundle of this run. What cannot be read is left alone, and said.
+func (c *shipConfig) older(ctx context.Context, a *app, store *s3.Store) ([]shipped, error) {
+	dirs, err := c.matching(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	var found []shipped
+	for _, dir := range dirs {
+		if dir == c.bundle.place.Dir {
+			continue
+		}
+		b, err := c.look(ctx, store.In(dir))
+		switch {
+		case errors.Is(err, chunk.ErrNoBundle), errors.Is(err, fs.ErrNotExist):
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case err != nil:
+			a.errorLine(fmt.Sprintf("keep %s: left alone, since it cannot be read: %v", store.In(dir).Location(), err))
+		default:
+			b.dir = dir
+			found = append(found, b)
+		}
+	}
+	slices.SortStableFunc(found, func(x, y shipped) int {
+		if by := y.when.Compare(x.when); by != 0 {
+			return by
+		}
+		return strings.Compare(y.dir, x.dir)
+	})
+	return found, nil
+}
+
+// look reads the date of the bundle of a directory: that in its manifest, or of
+// Amazon's format, which has none, that of its manifest in S3.
+func (c *shipConfig) look(ctx context.Context, store *s3.Store) (b shipped, err error) {
+	if !c.register {
+		raw, err := store.Load(ctx, c.bundle.prefix)
+		if err != nil {
+			return b, err
+		}
+		defer raw.Close()
+		b.when = raw.Manifest().Created
+		return b, nil
+	}
+	o, err := store.Head(ctx, ec2.ManifestName(c.bundle.prefix))
+	if err != nil {
+		return b, err
+	}
+	b.when = o.Modified
+	b.archive, _, err = remoteManifest(ctx, store, c.bundle.prefix)
+	return b, err
+}
+
+// matching lists the directories that the template matches, walking down only
+// where a name of it varies.
+func (c *shipConfig) matching(ctx context.Context, store *s3.Store) ([]string, error) {
+	dirs := []string{""}
+	for _, segment := range c.target.segments() {
+		if !segment.varies() {
+			name := segment.expand(c.values)
+			for i := range dirs {
+				dirs[i] = path.Join(dirs[i], name)
+			}
+			continue
+		}
+		like := segment.like(c.values)
+		var next []string
+		for _, dir := range dirs {
+			names, err := store.In(dir).Dirs(ctx)
+			if err != nil {
+				return nil, err
+			}
+			for _, name := range names {
+				if like.MatchString(name) {
+					next = append(next, path.Join(dir, name))
+				}
+			}
+		}
+		dirs = next
+	}
+	return dirs, nil
+}
