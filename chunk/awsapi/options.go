@@ -12,6 +12,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
+	"github.com/aws/smithy-go/logging"
 
 	"purebundle/chunk"
 )
@@ -42,6 +43,10 @@ const dialTimeout = 10 * time.Second
 // maxIdle is how many connections are kept for the next request.
 const maxIdle = 64
 
+// buffer is how much goes to or comes from the kernel at once, in bytes. With Go's
+// 4 KiB, sending took a fifth more of our time.
+const buffer = 64 << 10
+
 // Load finds configuration and credentials. Requests made with the result are
 // retried as Retryer does it.
 //
@@ -51,6 +56,7 @@ func Load(ctx context.Context, opt Options) (aws.Config, error) {
 	load := func(more ...func(*config.LoadOptions) error) (aws.Config, error) {
 		return config.LoadDefaultConfig(ctx, append(more,
 			config.WithHTTPClient(client(opt)),
+			config.WithLogger(logging.Nop{}), // else the SDK prints
 			config.WithSharedConfigProfile(opt.Profile),
 			config.WithRegion(opt.Region))...)
 	}
@@ -115,5 +121,6 @@ func client(opt Options) *awshttp.BuildableClient {
 			tr.Protocols.SetHTTP1(true)
 			tr.MaxIdleConns, tr.MaxIdleConnsPerHost = maxIdle, maxIdle
 			tr.IdleConnTimeout = stall / 2 // before it counts as stalled
+			tr.WriteBufferSize, tr.ReadBufferSize = buffer, buffer
 		})
 }
