@@ -89,7 +89,7 @@ func ec2Delete(ctx context.Context, a *app, c *ec2DeleteConfig) error {
 	if !c.clear {
 		return nil
 	}
-	return removeBucket(ctx, store)
+	return store.RemoveBucket(ctx)
 }
 
 // removeEC2 removes a bundle, its manifest first.
@@ -107,7 +107,3 @@ func removeEC2(ctx context.Context, store *s3.Store, prefix string, m *ec2.Manif
 	}
 	return nil
 }
-
-func removeBucket(context.Context, *s3.Store) error { return errNotYet }
-
-var errNotYet = usagef("--clear: not there yet")

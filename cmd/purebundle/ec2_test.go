@@ -23,6 +23,9 @@ func TestCommandLine(t *testing.T) {
 		{"ec2-bundle-image", "ec2 bundle-image --force"},
 		{"./ec2-unbundle -m x", "ec2 unbundle --force -m x"},
 		{"ec2-migrate-manifest -m x", "ec2 migrate-manifest --force -m x"},
+		{"ec2-upload-bundle -b x", "ec2 upload-bundle --force -b x"},
+		{"ec2-download-bundle -b x", "ec2 download-bundle --force -b x"},
+		{"ec2-delete-bundle -b x", "ec2 delete-bundle --force -b x"},
 	} {
 		if got := strings.Join(commandLine(strings.Fields(c.argv)), " "); got != c.want {
 			t.Errorf("%s: %s, want %s", c.argv, got, c.want)
@@ -51,6 +54,21 @@ var oldOptions = map[string]map[string]int{
 	"ec2-unbundle": {
 		"--privatekey": 1, "-k": 1, "--manifest": 1, "-m": 1, "--source": 1, "-s": 1, "--destination": 1, "-d": 1,
 		"--debug": 0, "--version": 0, "--manual": 0, "--help": 0, "-h": 0,
+	},
+	"ec2-upload-bundle": {
+		"--bucket": 1, "-b": 1, "--access-key": 1, "-a": 1, "--secret-key": 1, "-s": 1, "--delegation-token": 1, "-t": 1,
+		"--manifest": 1, "-m": 1, "--url": 1, "--region": 1, "--sigv": 1, "--acl": 1, "--directory": 1, "-d": 1, "--part": 1,
+		"--retry": 0, "--skipmanifest": 0, "--location": 1, "--batch": 0, "--debug": 0, "--version": 0, "--manual": 0, "--help": 0, "-h": 0,
+	},
+	"ec2-download-bundle": {
+		"--bucket": 1, "-b": 1, "--access-key": 1, "-a": 1, "--secret-key": 1, "-s": 1, "--delegation-token": 1, "-t": 1,
+		"--privatekey": 1, "-k": 1, "--manifest": 1, "-m": 1, "--prefix": 1, "-p": 1, "--url": 1, "--region": 1, "--sigv": 1,
+		"--directory": 1, "-d": 1, "--retry": 0, "--batch": 0, "--debug": 0, "--version": 0, "--manual": 0, "--help": 0, "-h": 0,
+	},
+	"ec2-delete-bundle": {
+		"--bucket": 1, "-b": 1, "--access-key": 1, "-a": 1, "--secret-key": 1, "-s": 1, "--delegation-token": 1, "-t": 1,
+		"--manifest": 1, "-m": 1, "--prefix": 1, "-p": 1, "--url": 1, "--region": 1, "--sigv": 1, "--clear": 0, "--yes": 0, "-y": 0,
+		"--retry": 0, "--batch": 0, "--debug": 0, "--version": 0, "--manual": 0, "--help": 0, "-h": 0,
 	},
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
 
 	"purebundle/chunk"
@@ -73,6 +74,15 @@ func abort(out output, err error) error {
 		return left
 	}
 	return &leftError{err: err, left: left.Error()}
+}
+
+// abort is the same with what removes the rest, where DEST is in S3.
+func (r *bundleRun) abort(out output, err error) error {
+	err = abort(out, err)
+	if _, some := errors.AsType[*leftError](err); some && s3.IsURL(r.cfg.dest) {
+		return withHint(err, "what is there of it goes with: purebundle delete%s -p %s %s", r.cfg.s3.again(), r.cfg.prefix, shellQuote(r.cfg.dest))
+	}
+	return err
 }
 
 // leftError is a run that failed and could not, or was not to, remove all that it

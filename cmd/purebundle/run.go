@@ -32,7 +32,7 @@ func (r *bundleRun) make(ctx context.Context) (made chunk.Stats, err error) {
 	if err != nil {
 		return made, err
 	}
-	defer func() { err = abort(out, err) }()
+	defer func() { err = r.abort(out, err) }()
 	if err := r.plan(ctx, r.leaveOut()); err != nil {
 		return made, err
 	}

@@ -68,6 +68,7 @@ func cmdBroken(ts *testscript.TestScript, _ bool, args []string) {
 func cmdEC2API(ts *testscript.TestScript, _ bool, _ []string) {
 	s := serverOf(ts)
 	api := amitest.Start(testOf(ts), amitest.Account{Region: s.Region, Access: s.Access, Secret: s.Secret})
+	api.Looks = 0 // nobody here needs to see it wait
 	ts.Setenv("AWS_ENDPOINT_URL_EC2", api.Endpoint)
 }
 
