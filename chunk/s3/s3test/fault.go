@@ -44,8 +44,9 @@ func Kinds() []Kind {
 	return all
 }
 
-// Faults says which requests a proxy breaks, and how. The choice for request n
-// depends on Seed, n and what is possible for that request, on nothing else.
+// Faults says which requests a proxy breaks, and how. Whether request n is broken
+// depends on Seed and n; how, on what is possible for it: of that, what happened
+// least so far. So every kind comes, and the same requests meet the same faults.
 type Faults struct {
 	Seed  uint64
 	Rate  float64 // of requests that are broken: 0 none, 1 all
@@ -57,8 +58,8 @@ type Faults struct {
 	Only func(*http.Request) bool
 }
 
-// choose is the fault of request n, from 0.
-func (f *Faults) choose(n int, r *http.Request) Kind {
+// choose is the fault of request n, from 0; chosen is how often each was before.
+func (f *Faults) choose(n int, r *http.Request, chosen *[kinds]int) Kind {
 	rng := rand.New(rand.NewPCG(f.Seed, uint64(n)))
 	if rng.Float64() >= f.Rate || f.Only != nil && !f.Only(r) {
 		return None
@@ -71,7 +72,8 @@ func (f *Faults) choose(n int, r *http.Request) Kind {
 	if len(from) == 0 {
 		return None
 	}
-	return from[rng.IntN(len(from))]
+	rng.Shuffle(len(from), func(i, j int) { from[i], from[j] = from[j], from[i] })
+	return slices.MinFunc(from, func(a, b Kind) int { return chosen[a] - chosen[b] })
 }
 
 // possible says whether a fault can happen to a request.

@@ -29,7 +29,8 @@ type Proxy struct {
 
 	mu       sync.Mutex
 	requests int
-	counts   [kinds]int
+	chosen   [kinds]int
+	counts   [kinds]int     // of those, the ones that could be done
 	streaks  map[string]int // faults in a row, by method and path
 }
 
@@ -93,7 +94,7 @@ func (p *Proxy) Count(k Kind) int {
 func (p *Proxy) next(r *http.Request) Kind {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	k := p.faults.choose(p.requests, r)
+	k := p.faults.choose(p.requests, r, &p.chosen)
 	p.requests++
 	object := r.Method + " " + r.URL.Path
 	if k == None || p.faults.Streak > 0 && p.streaks[object] >= p.faults.Streak {
@@ -101,6 +102,7 @@ func (p *Proxy) next(r *http.Request) Kind {
 		return None
 	}
 	p.streaks[object]++
+	p.chosen[k]++
 	return k
 }
 

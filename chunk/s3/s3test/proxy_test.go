@@ -135,8 +135,11 @@ func TestChoice(t *testing.T) {
 	requests := []*http.Request{get, put, list, copied}
 	chosen := func(seed uint64) (all []Kind) {
 		f := Faults{Seed: seed, Rate: 0.5}
-		for n := range 400 {
-			all = append(all, f.choose(n, requests[n%len(requests)]))
+		var counts [kinds]int
+		for n := range 200 {
+			k := f.choose(n, requests[n%len(requests)], &counts)
+			counts[k]++
+			all = append(all, k)
 		}
 		return all
 	}
