@@ -300,7 +300,7 @@ func TestFaultsThatStay(t *testing.T) {
 	}{
 		{"slow down", s3test.SlowDown, "SlowDown"},
 		{"stall", s3test.StallRequest, "no byte moved for 300ms"},
-		{"reset", s3test.ResetRequest, "connection "},
+		{"reset", s3test.ResetRequest, "connection"},
 		{"corrupted", s3test.CorruptRequest, "SHA256"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
