@@ -1,7 +1,9 @@
 package chunk
 
 import (
+	"cmp"
 	"errors"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 )
@@ -10,7 +12,7 @@ import (
 type Options struct {
 	Prefix  string // see CheckPrefix
 	Force   bool   // replace a bundle of that prefix, once the new one is whole
-	Workers int    // parts made at once, each with a buffer of Size bytes; 0: one a processor
+	Workers int    // parts made at once, each with a buffer of Size bytes; 0: one more than processors
 }
 
 // Create opens dir for a new bundle. It makes dir if it is missing, locks it,
@@ -36,7 +38,9 @@ func Create(path string, opt Options) (w *Writer, err error) {
 	if err := settleAll(d); err != nil {
 		return nil, err
 	}
-	w = &Writer{dir: d, made: made, prefix: opt.Prefix, force: opt.Force, workers: opt.Workers}
+	// While one worker waits for the device, the others keep the processors busy.
+	workers := cmp.Or(opt.Workers, runtime.GOMAXPROCS(0)+1)
+	w = &Writer{dir: d, made: made, prefix: opt.Prefix, force: opt.Force, workers: workers}
 	if _, err := w.present(); err != nil {
 		return nil, err
 	}

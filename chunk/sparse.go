@@ -36,6 +36,21 @@ func nextRun(p []byte, from int) (start, end int) {
 	return start, end
 }
 
+// extent is a range of pages, in bytes.
+type extent struct{ start, end int }
+
+// nonZero lists the runs of pages in p, whole pages long, that are not all zero.
+func nonZero(p []byte) (runs []extent) {
+	for at := 0; ; {
+		start, end := nextRun(p, at)
+		if start == len(p) {
+			return runs
+		}
+		runs = append(runs, extent{start, end})
+		at = end
+	}
+}
+
 // allZero says whether p, whole pages long, is all zero.
 func allZero(p []byte) bool {
 	start, _ := nextRun(p, 0)

@@ -97,10 +97,11 @@ func (w *Writer) Write(ctx context.Context, img io.ReaderAt, parts []int, done f
 }
 
 // WriteZero makes parts that are all zero: they take no room but a name. done
-// is as for Write.
+// is as for Write. One goroutine makes them all: the kernel adds names to a
+// directory one by one.
 func (w *Writer) WriteZero(ctx context.Context, parts []int, done func(part int)) error {
 	t := teller{fn: done}
-	return each(ctx, parts, w.workers, func(ctx context.Context, i int) error {
+	return each(ctx, parts, 1, func(ctx context.Context, i int) error {
 		if err := w.store(i, nil); err != nil {
 			return err
 		}
@@ -111,16 +112,16 @@ func (w *Writer) WriteZero(ctx context.Context, parts []int, done func(part int)
 
 // store makes part i of these bytes, or of zeros where p is empty.
 func (w *Writer) store(i int, p []byte) (err error) {
-	sum, zero := zeroSum, allZero(p)
-	if !zero {
+	sum, runs := zeroSum, nonZero(p)
+	if len(runs) > 0 {
 		sum = hexSum(sha256.Sum256(p))
 	}
-	f, err := w.begin(i)
+	fd, err := w.begin(i)
 	if err != nil {
 		return err
 	}
-	written, err := fill(f, p)
-	if cerr := f.Close(); err == nil {
+	written, err := fill(fd, p, runs)
+	if cerr := unix.Close(fd); err == nil {
 		err = cerr
 	}
 	if err != nil {
@@ -128,35 +129,21 @@ func (w *Writer) store(i int, p []byte) (err error) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.parts[i] = partState{begun: true, whole: true, zero: zero, sum: sum}
+	w.parts[i] = partState{begun: true, whole: true, zero: len(runs) == 0, sum: sum}
 	w.stats.Bytes += written
 	return nil
 }
 
-// fill writes p to an empty file and makes that Size bytes long.
-func fill(f *os.File, p []byte) (written int64, err error) {
-	if written, err = writeSparse(f, p, 0); err != nil {
-		return written, err
-	}
-	if err := f.Truncate(Size); err != nil {
-		return written, err
-	}
-	if written > 0 {
-		startWriteback(f, 0, Size)
-	}
-	return written, nil
-}
-
 // begin opens an empty file for part i, under the lock that Abort takes: a
 // worker that a cancelled run left behind cannot make a file after it.
-func (w *Writer) begin(i int) (*os.File, error) {
+func (w *Writer) begin(i int) (fd int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
-		return nil, fail("write", w.partPath(i), os.ErrClosed)
+		return -1, fail("write", w.partPath(i), os.ErrClosed)
 	}
 	if i < 0 || (w.count > 0 && i >= w.count) {
-		return nil, fail("write", w.partPath(i), fmt.Errorf("part number out of range: %d of %d", i, w.count))
+		return -1, fail("write", w.partPath(i), fmt.Errorf("part number out of range: %d of %d", i, w.count))
 	}
 	for len(w.parts) <= i {
 		w.parts = append(w.parts, partState{})
@@ -165,12 +152,11 @@ func (w *Writer) begin(i int) (*os.File, error) {
 	if w.parts[i].begun {
 		flags = unix.O_WRONLY | unix.O_TRUNC
 	}
-	f, err := w.dir.open(partTemp(w.prefix, i), flags, 0o600)
-	if err != nil {
-		return nil, w.writeErrorLocked("create", i, err)
+	if fd, err = w.dir.openFD(partTemp(w.prefix, i), flags, 0o600); err != nil {
+		return -1, w.writeErrorLocked("create", i, err)
 	}
 	w.parts[i] = partState{begun: true}
-	return f, nil
+	return fd, nil
 }
 
 // partPath is the name that part i will have, for messages.

@@ -30,7 +30,28 @@ const (
 	journalShare  = 32    // go-diskfs gives the journal one block of so many
 	maxLogFlex    = 4     // 16 groups, as mke2fs
 	reservedShare = 20    // one block of so many is reserved for root, as mke2fs' 5%
+
+	// Where the bitmaps of a large file system are: together, those of so many
+	// groups at a time, as with mke2fs -E packed_meta_blocks. In each flex group
+	// they would make a part of their own: 50 of 10 MiB in 100 GiB. 8 MiB of them
+	// are in one place, for 128 GiB.
+	packGroups = 1024
 )
+
+// packed says whether bitmaps are together. In a file system that go-diskfs makes
+// whole, each is before its group's inode table.
+func (g geometry) packed() bool { return g.groups > maxTemplate }
+
+// bitmapBlocks is the number of blocks of bitmaps in a flex group, which has n groups.
+func (g geometry) bitmapBlocks(leader, n int64) int64 {
+	switch {
+	case !g.packed():
+		return 2 * n
+	case leader%packGroups == 0:
+		return 2 * min(packGroups, g.groups-leader)
+	}
+	return 0
+}
 
 // newGeometry gives the file system of at most size bytes with room for at
 // least inodes inodes. ok is false where there is none: too small, or too many
@@ -66,7 +87,7 @@ func newGeometry(size, inodes int64) (g geometry, ok bool) {
 // leaderFits says whether a flex group's first group, of so many blocks, holds
 // the metadata of n groups.
 func (g geometry) leaderFits(leader int64, n, blocks int64) bool {
-	return g.superBlocks(leader)+n*(2+g.tableBlocks)+minLastGroup <= blocks
+	return g.superBlocks(leader)+g.bitmapBlocks(leader, n)+n*g.tableBlocks+minLastGroup <= blocks
 }
 
 // lastFits says whether the last group, and the last flex group, hold their
@@ -133,7 +154,7 @@ func (g geometry) flexes() (rs []run) {
 	size := int64(1) << g.logFlex
 	for leader := int64(0); leader < g.groups; leader += size {
 		n := min(size, g.groups-leader)
-		rs = append(rs, run{leader*ondisk.BlocksPerGroup + g.superBlocks(leader), n * (2 + g.tableBlocks)})
+		rs = append(rs, run{leader*ondisk.BlocksPerGroup + g.superBlocks(leader), g.bitmapBlocks(leader, n) + n*g.tableBlocks})
 	}
 	return rs
 }
@@ -146,7 +167,8 @@ func (g geometry) journal() (run, bool) {
 		r := g.group(n)
 		used := g.superBlocks(n)
 		if n%size == 0 {
-			used += min(size, g.groups-n) * (2 + g.tableBlocks)
+			c := min(size, g.groups-n)
+			used += g.bitmapBlocks(n, c) + c*g.tableBlocks
 		}
 		if r.count-used >= g.journalBlocks {
 			return run{r.start + used, g.journalBlocks}, true

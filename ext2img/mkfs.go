@@ -10,11 +10,10 @@ import (
 	"purebundle/ext2img/internal/ondisk"
 )
 
-// maxTemplate is the largest file system that mkfs itself makes, in groups; a
+// maxTemplate is the largest file system that mkfs makes whole, in groups; a
 // larger one is grown from it, as resize2fs would. Create of go-diskfs v1.9.4
-// formats a string for every bit that it sets: 3 s for 100 GiB. It is also the
-// smallest with the largest journal, 4 GiB.
-const maxTemplate = 32
+// formats a string for every bit that it sets: 3 s for 100 GiB.
+const maxTemplate = 16
 
 // mkfs has go-diskfs create the file system of g in memory and checks that it
 // lies where g says. Kept of it are the superblock and the journal; bitmaps,
@@ -24,6 +23,7 @@ func mkfs(g geometry, p Params) (*storage, []ondisk.Group, error) {
 	t.groups = min(g.groups, maxTemplate)
 	t.blocks = min(g.blocks, t.groups*ondisk.BlocksPerGroup)
 	t.gdtBlocks = ceilDiv(t.groups*ondisk.GroupDescSize, BlockSize)
+	t.journalBlocks = min(g.journalBlocks, t.blocks/journalShare)
 	st := newStorage(t.blocks * BlockSize)
 	id := uuid.UUID(p.UUID)
 	_, err := ext4.Create(st, st.size, 0, 512, &ext4.Params{
@@ -45,30 +45,35 @@ func mkfs(g geometry, p Params) (*storage, []ondisk.Group, error) {
 	if err == nil {
 		err = t.check(st)
 	}
-	from, _ := t.journal()
-	to, ok := g.journal()
-	if err == nil && (!ok || from != to) {
-		err = fmt.Errorf("journal at block %d, expected at %d", from.start, to.start)
-	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("mkfs of %d blocks: %w", g.blocks, err)
 	}
 	kept := newStorage(g.blocks * BlockSize)
-	for _, n := range []int64{0, to.start} {
-		*kept.block(n) = *st.block(n)
-	}
+	*kept.block(0) = *st.block(0)
+	from, _ := t.journal()
+	to, _ := g.journal()
+	*kept.block(to.start) = *st.block(from.start)
+	ondisk.PatchJournal(kept.block(to.start)[:], uint32(g.journalBlocks))
 	return kept, g.descriptors(), nil
 }
 
 // descriptors gives the positions of every group's metadata: behind the
-// superblock and descriptors of the flex group's first group, group by group.
+// superblock and descriptors of the flex group's first group.
 func (g geometry) descriptors() []ondisk.Group {
 	ds := make([]ondisk.Group, g.groups)
 	for i := range ds {
 		n := int64(i)
 		leader := n &^ (1<<g.logFlex - 1)
-		at := uint64(leader*ondisk.BlocksPerGroup + g.superBlocks(leader) + (n-leader)*(2+g.tableBlocks))
-		ds[i] = ondisk.Group{BlockBitmap: at, InodeBitmap: at + 1, InodeTable: at + 2}
+		at := leader*ondisk.BlocksPerGroup + g.superBlocks(leader)
+		bitmaps := at + (n-leader)*(2+g.tableBlocks)
+		table := bitmaps + 2
+		if g.packed() {
+			size := min(1<<g.logFlex, g.groups-leader)
+			table = at + g.bitmapBlocks(leader, size) + (n-leader)*g.tableBlocks
+			first := n - n%packGroups
+			bitmaps = first*ondisk.BlocksPerGroup + g.superBlocks(first) + 2*(n-first)
+		}
+		ds[i] = ondisk.Group{BlockBitmap: uint64(bitmaps), InodeBitmap: uint64(bitmaps + 1), InodeTable: uint64(table)}
 	}
 	return ds
 }

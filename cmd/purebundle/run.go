@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"sync/atomic"
 
 	"purebundle/chunk"
@@ -59,6 +60,17 @@ func (r *bundleRun) write(ctx context.Context, out output) error {
 	r.ui.begin(writing)
 	img, made := r.metered()
 
+	// The zeros need no data: they are made beside it.
+	ctx, cancel := context.WithCancelCause(ctx)
+	zero := zeroParts(all, data, meta)
+	var zeros sync.WaitGroup
+	zeros.Go(func() {
+		if err := out.WriteZero(ctx, zero, nil); err != nil {
+			cancel(err)
+		}
+	})
+	defer zeros.Wait()
+	defer cancel(nil)
 	if err := out.Write(ctx, img, data, made); err != nil {
 		return err
 	}
@@ -74,18 +86,19 @@ func (r *bundleRun) write(ctx context.Context, out output) error {
 		return fmt.Errorf("seal the image of %s: %w", r.cfg.source, err)
 	}
 	r.sayChanges()
+	zeros.Wait()
 	data, meta = r.image.Parts() // a file that outgrew its place may have taken a part more
 	if err := out.Write(ctx, img, meta, made); err != nil {
 		return err
 	}
 	r.ui.begin(finishing)
-	return out.WriteZero(ctx, zeroParts(all, data, meta), nil)
+	return out.WriteZero(ctx, zeroParts(all, data, meta, zero), nil)
 }
 
-// zeroParts are the parts of all that are in neither list. Both ascend.
-func zeroParts(all int, data, meta []int) []int {
+// zeroParts are the parts of all that are in none of the lists.
+func zeroParts(all int, lists ...[]int) []int {
 	made := make([]bool, all)
-	for _, list := range [][]int{data, meta} {
+	for _, list := range lists {
 		for _, p := range list {
 			made[p] = true
 		}

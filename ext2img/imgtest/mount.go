@@ -71,11 +71,11 @@ func mount(t testing.TB, image string, flags uintptr) string {
 }
 
 // unmount unmounts dir if it still is a mount point. A file that is just
-// being closed elsewhere makes the kernel say EBUSY: try for two seconds.
+// being closed elsewhere makes the kernel say EBUSY: try for ten seconds.
 func unmount(t testing.TB, dir string) {
 	t.Helper()
 	var err error
-	for range 200 {
+	for range 1000 {
 		err = unix.Unmount(dir, unix.UMOUNT_NOFOLLOW)
 		if !errors.Is(err, unix.EBUSY) {
 			break
