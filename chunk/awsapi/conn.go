@@ -1,8 +1,10 @@
 package awsapi
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -26,6 +28,7 @@ type conn struct {
 	out   int64     // bytes given to the kernel
 	moved int64     // in + out - unsent, when last looked at
 	at    time.Time // when moved last grew
+	first error     // the first that is not about it being closed on this side
 }
 
 // StallError says that a connection stood still.
@@ -53,15 +56,15 @@ func (c *conn) tick() time.Time { return time.Now().Add(c.stall / 8) }
 func (c *conn) Read(p []byte) (int, error) {
 	for {
 		if err := c.SetReadDeadline(c.tick()); err != nil {
-			return 0, err
+			return 0, c.why(err)
 		}
 		n, err := c.Conn.Read(p)
 		c.count(n, 0)
 		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
-			return n, err
+			return n, c.why(err)
 		}
 		if c.stalled() {
-			return 0, &StallError{c.stall}
+			return 0, c.why(&StallError{c.stall})
 		}
 	}
 }
@@ -69,16 +72,16 @@ func (c *conn) Read(p []byte) (int, error) {
 func (c *conn) Write(p []byte) (n int, err error) {
 	for {
 		if err := c.SetWriteDeadline(c.tick()); err != nil {
-			return n, err
+			return n, c.why(err)
 		}
 		m, err := c.Conn.Write(p[n:])
 		c.count(0, m)
 		n += m
 		if n == len(p) || !errors.Is(err, os.ErrDeadlineExceeded) {
-			return n, err
+			return n, c.why(err)
 		}
 		if c.stalled() {
-			return n, &StallError{c.stall}
+			return n, c.why(&StallError{c.stall})
 		}
 	}
 }
@@ -102,6 +105,24 @@ func (c *conn) stalled() bool {
 		c.moved, c.at = moved, time.Now()
 	}
 	return time.Since(c.at) >= c.stall
+}
+
+// why is err, or the error before it if err is only that the connection was
+// closed because of that: who reads finds out first and closes it, and who writes
+// is to say the same.
+func (c *conn) why(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case err == nil:
+	case errors.Is(err, io.EOF):
+		c.first = cmp.Or(c.first, error(syscall.ECONNRESET)) // as far as a writer is concerned
+	case !errors.Is(err, net.ErrClosed):
+		c.first = cmp.Or(c.first, err)
+	case c.first != nil:
+		return c.first
+	}
+	return err
 }
 
 // unsent is how many bytes the other side has not acknowledged.

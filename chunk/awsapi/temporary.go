@@ -98,6 +98,8 @@ func short(err error) string {
 		return api.ErrorCode()
 	case isStall:
 		return stall.Error()
+	case errors.Is(err, syscall.EPIPE):
+		return "connection closed"
 	case errors.As(err, &errno):
 		return errno.Error()
 	case errors.As(err, &dns):
