@@ -1,7 +1,7 @@
 // Package s3test holds what tests of S3 share: a real S3 server on loopback,
 // and a proxy that stands in front of it and breaks what passes.
 //
-// It is for tests only. The server is versitygw with its posix backend: an
+// It is for tests and benchmarks only. The server is versitygw with its posix backend: an
 // object is a file below Server.Dir, its metadata are extended attributes. It
 // does not stand for everything S3 does: no storage classes, no KMS, no regions.
 //
@@ -10,6 +10,7 @@ package s3test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -24,6 +25,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"golang.org/x/sys/unix"
 
 	"purebundle/ext2img/imgtest"
@@ -52,30 +55,49 @@ func Start(t testing.TB) *Server {
 	program := Program(t)
 	dir := t.TempDir()
 	needXattr(t, dir)
-	var err error
-	// Another process may take the port between its choice and its use.
-	for range 5 {
-		s := &Server{Region: "us-east-1", Access: "AK" + random(9), Secret: random(20), Dir: dir, gone: make(chan struct{})}
-		if err = s.run(t, program); err == nil {
-			return s
-		}
+	s, stop, err := Run(program, dir)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal(err)
-	return nil
+	t.Cleanup(stop)
+	return s
 }
 
-// Program is the path of versitygw in the user's cache directory.
+// Program is the path of versitygw. It skips the test where that is not built;
+// where CI=true that is a failure.
 func Program(t testing.TB) string {
 	t.Helper()
+	path, err := Find()
+	if err != nil {
+		imgtest.Missing(t, err.Error())
+	}
+	return path
+}
+
+// Find is the path of versitygw, in the user's cache directory.
+func Find() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		imgtest.Missing(t, "needs versitygw: "+err.Error())
+		return "", fmt.Errorf("needs versitygw: %w", err)
 	}
 	path := filepath.Join(cache, "purebundle-test", "versitygw-"+Version, "versitygw")
 	if _, err := os.Stat(path); err != nil {
-		imgtest.Missing(t, "needs "+path+": make versitygw builds it")
+		return "", fmt.Errorf("needs %s: make versitygw builds it", path)
 	}
-	return path
+	return path, nil
+}
+
+// Run runs a server on the directory dir until stop is called or the process
+// ends, without a test.
+func Run(program, dir string) (s *Server, stop func(), err error) {
+	// Another process may take the port between its choice and its use.
+	for range 5 {
+		s = &Server{Region: "us-east-1", Access: "AK" + random(9), Secret: random(20), Dir: dir, gone: make(chan struct{})}
+		if stop, err = s.run(program); err == nil {
+			return s, stop, nil
+		}
+	}
+	return nil, nil, err
 }
 
 func needXattr(t testing.TB, dir string) {
@@ -93,10 +115,10 @@ func random(n int) string {
 }
 
 // run starts the process and waits until it answers to its own keys.
-func (s *Server) run(t testing.TB, program string) error {
+func (s *Server) run(program string) (stop func(), err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	address := l.Addr().String()
 	l.Close()
@@ -107,18 +129,17 @@ func (s *Server) run(t testing.TB, program string) error {
 	cmd.Dir = s.Dir
 	cmd.Stdout, cmd.Stderr = &s.log, &s.log
 	if err := s.spawn(cmd); err != nil {
-		return fmt.Errorf("start versitygw: %w", err)
+		return nil, fmt.Errorf("start versitygw: %w", err)
 	}
-	stop := func() {
+	stop = func() {
 		_ = cmd.Process.Kill()
 		<-s.gone
 	}
-	if err := s.wait(t); err != nil {
+	if err := s.wait(); err != nil {
 		stop()
-		return fmt.Errorf("versitygw: %w\n%s", err, s.Log())
+		return nil, fmt.Errorf("versitygw: %w\n%s", err, s.Log())
 	}
-	t.Cleanup(stop)
-	return nil
+	return stop, nil
 }
 
 // spawn starts cmd so that it ends with this process, even one that is killed.
@@ -141,11 +162,13 @@ func (s *Server) spawn(cmd *exec.Cmd) error {
 }
 
 // wait returns when the server answers; it has 30 seconds.
-func (s *Server) wait(t testing.TB) error {
+func (s *Server) wait() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
 	client := s.Client()
 	var err error
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
-		if _, err = client.ListBuckets(t.Context(), nil); err == nil {
+	for ctx.Err() == nil {
+		if _, err = client.ListBuckets(ctx, nil, func(o *s3.Options) { o.Retryer = aws.NopRetryer{} }); err == nil {
 			return nil
 		}
 		select {
