@@ -59,7 +59,7 @@ lint:
 
 # Trees are made and removed: 30 GiB of disk, half an hour. BENCH has its flags:
 # make bench BENCH='-trees A -rounds 3'; BENCH=-h lists them.
-bench: build
+bench: build versitygw
 	go run ./cmd/purebundle/bench -purebundle ./purebundle $(BENCH)
 
 microbench:

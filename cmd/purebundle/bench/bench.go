@@ -50,7 +50,7 @@ func (b *bench) all() error {
 	for _, c := range []struct {
 		letters string // any of them
 		run     func() error
-	}{{"A", b.contestA}, {"BE", b.contestBE}, {"C", b.contestC}, {"D", b.contestD}, {"F", b.contestF}} {
+	}{{"A", b.contestA}, {"BE", b.contestBE}, {"C", b.contestC}, {"D", b.contestD}, {"F", b.contestF}, {"G", b.contestS3}} {
 		if !strings.ContainsAny(b.trees, c.letters) {
 			continue
 		}

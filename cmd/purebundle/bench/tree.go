@@ -20,7 +20,7 @@ import (
 
 // tree is a tree to bundle.
 type tree struct {
-	letter string // A to F, C1 for the other layout of C
+	letter string // A to G, C1 for the other layout of C
 	what   string
 	path   string
 	content

@@ -20,6 +20,7 @@ var makers = map[string]struct {
 	"D":  {"one file of 4 GiB, eight of 256 MiB", (*filler).large},
 	"E":  {"1,000,000 files of 0 to 64 bytes, half of them empty, in 1,000 directories", func(f *filler) error { return f.spread(1000, 1000000, tiny) }},
 	"F":  {"a sparse file of 1 TiB with 100 MiB in 2,000 pieces", (*filler).sparse},
+	"G":  {"4,096 files of 1 MiB in 64 directories", func(f *filler) error { return f.spread(64, 4096, oneMiB) }},
 }
 
 // filler writes one tree. The same seed gives the same names, sizes and bytes.
@@ -50,6 +51,8 @@ func (f *filler) fill(path string, with func(*filler) error) error {
 func (f *filler) scaled(n int) int { return max(int(float64(n)*f.scale), 1) }
 
 func oneTo(most int) func(*rand.Rand) int { return func(r *rand.Rand) int { return 1 + r.IntN(most) } }
+
+func oneMiB(*rand.Rand) int { return 1 << 20 }
 
 func tiny(r *rand.Rand) int { return max(r.IntN(129)-64, 0) }
 
