@@ -64,11 +64,11 @@ func reason(err error) (text, hint string) {
 	if stall, ok := errors.AsType[*StallError](err); ok {
 		return stall.Error(), "the connection stood still each time: try again later, or look at the network between"
 	}
-	if text, hint := unreachable(err); text != "" {
-		return text, hint
-	}
 	if c, ok := errors.AsType[*credentialsError](err); ok {
 		return noCredentials(c)
+	}
+	if text, hint := unreachable(err); text != "" {
+		return text, hint
 	}
 	if strings.Contains(strings.ToLower(err.Error()), "region") && status(err) == 0 {
 		return "no region is set", "name the region, such as eu-west-1, or set AWS_REGION"
@@ -105,7 +105,7 @@ func noCredentials(c *credentialsError) (text, hint string) {
 	case strings.Contains(text, "SSO"):
 		return "the sign-in has run out: " + innermost(c).Error(), "aws sso login makes a new one"
 	}
-	return "no credentials: " + innermost(c).Error(), "look at ~/.aws/config, ~/.aws/credentials and the AWS_ variables of the environment"
+	return "no credentials: " + short(c), "look at ~/.aws/config, ~/.aws/credentials and the AWS_ variables of the environment"
 }
 
 // expecting finds the right region in the text of AuthorizationHeaderMalformed.
