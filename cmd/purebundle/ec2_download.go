@@ -154,7 +154,7 @@ func newDownloadDir(path string, force bool, m *ec2.Manifest, manifest string) (
 	for _, name := range d.names {
 		if _, err := root.Lstat(name); !errors.Is(err, fs.ErrNotExist) && !force {
 			root.Close()
-			return nil, &chunk.Error{Op: "download", Path: filepath.Join(path, name), Err: chunk.ErrExists, Hint: "--force replaces it"}
+			return nil, &chunk.Error{Op: "download", Path: filepath.Join(path, name), Err: chunk.ErrExists}
 		}
 	}
 	return d, nil

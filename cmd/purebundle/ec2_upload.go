@@ -170,7 +170,7 @@ func (c *ec2UploadConfig) notThere(ctx context.Context, store *s3.Store, prefix 
 			return withHint(fmt.Errorf("upload %s: is a raw bundle of that name, whose parts would be mixed up with the new ones", bundleURL(store.Location(), prefix)),
 				"choose another directory of the bucket")
 		case o.Name == ec2.ManifestName(prefix) && !c.force:
-			return &chunk.Error{Op: "upload", Path: objectURL(store.Location(), o.Name), Err: chunk.ErrExists, Hint: "--force replaces it"}
+			return withHint(&chunk.Error{Op: "upload", Path: objectURL(store.Location(), o.Name), Err: chunk.ErrExists}, "--force replaces it; its manifest goes first")
 		}
 	}
 	return nil

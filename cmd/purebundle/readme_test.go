@@ -18,7 +18,7 @@ func TestReadmeIsComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	readme := string(text)
-	for _, v := range []any{jsonLine{}, summaryJSON{}, chunk.Manifest{}} {
+	for _, v := range []any{jsonLine{}, summaryJSON{}, shipJSON{}, movedJSON{}, chunk.Manifest{}} {
 		for name := range jsonFields(reflect.TypeOf(v)) {
 			if !strings.Contains(readme, "`"+name+"`") {
 				t.Errorf("no `%s` of %T", name, v)

@@ -74,7 +74,7 @@ parts are looked for.
 "purebundle ec2 bundle-vol" makes such bundles and "purebundle ec2 upload-bundle"
 brings them to S3; "purebundle ship --register" does all of it.`,
 		Example: `  purebundle register --name web-2026-11-22 s3://my-bucket/web-2026-11-22
-  purebundle register --name web -p web -b /dev/sdb=ephemeral0 --tag team=ops s3://my-bucket/images`,
+  purebundle register --name web -b /dev/sdb=ephemeral0 --tag a=b s3://my-bucket/web`,
 		Args: argsBetween(1, 1, "s3://BUCKET/DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !s3.IsURL(args[0]) {

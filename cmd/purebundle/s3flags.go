@@ -135,6 +135,11 @@ func (c *s3Config) again() string {
 	return b.String()
 }
 
+// cliFlags are those of again that Amazon's own command line has for EC2 as well.
+func (c *s3Config) cliFlags() string {
+	return (&s3Config{region: c.region, profile: c.profile}).again()
+}
+
 // rateFlag is the value of --limit-rate: bytes a second, 0 for no limit.
 type rateFlag int64
 

@@ -47,7 +47,8 @@ With --register, the bundle is one in Amazon's format, made in a temporary direc
 that is removed again, uploaded, and registered as a machine image; --name may have
 the same fields. With --keep N, older bundles of the same template and machine are
 deleted once the new one is complete, until N are left, by the date of the bundles:
-nothing else is, and of a bundle that cannot be read, nothing either.
+nothing else is, and of a bundle that cannot be read, nothing either. Images that
+were registered from them stay registered, but can no longer start.
 
 It says nothing but a summary, fit for a mail from cron; on a terminal it shows its
 progress. What goes in is decided as by "purebundle bundle".`,
@@ -197,6 +198,9 @@ func (s *shipJSON) print(r *bundleRun, rows [][2]string, next string) error {
 		rows = append(rows, [2]string{"warnings", fmt.Sprintf("%s; -v --progress plain shows them", formatCount(int64(s.Warnings)))})
 	}
 	for _, name := range s.Deleted {
+		if s.ImageID != "" {
+			name += "; an image made of it can no longer start: deregister it"
+		}
 		rows = append(rows, [2]string{"deleted", printable(name)})
 	}
 	if s.Kept > 0 {

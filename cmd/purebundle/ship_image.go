@@ -115,7 +115,7 @@ func (c *shipConfig) shipImage(ctx context.Context, r bundleRun, store *s3.Store
 		{"parts", fmt.Sprintf("%s in %s, %s sent", formatCount(int64(made.parts)), printable(c.bundle.dest), formatSize(made.bytes))},
 		{"registered", fmt.Sprintf("%s, %s, %s", sum.ImageID, printable(in.Name), state)},
 	}, vol.commonRows(sum.summaryJSON)...)
-	if err := sum.print(&vol.bundleRun, rows, "aws ec2 run-instances --image-id "+sum.ImageID); err != nil {
+	if err := sum.print(&vol.bundleRun, rows, "aws ec2 run-instances"+c.bundle.s3.cliFlags()+" --image-id "+sum.ImageID); err != nil {
 		a.errorLine("the image is registered, but the summary could not be printed: " + err.Error())
 	}
 	if kept != nil {

@@ -19,13 +19,14 @@ import (
 type serverKey struct{}
 
 // s3 : an S3 server, and in it a bucket of the story's own: $BUCKET, whose objects
-// are files in $OBJECTS. All AWS_ variables lead there.
+// are files in $OBJECTS. All AWS_ variables lead there. $HOST is what {hostname} is.
 func cmdS3(ts *testscript.TestScript, _ bool, _ []string) {
 	server := serverOf(ts)
 	setAll(ts, server.Env())
 	bucket := server.Bucket(testOf(ts))
 	ts.Setenv("BUCKET", bucket)
 	ts.Setenv("OBJECTS", filepath.Join(server.Dir, bucket))
+	ts.Setenv("HOST", fieldValues(time.Now())["hostname"])
 }
 
 // serverOf starts the server when the first story needs it.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -94,10 +95,12 @@ func upload(ctx context.Context, a *app, path string, loc s3.Location, c *upload
 	defer show.close()
 	stats, err := store.Upload(ctx, b, s3.UploadOptions{Force: c.force, Done: show.made})
 	show.close()
-	if err != nil && show.parts.Load() == 0 {
+	switch {
+	case errors.Is(err, chunk.ErrExists):
+		return withHint(err, "--force replaces it; its manifest goes first")
+	case err != nil && show.parts.Load() == 0:
 		return err
-	}
-	if err != nil {
+	case err != nil:
 		return &leftError{err: err, left: "what is in S3 by now stays: the same command goes on from there"}
 	}
 	m := b.Manifest()
