@@ -24,6 +24,8 @@ type bench struct {
 	cases   []*contest
 	reach   []target
 	sizes   map[*tree]*made
+
+	discards int // outputs that were put aside
 }
 
 // contest is a set of programs that take turns.
@@ -64,7 +66,8 @@ func (b *bench) all() error {
 // compete runs the programs: once to warm up, then round by round, in an order
 // that is drawn each time, since a run may profit or suffer from the memory that
 // the one before it left. A peer that fails is left out; purebundle must not fail.
-func (b *bench) compete(c *contest) error {
+func (b *bench) compete(c *contest) (err error) {
+	defer func() { err = errors.Join(err, b.sweep()) }()
 	b.cases = append(b.cases, c)
 	turns := rand.New(rand.NewPCG(b.seed, 1))
 	c.programs = slices.DeleteFunc(c.programs, func(p *program) bool { return p == nil || !b.wants(p.name) })
@@ -110,7 +113,7 @@ func (b *bench) once(p *program, first bool) (u usage, err error) {
 	}
 	defer func() {
 		_ = unix.Unmount(filepath.Join(out, "mnt"), unix.MNT_DETACH) // where a recipe was interrupted
-		err = errors.Join(err, os.RemoveAll(out))
+		err = errors.Join(err, b.discard(out))
 	}()
 	argv := p.argv(out)
 	if err := settle(b.dir); err != nil {
@@ -131,6 +134,36 @@ func (b *bench) once(p *program, first bool) (u usage, err error) {
 	return u, err
 }
 
+// spareRoom is the least room, in bytes, that old output may leave.
+const spareRoom = 20 << 30
+
+// discard puts output aside until the contest is over, or removes it with what was
+// put aside before where room gets scarce. ext4 without a journal takes its time
+// before it uses an inode again that was just freed, so that removing the 10,000
+// files of one run slows the next.
+func (b *bench) discard(out string) error {
+	b.discards++
+	if err := os.Rename(out, fmt.Sprintf("%s.%d", out, b.discards)); err != nil {
+		return err
+	}
+	if b.room(spareRoom/(1<<30)) != nil {
+		return b.sweep()
+	}
+	return nil
+}
+
+// sweep removes what was put aside.
+func (b *bench) sweep() error {
+	old, err := filepath.Glob(filepath.Join(b.dir, "out.*"))
+	if err != nil {
+		return err
+	}
+	for _, o := range old {
+		err = errors.Join(err, os.RemoveAll(o))
+	}
+	return err
+}
+
 // say tells of the progress.
 func (b *bench) say(format string, args ...any) {
 	fmt.Fprintf(b.log, "bench: "+format+"\n", args...)
@@ -146,7 +179,7 @@ func (b *bench) clean(all bool) {
 	case all:
 		err = os.RemoveAll(b.dir)
 	default:
-		err = os.RemoveAll(filepath.Join(b.dir, "out"))
+		err = errors.Join(os.RemoveAll(filepath.Join(b.dir, "out")), b.sweep())
 	}
 	if err != nil {
 		b.say("%v", err)

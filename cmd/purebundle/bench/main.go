@@ -6,9 +6,9 @@
 // start to exit, processor time and peak RSS as wait4(2) gives them, bytes as
 // /proc/PID/io gives them (what went through read and write calls, and what
 // went to and from the device). Programs take turns, round by round, and a
-// ratio is the median of the rounds' own ratios. Before each run the output of
-// the one before is removed, the file system synced, and all that will be read
-// is read once, or for cold runs dropped from the caches.
+// ratio is the median of the rounds' own ratios. Before each run the
+// file system is synced, and all that will be read is read once, or for cold runs
+// dropped from the caches.
 //
 // What it does not do: install anything, tune anything, or keep a history. The
 // work of kernel threads (write-back, loop devices) is in the wall time alone.
