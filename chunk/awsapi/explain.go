@@ -155,6 +155,7 @@ var hints = map[string]string{
 	"BucketAlreadyExists":           "someone else has a bucket of that name: choose another",
 	"NoSuchKey":                     "look at the directory and the names in it",
 	"InvalidAccessKeyId":            "the access key is unknown there: look at AWS_ACCESS_KEY_ID or the profile, and that endpoint and keys belong together",
+	"XAdminUserNotFound":            "the access key is unknown there: look at AWS_ACCESS_KEY_ID or the profile, and that endpoint and keys belong together", // versitygw
 	"InvalidClientTokenId":          "the access key is unknown there: look at AWS_ACCESS_KEY_ID or the profile",
 	"AuthFailure":                   "the credentials are not valid there: look at the access key, the region and the clock",
 	"SignatureDoesNotMatch":         "the secret access key does not belong to the access key, or a proxy changes requests",

@@ -12,6 +12,10 @@ import (
 // cleanTime is how long cleaning up after a run may take.
 const cleanTime = 10 * time.Second
 
+// lateLooks is the pauses before one looks again for objects that come about
+// though nobody waits for them any more.
+var lateLooks = []time.Duration{0, 200 * time.Millisecond, 500 * time.Millisecond, time.Second}
+
 // Abort removes all that w put. An older bundle stays as it was. After Commit or
 // Abort it does nothing.
 func (w *Writer) Abort() error {
@@ -31,34 +35,40 @@ func (w *Writer) discard() error {
 	w.bufs.drop()
 	ctx, cancel := context.WithTimeout(context.Background(), cleanTime)
 	defer cancel()
-	names := w.names()
-	if manifest := chunk.ManifestName(w.prefix); slices.Contains(names, manifest) {
-		if err := w.s.Remove(ctx, []string{manifest}); err != nil {
-			return w.leftover(err)
-		}
-	}
-	if err := w.s.Remove(ctx, names); err != nil {
+	if err := w.remove(ctx, w.names()); err != nil {
 		return w.leftover(err)
 	}
-	// A put that was cut off may have arrived whole all the same, and come about
-	// since.
-	var all []Object
-	for _, list := range []func(context.Context, string) ([]Object, error){w.s.list, w.s.temps} {
-		objects, err := list(ctx, w.prefix)
+	w.mu.Lock()
+	unsure := w.unsure
+	w.mu.Unlock()
+	if !unsure {
+		return nil
+	}
+	for _, pause := range lateLooks {
+		select {
+		case <-ctx.Done():
+			return w.leftover(ctx.Err())
+		case <-time.After(pause):
+		}
+		late, err := w.left(ctx)
+		if err == nil {
+			err = w.remove(ctx, late)
+		}
 		if err != nil {
 			return w.leftover(err)
 		}
-		all = append(all, objects...)
 	}
-	var again []string
-	w.mu.Lock()
-	for _, o := range all {
-		if w.begun[o.Name] {
-			again = append(again, o.Name)
+	return nil
+}
+
+// remove removes objects, the manifest first.
+func (w *Writer) remove(ctx context.Context, names []string) error {
+	if manifest := chunk.ManifestName(w.prefix); slices.Contains(names, manifest) {
+		if err := w.s.Remove(ctx, []string{manifest}); err != nil {
+			return err
 		}
 	}
-	w.mu.Unlock()
-	return w.leftover(w.s.Remove(ctx, again))
+	return w.s.Remove(ctx, names)
 }
 
 // names is the objects that this run has made or may have made.
@@ -72,22 +82,35 @@ func (w *Writer) names() []string {
 	return sorted(names)
 }
 
+// left is those of them that are there.
+func (w *Writer) left(ctx context.Context) ([]string, error) {
+	files, err := w.s.list(ctx, w.prefix)
+	if err != nil {
+		return nil, err
+	}
+	temps, err := w.s.temps(ctx, w.prefix)
+	if err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var left []string
+	for _, o := range append(files, temps...) {
+		if w.begun[o.Name] {
+			left = append(left, o.Name)
+		}
+	}
+	return left, nil
+}
+
 // leftover says where a cleaning up that failed left things.
 func (w *Writer) leftover(err error) error {
-	if err == nil {
-		return nil
-	}
 	hint := "remove what begins with " + w.s.loc.Path(w.prefix+".part.") + " by hand"
 	if w.replaces {
 		hint = "the older bundle is whole; remove what begins with " + w.s.loc.Path("."+w.prefix+".part.") + " by hand"
 	}
-	return &chunk.Error{Op: "clean up", Path: w.s.loc.Path(""), Err: root(err), Hint: hint}
-}
-
-// root is an error without its path.
-func root(err error) error {
 	if e, ok := errors.AsType[*chunk.Error](err); ok {
-		return e.Err
+		err = e.Err
 	}
-	return err
+	return &chunk.Error{Op: "clean up", Path: w.s.loc.Path(""), Err: err, Hint: hint}
 }

@@ -100,12 +100,19 @@ func (w *Writer) publish(ctx context.Context, m *chunk.Manifest) error {
 	if err != nil {
 		return err
 	}
-	w.begun[chunk.SumsName(w.prefix)] = true
-	if err := w.s.Put(ctx, chunk.SumsName(w.prefix), sums); err != nil {
+	if err := w.publishFile(ctx, chunk.SumsName(w.prefix), sums); err != nil {
 		return err
 	}
-	w.begun[chunk.ManifestName(w.prefix)] = true
-	return w.s.Put(ctx, chunk.ManifestName(w.prefix), text)
+	return w.publishFile(ctx, chunk.ManifestName(w.prefix), text)
+}
+
+func (w *Writer) publishFile(ctx context.Context, name string, text []byte) error {
+	w.mu.Lock()
+	w.begun[name] = true
+	w.mu.Unlock()
+	_, unsure, err := w.s.put(ctx, name, text, int64(len(text)), digest(text))
+	w.doubt(unsure)
+	return err
 }
 
 // replace puts the new bundle in the place of the older one. ctx never ends: half

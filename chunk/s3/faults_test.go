@@ -123,16 +123,17 @@ func fill(ctx context.Context, w writer, image []byte) error {
 	return nil
 }
 
-// upload makes a bundle in S3: straight from an image, or from one on disk.
+// upload makes a bundle in S3, in place of what is there: straight from an image,
+// or from one on disk.
 func upload(ctx context.Context, store *s3.Store, prefix string, image []byte, disk string) error {
 	if disk == "" {
-		w, err := store.Create(ctx, s3.CreateOptions{Prefix: prefix})
+		w, err := store.Create(ctx, s3.CreateOptions{Prefix: prefix, Force: true})
 		if err != nil {
 			return err
 		}
 		return fill(ctx, w, image)
 	}
-	w, err := chunk.Create(disk, chunk.Options{Prefix: prefix})
+	w, err := chunk.Create(disk, chunk.Options{Prefix: prefix, Force: true})
 	if err == nil {
 		err = fill(ctx, w, image)
 	}
@@ -144,7 +145,7 @@ func upload(ctx context.Context, store *s3.Store, prefix string, image []byte, d
 		return err
 	}
 	defer b.Close()
-	_, err = store.Upload(ctx, b, s3.UploadOptions{})
+	_, err = store.Upload(ctx, b, s3.UploadOptions{Force: true})
 	return err
 }
 
@@ -220,33 +221,48 @@ func TestHundred(t *testing.T) {
 // busy machine thinks about 10 MiB.
 const stall = 300 * time.Millisecond
 
-// round is one upload and one download.
+// round is one upload and one download; each fourth time another bundle, with one
+// other part, takes the place of the first and is downloaded as well.
 func (f *faulty) round(t *testing.T, round int) {
 	dir, prefix := fmt.Sprintf("machines/%03d", round), "web"
 	store := f.open(t, dir, awsapi.Options{Stall: stall})
-	image := content(uint64(round), 4)
 	disk := ""
 	if round%2 == 1 {
 		disk = t.TempDir()
 	}
-	if err := upload(t.Context(), store, prefix, image, disk); err != nil {
-		t.Errorf("upload %d: %v\nnotices %q", round, err, f.notices)
-		return
+	image := content(uint64(round), 4)
+	ok := f.upAndDown(t, store, prefix, image, disk)
+	if ok && round/2%2 == 0 {
+		image[chunk.Size+5]++
+		ok = f.upAndDown(t, store, prefix, image, disk)
 	}
-	f.stored(t, dir, prefix, image)
-	got, err := download(t.Context(), store, prefix)
-	if err != nil || !bytes.Equal(got, image) {
-		t.Errorf("download %d: error %v, the same: %v", round, err, bytes.Equal(got, image))
+	if !ok {
 		return
 	}
 	if err := store.Delete(t.Context(), prefix); err != nil {
-		t.Errorf("delete %d: %v", round, err)
+		t.Errorf("delete %s: %v", dir, err)
 	}
 	for _, key := range f.server.Keys(t, f.bucket) {
 		if path.Dir(key) == dir {
-			t.Errorf("left by delete %d: %s", round, key)
+			t.Errorf("left by delete: %s", key)
 		}
 	}
+}
+
+// upAndDown uploads a bundle, looks at the server's disk, and downloads it.
+func (f *faulty) upAndDown(t *testing.T, store *s3.Store, prefix string, image []byte, disk string) bool {
+	t.Helper()
+	if err := upload(t.Context(), store, prefix, image, disk); err != nil {
+		t.Errorf("upload to %s: %v", store.Location(), err)
+		return false
+	}
+	f.stored(t, store.Location().Dir, prefix, image)
+	got, err := download(t.Context(), store, prefix)
+	if err != nil || !bytes.Equal(got, image) {
+		t.Errorf("download of %s: error %v, the same: %v", store.Location(), err, bytes.Equal(got, image))
+		return false
+	}
+	return true
 }
 
 // Every request fails once, each time in the same way; the notice says how.
@@ -302,6 +318,8 @@ func TestFaultsThatStay(t *testing.T) {
 		{"stall", s3test.StallRequest, "no byte moved for 300ms"},
 		{"reset", s3test.ResetRequest, "connection"},
 		{"corrupted", s3test.CorruptRequest, "SHA256"},
+		{"stored, but said to have failed", s3test.LateError, "InternalError"},
+		{"stored, but the answer is lost", s3test.ResetResponse, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFaulty(t, server, s3test.Faults{Rate: 1, Kinds: []s3test.Kind{c.kind}, Only: isPut})
@@ -317,6 +335,72 @@ func TestFaultsThatStay(t *testing.T) {
 				t.Errorf("left: %q", keys)
 			}
 		})
+	}
+}
+
+// A server that can never copy gets the zero parts one by one.
+func TestCopyNeverWorks(t *testing.T) {
+	f := newFaulty(t, start(t), s3test.Faults{Rate: 1, Kinds: []s3test.Kind{s3test.CopyError}})
+	f.upAndDown(t, f.open(t, "dir", awsapi.Options{Attempts: 2}), "web", content(1, 4), "")
+	if f.proxy.Count(s3test.CopyError) == 0 {
+		t.Error("nothing was copied")
+	}
+}
+
+// A replacement that fails leaves the bundle that was there.
+func TestReplacementFails(t *testing.T) {
+	server := start(t)
+	for _, kind := range []s3test.Kind{s3test.InternalError, s3test.LateError, s3test.ResetRequest} {
+		t.Run(kind.String(), func(t *testing.T) {
+			f := newFaulty(t, server, s3test.Faults{})
+			store := f.open(t, "dir", awsapi.Options{Attempts: 2})
+			image := content(1, 4)
+			if err := upload(t.Context(), store, "web", image, ""); err != nil {
+				t.Fatal(err)
+			}
+			puts := 0
+			f.proxy.Set(s3test.Faults{Rate: 1, Kinds: []s3test.Kind{kind}, Only: func(r *http.Request) bool {
+				if r.Method == http.MethodPut {
+					puts++
+				}
+				return r.Method == http.MethodPut && puts > 1 // one part makes it
+			}})
+			if err := upload(t.Context(), store, "web", content(2, 4), ""); err == nil {
+				t.Error("no error")
+			}
+			f.proxy.Set(s3test.Faults{})
+			f.stored(t, "dir", "web", image)
+			if got, err := download(t.Context(), store, "web"); err != nil || !bytes.Equal(got, image) {
+				t.Errorf("the older bundle: error %v", err)
+			}
+		})
+	}
+}
+
+// An upload that is stopped while a connection stands still ends at once, and
+// leaves nothing.
+func TestStopDuringStall(t *testing.T) {
+	f := newFaulty(t, start(t), s3test.Faults{Rate: 1, Kinds: []s3test.Kind{s3test.StallRequest},
+		Only: func(r *http.Request) bool { return r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, ".001") }})
+	ctx, cancel := context.WithCancel(t.Context())
+	var stopped time.Time
+	go func() {
+		for f.proxy.Count(s3test.StallRequest) == 0 && t.Context().Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(100 * time.Millisecond) // the other part is there
+		stopped = time.Now()
+		cancel()
+	}()
+	err := upload(ctx, f.open(t, "dir", awsapi.Options{}), "web", content(1, 4), "")
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if d := time.Since(stopped); d > 5*time.Second {
+		t.Errorf("took %v to stop", d)
+	}
+	if keys := f.server.Keys(t, f.bucket); len(keys) > 0 {
+		t.Errorf("left: %q", keys)
 	}
 }
 

@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"io"
+	"sync/atomic"
 
 	"golang.org/x/time/rate"
 )
@@ -36,6 +37,7 @@ type body struct {
 	p     []byte
 	size  int64
 	at    int64
+	sent  atomic.Bool // all of it was read, in this try or one before
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -51,7 +53,9 @@ func (b *body) Read(p []byte) (int, error) {
 	} else {
 		copy(p[:n], b.p[b.at:])
 	}
-	b.at += int64(n)
+	if b.at += int64(n); b.at == b.size {
+		b.sent.Store(true)
+	}
 	return n, nil
 }
 

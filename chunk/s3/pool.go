@@ -11,9 +11,9 @@ import (
 	"purebundle/chunk"
 )
 
-// grace is how long a cancelled run waits for its workers. One that is stuck in a
-// read of a slow or dead disk is left behind.
-const grace = 300 * time.Millisecond
+// grace is how long a cancelled run waits for its workers: for the answers to what
+// they have sent. One that is stuck in a read of a slow or dead disk is left behind.
+const grace = lateTime + 200*time.Millisecond
 
 // each calls work for all items on so many goroutines, in order as far as that
 // goes, until one fails or ctx is done. It returns the first error; after one,

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -21,33 +22,54 @@ import (
 
 // Put makes an object of body. S3 checks its SHA-256 before it exists.
 func (s *Store) Put(ctx context.Context, name string, body []byte) error {
-	_, err := s.put(ctx, name, body, int64(len(body)), digest(body))
+	_, _, err := s.put(ctx, name, body, int64(len(body)), digest(body))
 	return err
 }
 
+// lateTime is how long an upload that was sent whole may still wait for its
+// answer when ctx is done.
+const lateTime = 500 * time.Millisecond
+
 // put makes an object of the size bytes p, zeros if p is nil, whose digest is
 // sum, in hexadecimal. The digest is not computed again: it is what S3 compares,
-// what is signed, and what is kept with the object. It returns the ETag.
-func (s *Store) put(ctx context.Context, name string, p []byte, size int64, sum string) (etag string, err error) {
+// what is signed, and what is kept with the object. It returns the ETag; unsure
+// says of an error that the object may come about all the same.
+//
+// When ctx is done what was not sent whole is cut off, and so will never be an
+// object. What was sent whole may be one already, or soon: its answer says.
+func (s *Store) put(ctx context.Context, name string, p []byte, size int64, sum string) (etag string, unsure bool, err error) {
 	if err := s.check("put", name); err != nil {
-		return "", err
+		return "", false, err
 	}
+	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	b := &body{ctx: ctx, limit: s.limit, p: p, size: size}
+	stop := context.AfterFunc(ctx, func() {
+		if b.sent.Load() {
+			select {
+			case <-late.Done():
+			case <-time.After(lateTime):
+			}
+		}
+		cancel()
+	})
+	defer stop()
 	k := s.kept()
-	out, err := s.client.PutObject(awsapi.WithSubject(ctx, name), &s3.PutObjectInput{
+	out, err := s.client.PutObject(awsapi.WithSubject(late, name), &s3.PutObjectInput{
 		Bucket:         &s.loc.Bucket,
 		Key:            aws.String(s.loc.key(name)),
-		Body:           &body{ctx: ctx, limit: s.limit, p: p, size: size},
+		Body:           b,
 		ContentLength:  &size,
 		ChecksumSHA256: aws.String(base64Sum(sum)),
 		ACL:            k.acl, StorageClass: k.class, ServerSideEncryption: k.sse, SSEKMSKeyId: k.kmsKey, Tagging: k.tagging,
 	}, signed(sum))
 	if err != nil {
-		return "", s.explain(ctx, "put", name, err)
+		return "", b.sent.Load(), s.explain(ctx, "put", name, err)
 	}
 	if have := hexSum(out.ChecksumSHA256); have != "" && have != sum {
-		return "", &chunk.Error{Op: "put", Path: s.loc.Path(name), Err: fmt.Errorf("S3 has SHA-256 %s instead of %s", have, sum)}
+		return "", true, &chunk.Error{Op: "put", Path: s.loc.Path(name), Err: fmt.Errorf("S3 has SHA-256 %s instead of %s", have, sum)}
 	}
-	return unquote(out.ETag), nil
+	return unquote(out.ETag), false, nil
 }
 
 // signed gives the signer the digest of the body, which it would compute else.

@@ -208,7 +208,7 @@ func (u *upload) count(skipped int, sent int64) {
 }
 
 func (u *upload) put(ctx context.Context, name string, p []byte, sum string) (etag string, sent int64, err error) {
-	etag, err = u.s.put(ctx, name, p, chunk.Size, sum)
+	etag, _, err = u.s.put(ctx, name, p, chunk.Size, sum)
 	if err == nil && u.opt.Acked != nil {
 		u.opt.Acked(chunk.Size)
 	}

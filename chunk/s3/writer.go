@@ -33,6 +33,7 @@ type Writer struct {
 	closed bool
 	parts  []partState     // of Preflight
 	begun  map[string]bool // objects that this run has made or may have made
+	unsure bool            // one may come about later
 	stats  chunk.Stats
 }
 
@@ -174,18 +175,27 @@ func (w *Writer) put(ctx context.Context, name string, p []byte, sum string) (et
 	if err := w.begin(name); err != nil {
 		return "", 0, err
 	}
-	etag, err = w.s.put(ctx, name, p, chunk.Size, sum)
+	etag, unsure, err := w.s.put(ctx, name, p, chunk.Size, sum)
+	w.doubt(unsure)
 	if err == nil && w.acked != nil {
 		w.acked(chunk.Size)
 	}
 	return etag, chunk.Size, err
 }
 
+func (w *Writer) doubt(unsure bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.unsure = w.unsure || unsure
+}
+
 func (w *Writer) copy(ctx context.Context, from, to string) (string, error) {
 	if err := w.begin(to); err != nil {
 		return "", err
 	}
-	return w.s.copy(ctx, from, to)
+	etag, err := w.s.copy(ctx, from, to)
+	w.doubt(err != nil)
+	return etag, err
 }
 
 // Stats says what was made so far. Parts that were there already count as made;
