@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"purebundle/chunk"
+	"purebundle/chunk/s3"
 )
 
 // newCompletion prints the script that makes a shell complete.
@@ -46,12 +47,50 @@ func completeDirectories(*cobra.Command, []string, string) ([]string, cobra.Shel
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
-// completeBundles completes BUNDLE, a directory or a manifest, and after it
-// whatever files there are.
-func completeBundles(_ *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveDefault
+// completeBundles completes BUNDLE, a directory or a manifest, on disk or in S3,
+// and after it whatever files there are.
+func (a *app) completeBundles(place *s3Config) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+		switch {
+		case s3.IsURL(word):
+			return a.namesInS3(place, word)
+		case len(args) > 0:
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		return localBundles(word)
 	}
+}
+
+// namesInS3 completes what comes after the bucket: directories and manifests.
+func (a *app) namesInS3(place *s3Config, word string) ([]string, cobra.ShellCompDirective) {
+	ctx, cancel := context.WithTimeout(context.Background(), completionTime)
+	defer cancel()
+	dir, base, _ := cutLast(word, "/")
+	loc, err := s3.ParseLocation(dir)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	store, err := place.open(ctx, a, loc)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var found []string
+	dirs, _ := store.Dirs(ctx) // what cannot be listed is not offered
+	for _, name := range dirs {
+		if strings.HasPrefix(name, base) {
+			found = append(found, dir+"/"+name+"/")
+		}
+	}
+	objects, _ := store.List(ctx)
+	for _, o := range objects {
+		if strings.HasPrefix(o.Name, base) && strings.HasSuffix(o.Name, chunk.ManifestName("")) {
+			found = append(found, dir+"/"+o.Name)
+		}
+	}
+	return found, spaceAfter(found)
+}
+
+func localBundles(word string) ([]string, cobra.ShellCompDirective) {
 	dir, base := filepath.Split(word)
 	entries, err := os.ReadDir(filepath.Join(".", dir))
 	if filepath.IsAbs(word) {
@@ -92,7 +131,7 @@ const completionTime = 3 * time.Second
 func (a *app) completeInside(place *s3Config) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 		if len(args) == 0 {
-			return completeBundles(cmd, args, word)
+			return a.completeBundles(place)(cmd, args, word)
 		}
 		return a.insideNames(cmd, place, args, word)
 	}

@@ -29,7 +29,8 @@ it does so; where there is no terminal to ask at, --yes is needed.
 With -p, what a broken upload of that bundle has left goes as well.`,
 		Example: `  purebundle delete s3://my-bucket/web-2026-11-22
   purebundle delete --yes -p web s3://my-bucket/all`,
-		Args: argsBetween(1, 1, "s3://BUCKET/DIR"),
+		Args:              argsBetween(1, 1, "s3://BUCKET/DIR"),
+		ValidArgsFunction: a.completeBundles(&c.s3),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !s3.IsURL(args[0]) {
 				return withHint(usagef("delete %s: no place in S3", args[0]), "a bundle in S3 is written s3://BUCKET/DIR; one in a directory is removed by rm")
@@ -110,7 +111,7 @@ func (a *app) ask(ctx context.Context, question string) (bool, error) {
 	select {
 	case <-ctx.Done():
 		fmt.Fprintln(a.stderr)
-		return false, context.Cause(ctx)
+		return false, &leftError{err: context.Cause(ctx), left: "nothing was deleted"}
 	case line := <-answer:
 		return line == "y" || line == "yes", nil
 	}

@@ -38,7 +38,7 @@ disk.`,
 			}
 			return download(cmd.Context(), a, args[0], args[1], c)
 		},
-		ValidArgsFunction: completeDirectories,
+		ValidArgsFunction: a.completeBundles(&c.s3),
 	}
 	group(cmd, "What to do", func(f *pflag.FlagSet) {
 		f.StringVarP(&c.prefix, "prefix", "p", "", "the bundle `NAME` of those in the directory")
@@ -55,6 +55,7 @@ disk.`,
 
 func download(ctx context.Context, a *app, url, dest string, c *uploadConfig) error {
 	began := time.Now()
+	a.jsonErrors = c.progress == progressJSON
 	b, err := a.openBundle(ctx, url, c.prefix, &c.s3)
 	if err != nil {
 		return err

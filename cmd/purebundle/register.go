@@ -125,7 +125,10 @@ func register(ctx context.Context, a *app, url, prefix string, c *imageConfig, p
 	if err != nil {
 		return err
 	}
+	show := a.newUI(waitMode(a))
+	show.begin(finishing)
 	id, err := c.register(ctx, a, cfg, in)
+	show.close()
 	if err != nil || a.quiet && dryRun {
 		return err
 	}
@@ -151,6 +154,14 @@ func (c *imageConfig) register(ctx context.Context, a *app, cfg aws.Config, in a
 		return id, &leftError{err: err, left: "the image " + id + " is registered"}
 	}
 	return id, nil
+}
+
+// waitMode shows on a terminal that something is waited for.
+func waitMode(a *app) progressMode {
+	if a.quiet || !isTerminal(a.stderr) {
+		return progressNone
+	}
+	return progressAuto
 }
 
 // parseXMLBundle reads s3://BUCKET/DIR or s3://BUCKET/DIR/NAME.manifest.xml.

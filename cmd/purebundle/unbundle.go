@@ -31,7 +31,7 @@ BUNDLE is the directory of a bundle, or its manifest; either may be in S3.`,
 			}
 			return unbundle(cmd.Context(), a, args[0], args[1], cfg, force)
 		},
-		ValidArgsFunction: completeBundles,
+		ValidArgsFunction: a.completeBundles(&cfg.s3),
 	}
 	group(cmd, "What to do", func(f *pflag.FlagSet) {
 		f.BoolVar(&force, "force", false, "replace an existing IMAGE, or write to a block device")

@@ -50,7 +50,7 @@ manifest goes first.`,
 			}
 			return upload(cmd.Context(), a, args[0], loc, c)
 		},
-		ValidArgsFunction: completeBundles,
+		ValidArgsFunction: a.completeBundles(&c.s3),
 	}
 	group(cmd, "What to do", func(f *pflag.FlagSet) {
 		f.StringVarP(&c.prefix, "prefix", "p", "", "the bundle `NAME` of those in the directory")
@@ -82,6 +82,7 @@ type movedJSON struct {
 
 func upload(ctx context.Context, a *app, path string, loc s3.Location, c *uploadConfig) error {
 	began := time.Now()
+	a.jsonErrors = c.progress == progressJSON
 	b, err := chunk.Load(path, c.prefix)
 	if err != nil {
 		return err

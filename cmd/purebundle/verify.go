@@ -36,7 +36,7 @@ BUNDLE is the directory of a bundle, or its manifest; either may be in S3.`,
 			}
 			return verify(cmd.Context(), a, args[0], cfg, deep)
 		},
-		ValidArgsFunction: completeBundles,
+		ValidArgsFunction: a.completeBundles(&cfg.s3),
 	}
 	group(cmd, "What to check", func(f *pflag.FlagSet) {
 		f.BoolVar(&deep, "deep", false, "check the file system in the image as well")
