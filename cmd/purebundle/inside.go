@@ -24,7 +24,11 @@ func (a *app) openInside(ctx context.Context, path, prefix string, c *s3Config) 
 	fs, err := extfs.Open(b, b.Size())
 	if err != nil {
 		b.Close()
-		return nil, withHint(fmt.Errorf("%s: %w", path, err), "purebundle verify %s says what is wrong with it", shellQuote(path))
+		err = fmt.Errorf("%s: %w", path, err)
+		if ctx.Err() != nil || hintFor(err) != "" {
+			return nil, err
+		}
+		return nil, withHint(err, "purebundle verify %s says what is wrong with it", shellQuote(path))
 	}
 	return &inside{fs, b}, nil
 }

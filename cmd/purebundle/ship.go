@@ -72,6 +72,7 @@ progress. What goes in is decided as by "purebundle bundle".`,
 	group(cmd, "The output", func(f *pflag.FlagSet) {
 		c.bundle.outputFlags(f)
 		f.IntVar(&c.keep, "keep", 0, "keep `N` bundles of this template, the new one among them; 0 keeps all")
+		f.BoolVarP(&c.bundle.dryRun, "dry-run", "n", false, "say what would happen, and what --keep would delete; write nothing")
 		progressFlag(f, &c.bundle.progress)
 		f.BoolVar(&c.bundle.json, "json", false, "print the summary as JSON")
 	})
@@ -156,7 +157,10 @@ func ship(ctx context.Context, a *app, c *shipConfig) error {
 	if err != nil {
 		return err
 	}
-	if c.register {
+	switch {
+	case c.bundle.dryRun:
+		return c.dryRun(ctx, &r, store)
+	case c.register:
 		return c.shipImage(ctx, r, store)
 	}
 	made, err := r.make(ctx)
@@ -207,6 +211,29 @@ func (s *shipJSON) print(r *bundleRun, rows [][2]string, next string) error {
 		rows = append(rows, [2]string{"kept", plural(int64(s.Kept), "bundle") + " of this template"})
 	}
 	return printRows(r.app.stdout, append(rows, [2]string{"next", next}))
+}
+
+// dryRun says what would be made, under which names, and what would go for it.
+func (c *shipConfig) dryRun(ctx context.Context, r *bundleRun, store *s3.Store) error {
+	rows := [][2]string{{"would ship to", printable(c.bundle.dest)}}
+	if c.register {
+		rows = append(rows, [2]string{"would register", printable(c.image.name)})
+	}
+	if c.keep > 0 {
+		older, err := c.older(ctx, r.app, store)
+		if err != nil {
+			return err
+		}
+		for _, b := range older[min(c.keep-1, len(older)):] {
+			rows = append(rows, [2]string{"would delete", printable(store.In(b.dir).Location().String())})
+		}
+	}
+	if !r.cfg.json && !r.app.quiet {
+		if err := printRows(r.app.stdout, rows); err != nil {
+			return err
+		}
+	}
+	return r.dryRun(ctx)
 }
 
 // workDir makes a directory that nobody else uses, for this run alone.
