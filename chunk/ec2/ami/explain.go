@@ -2,7 +2,6 @@ package ami
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/aws/smithy-go"
 
@@ -26,23 +25,12 @@ var hints = map[string]string{
 	"InvalidAMIID.Malformed":       "the id of an image is ami-…",
 }
 
-// explain says what EC2's error means here; what is not special to images is
-// explained as everywhere.
+// explain makes a *chunk.Error of EC2's error, with the hint that it has here.
 func explain(op, path string, err error) error {
-	var api smithy.APIError
-	if errors.As(err, &api) {
-		if hint, ok := hints[api.ErrorCode()]; ok {
-			return &chunk.Error{Op: op, Path: path, Err: &refusal{err, fmt.Sprintf("%s (%s)", api.ErrorMessage(), api.ErrorCode())}, Hint: hint}
-		}
+	api, isAPI := errors.AsType[smithy.APIError](err)
+	err = awsapi.Explain(op, path, err)
+	if e, ok := errors.AsType[*chunk.Error](err); ok && isAPI && hints[api.ErrorCode()] != "" {
+		return &chunk.Error{Op: e.Op, Path: e.Path, Err: e.Err, Hint: hints[api.ErrorCode()]}
 	}
-	return awsapi.Explain(op, path, err)
+	return err
 }
-
-// refusal is an error of EC2 in its own words, without those of the SDK.
-type refusal struct {
-	err  error
-	text string
-}
-
-func (r *refusal) Error() string { return r.text }
-func (r *refusal) Unwrap() error { return r.err }

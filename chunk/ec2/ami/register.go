@@ -74,6 +74,6 @@ func registered(ctx context.Context, client *ec2.Client, in Input) string {
 }
 
 func hasCode(err error, code string) bool {
-	var api smithy.APIError
-	return errors.As(err, &api) && api.ErrorCode() == code
+	api, ok := errors.AsType[smithy.APIError](err)
+	return ok && api.ErrorCode() == code
 }
