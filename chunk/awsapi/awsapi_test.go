@@ -235,6 +235,24 @@ func TestNobodyThere(t *testing.T) {
 	wantText(t, Explain("put", "x", err), "nobody.invalid")
 }
 
+func TestExplainOthers(t *testing.T) {
+	isolate(t)
+	srv := httptest.NewServer(&script{answers: []string{"cut"}})
+	defer srv.Close()
+	err := put(t.Context(), s3Client(t, Options{Endpoint: srv.URL, Attempts: 2}))
+	wantText(t, Explain("put", "x", err), "connection closed", "try again later")
+	t.Setenv("AWS_REGION", "")
+	err = put(t.Context(), s3Client(t, Options{}))
+	wantText(t, Explain("put", "x", err), "no region is set", "AWS_REGION")
+	known := &chunk.Error{Op: "a", Path: "b", Err: io.EOF}
+	if got := Explain("put", "x", fmt.Errorf("c: %w", known)); got != known {
+		t.Errorf("%v", got)
+	}
+	if got := Explain("put", "x", context.Canceled); got != context.Canceled {
+		t.Errorf("%v", got)
+	}
+}
+
 // The certificates of AWS_CA_BUNDLE count, and only they.
 func TestCABundle(t *testing.T) {
 	isolate(t)

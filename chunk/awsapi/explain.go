@@ -62,7 +62,7 @@ func reason(err error) (text, hint string) {
 		return answered(err, api)
 	}
 	if stall, ok := errors.AsType[*StallError](err); ok {
-		return stall.Error(), "the connection stood still each time: try again later, or look at the network between"
+		return stall.Error(), "it stood still each time: try again later, or look at the network between"
 	}
 	if c, ok := errors.AsType[*credentialsError](err); ok {
 		return noCredentials(c)
@@ -72,6 +72,9 @@ func reason(err error) (text, hint string) {
 	}
 	if strings.Contains(strings.ToLower(err.Error()), "region") && status(err) == 0 {
 		return "no region is set", "name the region, such as eu-west-1, or set AWS_REGION"
+	}
+	if Temporary(err) {
+		return short(err), "it broke off each time: try again later, or look at the network between"
 	}
 	return short(err), ""
 }

@@ -16,8 +16,8 @@ const cleanTime = 10 * time.Second
 // though nobody waits for them any more.
 var lateLooks = []time.Duration{0, 200 * time.Millisecond, 500 * time.Millisecond, time.Second}
 
-// Abort removes all that w put. An older bundle stays as it was. After Commit or
-// Abort it does nothing.
+// Abort stops a Write that is going on and removes all that w put. An older
+// bundle stays as it was. After Commit or Abort it does nothing.
 func (w *Writer) Abort() error {
 	w.mu.Lock()
 	if w.closed {
@@ -26,6 +26,8 @@ func (w *Writer) Abort() error {
 	}
 	w.closed = true
 	w.mu.Unlock()
+	w.kill(w.over())
+	w.busy.Wait() // a moment: what was sent is answered or given up
 	return w.discard()
 }
 

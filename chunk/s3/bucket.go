@@ -15,19 +15,12 @@ import (
 // MakeBucket makes the bucket, in the region of the Store, unless it is there
 // already and may be used.
 func (s *Store) MakeBucket(ctx context.Context) error {
-	url := Location{Bucket: s.loc.Bucket}.String()
 	ctx = awsapi.WithSubject(ctx, s.loc.Bucket)
-	explain := func(op string, err error) error {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return awsapi.Explain(op, url, err)
-	}
 	_, err := s.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.loc.Bucket})
 	if err == nil {
 		return nil
 	}
-	if err = explain("look at", err); !errors.Is(err, fs.ErrNotExist) {
+	if err = s.explainBucket(ctx, "look at", err); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	in := &s3.CreateBucketInput{Bucket: &s.loc.Bucket}
@@ -39,5 +32,19 @@ func (s *Store) MakeBucket(ctx context.Context) error {
 	if api, ok := errors.AsType[smithy.APIError](err); ok && api.ErrorCode() == "BucketAlreadyOwnedByYou" {
 		return nil // another run was faster
 	}
-	return explain("make", err)
+	return s.explainBucket(ctx, "make", err)
+}
+
+// RemoveBucket removes the bucket, which must be empty: S3 refuses otherwise.
+func (s *Store) RemoveBucket(ctx context.Context) error {
+	_, err := s.client.DeleteBucket(awsapi.WithSubject(ctx, s.loc.Bucket), &s3.DeleteBucketInput{Bucket: &s.loc.Bucket})
+	return s.explainBucket(ctx, "remove", err)
+}
+
+// explainBucket is explain for the bucket itself.
+func (s *Store) explainBucket(ctx context.Context, op string, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return awsapi.Explain(op, Location{Bucket: s.loc.Bucket}.String(), err)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -159,6 +160,29 @@ func TestAbort(t *testing.T) {
 		wantError(t, w.Write(t.Context(), image("a"), []int{0}, nil), "closed")
 		wantError(t, w.Commit(t.Context(), testManifest()), "aborted")
 		wantNames(t, s, "p.txt")
+	}
+}
+
+// Abort stops a run that nobody has stopped.
+func TestAbortWhileWriting(t *testing.T) {
+	srv := s3test.Start(t)
+	s := open(t, srv, s3.Options{})
+	for range 3 {
+		w, err := s.Create(t.Context(), s3.CreateOptions{Prefix: "p"})
+		must(t, err)
+		must(t, w.Preflight(8, 0))
+		ended := make(chan error)
+		begun := make(chan struct{})
+		go func() {
+			var once sync.Once
+			ended <- w.Write(t.Context(), image("abcdefgh"), []int{0, 1, 2, 3, 4, 5, 6, 7}, func(int) { once.Do(func() { close(begun) }) })
+		}()
+		<-begun
+		must(t, w.Abort())
+		if err := <-ended; !errors.Is(err, os.ErrClosed) {
+			t.Errorf("write: %v", err)
+		}
+		wantNames(t, s)
 	}
 }
 

@@ -107,9 +107,7 @@ func (w *Writer) publish(ctx context.Context, m *chunk.Manifest) error {
 }
 
 func (w *Writer) publishFile(ctx context.Context, name string, text []byte) error {
-	w.mu.Lock()
-	w.begun[name] = true
-	w.mu.Unlock()
+	w.begin(name)
 	_, unsure, err := w.s.put(ctx, name, text, int64(len(text)), digest(text))
 	w.doubt(unsure)
 	return err

@@ -32,6 +32,7 @@ func (s *Store) Create(ctx context.Context, opt CreateOptions) (*Writer, error) 
 			Hint: "choose another prefix or directory, or force the older bundle to be replaced"}
 	}
 	w := &Writer{s: s, prefix: opt.Prefix, acked: opt.Acked, begun: make(map[string]bool)}
+	w.life, w.kill = context.WithCancelCause(context.Background())
 	if len(old) == 0 {
 		return w, nil
 	}

@@ -11,6 +11,6 @@
 // time spoil each other. The later one to end notices and fails.
 //
 // Source: Amazon S3 API Reference; the operations are PutObject, CopyObject,
-// GetObject, HeadObject, ListObjectsV2, DeleteObjects, DeleteObject, HeadBucket and
-// CreateBucket.
+// GetObject, HeadObject, ListObjectsV2, DeleteObjects, DeleteObject, HeadBucket,
+// CreateBucket and DeleteBucket.
 package s3

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -31,6 +32,10 @@ func (s *Store) Get(ctx context.Context, name string, limit int64) ([]byte, erro
 	return p, nil
 }
 
+// mismatch is in the text of the error for a body that does not fit the checksum
+// that S3 sent with it; its type is the SDK's own (s3 v1.114.8).
+const mismatch = "checksum did not match"
+
 // get reads an object, its first limit bytes if there are more.
 func (s *Store) get(ctx context.Context, name string, limit int64) (p []byte, more bool, err error) {
 	err = s.body(ctx, name, types.ChecksumModeEnabled, func(r io.Reader, size int64) error {
@@ -47,6 +52,9 @@ func (s *Store) get(ctx context.Context, name string, limit int64) (p []byte, mo
 		more = size > limit
 		return nil
 	})
+	if err != nil && strings.Contains(err.Error(), mismatch) {
+		err = chunk.Damaged(s.loc.Path(name), plain("does not fit the checksum that S3 has of it"))
+	}
 	return p, more, err
 }
 

@@ -28,6 +28,9 @@ type Writer struct {
 	old      map[string]string // digests of the parts that are there, by name
 	bufs     buffers
 	zero     zeros
+	life     context.Context // until Abort
+	kill     context.CancelCauseFunc
+	busy     sync.WaitGroup // parts that are being made
 
 	mu     sync.Mutex
 	closed bool
@@ -104,10 +107,14 @@ func (w *Writer) WriteZero(ctx context.Context, parts []int, done func(part int)
 
 // store makes part i, with this content and digest.
 func (w *Writer) store(ctx context.Context, i int, p []byte, sum string) error {
-	name, err := w.name(i)
+	name, err := w.enter(i)
 	if err != nil {
 		return err
 	}
+	defer w.busy.Done()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(w.life, func() { cancel(context.Cause(w.life)) })()
 	if w.old[name] == sum {
 		o, same, err := w.s.matches(ctx, name, sum)
 		if err != nil {
@@ -140,26 +147,31 @@ func (w *Writer) store(ctx context.Context, i int, p []byte, sum string) error {
 	return nil
 }
 
-// name is the name of part i, if it may be made now.
-func (w *Writer) name(i int) (string, error) {
+// enter begins part i, unless the run is over, and returns its name.
+func (w *Writer) enter(i int) (string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if i < 0 || i >= len(w.parts) {
+	switch {
+	case w.closed:
+		return "", w.over()
+	case i < 0 || i >= len(w.parts):
 		return "", &chunk.Error{Op: "write", Path: w.s.loc.Path(w.prefix), Err: fmt.Errorf("part number out of range: %d of %d", i, len(w.parts))}
 	}
 	w.parts[i] = partState{}
+	w.busy.Add(1)
 	return chunk.PartName(w.prefix, i, len(w.parts)), nil
 }
 
-// begin notes that there may be an object soon, unless the run is over.
-func (w *Writer) begin(name string) error {
+// over is the error of a Writer that was closed.
+func (w *Writer) over() error {
+	return &chunk.Error{Op: "write", Path: w.s.loc.Path(w.prefix), Err: os.ErrClosed}
+}
+
+// begin notes that there may be an object soon.
+func (w *Writer) begin(name string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closed {
-		return &chunk.Error{Op: "write", Path: w.s.loc.Path(name), Err: os.ErrClosed}
-	}
 	w.begun[name] = true
-	return nil
 }
 
 func (w *Writer) made(i int, p partState, sent int64) {
@@ -172,9 +184,7 @@ func (w *Writer) made(i int, p partState, sent int64) {
 // put and copy are those of the Store; what they make is removed by Abort.
 
 func (w *Writer) put(ctx context.Context, name string, p []byte, sum string) (etag string, sent int64, err error) {
-	if err := w.begin(name); err != nil {
-		return "", 0, err
-	}
+	w.begin(name)
 	etag, unsure, err := w.s.put(ctx, name, p, chunk.Size, sum)
 	w.doubt(unsure)
 	if err == nil && w.acked != nil {
@@ -190,9 +200,7 @@ func (w *Writer) doubt(unsure bool) {
 }
 
 func (w *Writer) copy(ctx context.Context, from, to string) (string, error) {
-	if err := w.begin(to); err != nil {
-		return "", err
-	}
+	w.begin(to)
 	etag, err := w.s.copy(ctx, from, to)
 	w.doubt(err != nil)
 	return etag, err
