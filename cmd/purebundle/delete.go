@@ -57,7 +57,7 @@ func deleteBundle(ctx context.Context, a *app, url string, c *readConfig, yes bo
 	if err != nil {
 		return err
 	}
-	b, err := store.Load(ctx, prefix)
+	b, err := load(ctx, store, prefix)
 	what := ""
 	switch {
 	case err == nil:

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"purebundle/chunk"
+	"purebundle/chunk/ec2"
 	"purebundle/chunk/s3"
 )
 
@@ -43,7 +45,23 @@ func (a *app) openBundle(ctx context.Context, path, prefix string, c *s3Config) 
 	if err != nil {
 		return nil, err
 	}
-	return store.Load(ctx, prefix)
+	return load(ctx, store, prefix)
+}
+
+// load opens a bundle in S3. Where there is one in Amazon's format instead, it says so.
+func load(ctx context.Context, store *s3.Store, prefix string) (*chunk.Bundle, error) {
+	b, err := store.Load(ctx, prefix)
+	if !errors.Is(err, chunk.ErrNoBundle) {
+		return b, err
+	}
+	objects, _ := store.List(ctx) // the error is another one
+	for _, o := range objects {
+		name, xml := strings.CutSuffix(o.Name, ec2.ManifestName(""))
+		if xml && (prefix == "" || prefix == name) {
+			return nil, withHint(err, "%s is of a bundle in Amazon's format: \"purebundle ec2 download-bundle\" and \"delete-bundle\" know it", o.Name)
+		}
+	}
+	return nil, err
 }
 
 // workers is how many parts are read at once; 0: as many as there are processors.

@@ -158,13 +158,22 @@ func (c *shipConfig) sendImage(ctx context.Context, vol *ec2VolRun, store *s3.St
 		return nil
 	}
 	// What is cancelled cannot clean up after itself.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
-	if left := removeEC2(ctx, store, local.prefix, local.manifest); left != nil {
+	left := removeEC2(clean, store, local.prefix, local.manifest)
+	if left == nil && ctx.Err() != nil {
+		// What S3 had whole when it was given up may come about a moment later.
+		time.Sleep(lateObjects)
+		left = removeEC2(clean, store, local.prefix, local.manifest)
+	}
+	if left != nil {
 		return &leftError{err: err, left: left.Error()}
 	}
 	return err
 }
+
+// lateObjects is how long after a run an object of it may still appear.
+const lateObjects = 300 * time.Millisecond
 
 // cleanupTime is how long a run that failed tries to remove what it put in S3.
 const cleanupTime = 10 * time.Second
