@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -175,7 +176,7 @@ func (f *tagsFlag) String() string {
 func (f *tagsFlag) Set(s string) error {
 	key, value, ok := strings.Cut(s, "=")
 	if !ok || key == "" {
-		return fmt.Errorf("write it as in team=web")
+		return errors.New("write it as in team=web")
 	}
 	if _, twice := f.values[key]; twice {
 		return fmt.Errorf("%s is given twice", key)

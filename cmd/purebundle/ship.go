@@ -43,12 +43,14 @@ func newShip(a *app) *cobra.Command {
 		Long: `Bundle the live tree SOURCE to S3, in a directory whose name has fields that are
 filled in: {hostname}, {date} and {time} (UTC), {uuid} (another each time).
 
-With --register, the bundle is one in Amazon's format, made in a temporary directory
-that is removed again, uploaded, and registered as a machine image; --name may have
-the same fields. With --keep N, older bundles of the same template and machine are
-deleted once the new one is complete, until N are left, by the date of the bundles:
-nothing else is, and of a bundle that cannot be read, nothing either. Images that
-were registered from them stay registered, but can no longer start.
+With --register, the bundle is one in Amazon's format, made in a temporary
+directory that is removed again, uploaded, and registered as a machine image;
+--name may have the same fields; there, --force removes an older bundle of that
+very name before it uploads. With --keep N, older bundles of the same template
+and machine are deleted once the new one is complete, until N are left, by the
+date of the bundles: nothing else is, and of a bundle that cannot be read,
+nothing either. Images that were registered from them stay registered, but can
+no longer start.
 
 It says nothing but a summary, fit for a mail from cron; on a terminal it shows its
 progress. What goes in is decided as by "purebundle bundle".`,
