@@ -161,7 +161,7 @@ func (c *ec2S3Config) startParts(a *app, m *ec2.Manifest, p phase) (show *ui, ma
 	}
 	a.jsonErrors = c.progress == progressJSON
 	show = a.newUI(c.progress)
-	show.window = partWindow
+	show.inParts()
 	show.allBytes.Store(m.BundledSize)
 	show.allParts.Store(int64(len(m.Parts)))
 	show.begin(p)

@@ -56,7 +56,7 @@ func (r *bundleRun) metered() (io.ReaderAt, func(part int)) {
 	if !s3.IsURL(r.cfg.dest) {
 		return &meteredReader{r.image, &r.ui.bytes}, func(int) { r.ui.parts.Add(1) }
 	}
-	r.ui.window = partWindow
+	r.ui.inParts()
 	return r.image, func(int) {
 		r.ui.parts.Add(1)
 		r.ui.bytes.Add(chunk.Size)

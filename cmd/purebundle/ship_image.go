@@ -141,7 +141,7 @@ func (c *shipConfig) sendImage(ctx context.Context, vol *ec2VolRun, store *s3.St
 		return err
 	}
 	u := vol.ui
-	u.window = partWindow
+	u.inParts()
 	u.bytes.Store(0)
 	u.parts.Store(0)
 	u.allBytes.Store(local.manifest.BundledSize)

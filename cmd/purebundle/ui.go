@@ -140,6 +140,13 @@ func (u *ui) begin(p phase) {
 	}
 }
 
+// inParts says that bytes come in whole parts, for the rate.
+func (u *ui) inParts() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.window, u.meter.window = partWindow, partWindow
+}
+
 // warn prints a warning above the bar.
 func (u *ui) warn(path, text string) { _ = u.print(note{"warning", path, text}) }
 

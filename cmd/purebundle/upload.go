@@ -125,6 +125,6 @@ func upload(ctx context.Context, a *app, path string, loc s3.Location, c *upload
 // moving starts showing the parts of b on their way to S3 or from there.
 func (a *app) moving(mode progressMode, b *chunk.Bundle, p phase) readProgress {
 	show := a.progress(mode, b, p)
-	show.window = partWindow
+	show.inParts()
 	return show
 }
