@@ -253,6 +253,23 @@ func TestExplainOthers(t *testing.T) {
 	}
 }
 
+func TestEndpoint(t *testing.T) {
+	isolate(t)
+	for _, bad := range []string{"127.0.0.1:7070", "localhost", "ftp://x", "http://", "https://user@x", "https://x/?a=b", "http://[::1", "https://x#a"} {
+		_, err := Load(t.Context(), Options{Endpoint: bad})
+		wantText(t, err, "is no URL of a service", "such as https://")
+		t.Setenv("AWS_ENDPOINT_URL", bad)
+		_, err = Load(t.Context(), Options{})
+		wantText(t, err, "is no URL of a service")
+		t.Setenv("AWS_ENDPOINT_URL", "")
+	}
+	for _, good := range []string{"", "http://127.0.0.1:7070", "https://s3.example.com/", "http://[::1]:80/path"} {
+		if _, err := Load(t.Context(), Options{Endpoint: good}); err != nil {
+			t.Errorf("%q: %v", good, err)
+		}
+	}
+}
+
 // The certificates of AWS_CA_BUNDLE count, and only they.
 func TestCABundle(t *testing.T) {
 	isolate(t)

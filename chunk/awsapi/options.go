@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -79,12 +81,27 @@ func Load(ctx context.Context, opt Options) (aws.Config, error) {
 	if opt.Endpoint != "" {
 		cfg.BaseEndpoint = aws.String(opt.Endpoint)
 	}
+	if err := CheckEndpoint(aws.ToString(cfg.BaseEndpoint)); err != nil {
+		return aws.Config{}, err
+	}
 	opt.Attempts = cmp.Or(opt.Attempts, cfg.RetryMaxAttempts, defaultAttempts)
 	cfg.RetryMaxAttempts = opt.Attempts
 	r := NewRetryer(opt)
 	cfg.Retryer = func() aws.Retryer { return r }
 	cfg.APIOptions = append(cfg.APIOptions, nameAttempts)
 	return cfg, nil
+}
+
+// CheckEndpoint says why a URL cannot be that of a service; "" can.
+func CheckEndpoint(endpoint string) error {
+	if endpoint == "" {
+		return nil
+	}
+	u, err := url.Parse(endpoint)
+	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" {
+		return nil
+	}
+	return &chunk.Error{Op: "endpoint", Path: strconv.Quote(endpoint), Err: errors.New("is no URL of a service"), Hint: "such as https://s3.example.com or http://127.0.0.1:7070"}
 }
 
 // setup is what went wrong before any request.

@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
+
 	"purebundle/chunk"
 	"purebundle/chunk/s3"
 	"purebundle/chunk/s3/s3test"
@@ -279,6 +282,10 @@ func TestUploadWrongParts(t *testing.T) {
 	s := open(t, srv, s3.Options{})
 	must(t, s.Put(t.Context(), "p.part.000", image("x").part(0)))
 	must(t, s.Put(t.Context(), "p.part.001", []byte("short")))
+	// Right, but put by something that keeps another checksum.
+	_, err := srv.Client().PutObject(t.Context(), &sdk.PutObjectInput{Bucket: aws.String(s.Location().Bucket),
+		Key: aws.String("dir/sub/p.part.002"), Body: bytes.NewReader(image("c").part(0))})
+	must(t, err)
 	must(t, s.Put(t.Context(), "p.part.003", image("d").part(0)))
 	must(t, s.Put(t.Context(), "p.part.017", image("y").part(0)))
 	wantUpload(t, s, disk, s3.UploadOptions{}, 1, 3, nil)
@@ -303,6 +310,8 @@ func TestUploadResumes(t *testing.T) {
 	if _, err := s.Load(t.Context(), "p"); !errors.Is(err, chunk.ErrNoBundle) {
 		t.Errorf("load: %v", err)
 	}
+	_, err = s.Create(t.Context(), s3.CreateOptions{Prefix: "p"})
+	wantError(t, err, "exists already", "there is no manifest")
 	st, err = s.Upload(t.Context(), disk, s3.UploadOptions{})
 	// The one that was cut off may have arrived.
 	if err != nil || st.Skipped < 3 || st.Skipped > 4 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"purebundle/chunk"
@@ -28,8 +29,11 @@ func (s *Store) Create(ctx context.Context, opt CreateOptions) (*Writer, error) 
 		return nil, err
 	}
 	if len(old) > 0 && !opt.Force {
-		return nil, &chunk.Error{Op: "create", Path: s.loc.Path(old[0].Name), Err: chunk.ErrExists,
-			Hint: "choose another prefix or directory, or force the older bundle to be replaced"}
+		hint := "choose another prefix or directory, or force the older bundle to be replaced"
+		if !slices.Contains(names(old), chunk.ManifestName(opt.Prefix)) {
+			hint = "there is no manifest: a run is at work there, or was killed and left this; delete that, force it to be replaced, or choose another prefix"
+		}
+		return nil, &chunk.Error{Op: "create", Path: s.loc.Path(old[0].Name), Err: chunk.ErrExists, Hint: hint}
 	}
 	w := &Writer{s: s, prefix: opt.Prefix, acked: opt.Acked, begun: make(map[string]bool)}
 	w.life, w.kill = context.WithCancelCause(context.Background())

@@ -20,15 +20,6 @@ func newLimit(perSecond int64) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(perSecond), int(min(max(perSecond/8, 1), quantum)))
 }
 
-// pass waits until some of n bytes may move and says how many.
-func pass(ctx context.Context, l *rate.Limiter, n int) (int, error) {
-	if l == nil || n == 0 {
-		return n, nil
-	}
-	n = min(n, l.Burst())
-	return n, l.WaitN(ctx, n)
-}
-
 // body is the body of an upload: p, or so many zeros if that is nil. The SDK
 // reads it again from the start for each try, and never after its call is over.
 type body struct {
@@ -44,9 +35,12 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.at >= b.size {
 		return 0, io.EOF
 	}
-	n, err := pass(b.ctx, b.limit, int(min(int64(len(p)), b.size-b.at)))
-	if err != nil {
-		return 0, err
+	n := int(min(int64(len(p)), b.size-b.at))
+	if b.limit != nil {
+		n = min(n, b.limit.Burst())
+		if err := b.limit.WaitN(b.ctx, n); err != nil {
+			return 0, err
+		}
 	}
 	if b.p == nil {
 		clear(p[:n])
@@ -81,9 +75,12 @@ type limited struct {
 }
 
 func (l *limited) Read(p []byte) (int, error) {
-	n, err := pass(l.ctx, l.limit, len(p))
-	if err != nil {
-		return 0, err
+	if l.limit == nil {
+		return l.r.Read(p)
 	}
-	return l.r.Read(p[:n])
+	n, err := l.r.Read(p[:min(len(p), l.limit.Burst())])
+	if werr := l.limit.WaitN(l.ctx, n); werr != nil {
+		return n, werr
+	}
+	return n, err
 }

@@ -68,6 +68,10 @@ func Open(ctx context.Context, loc Location, opt Options) (*Store, error) {
 			o.Region = cmp.Or(o.Region, defaultRegion)
 		}
 	})
+	// It may also come from AWS_ENDPOINT_URL_S3 or a profile.
+	if err := awsapi.CheckEndpoint(aws.ToString(s.client.Options().BaseEndpoint)); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
