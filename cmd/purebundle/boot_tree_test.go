@@ -146,7 +146,7 @@ func inTree(ctx context.Context, t *testing.T, tree, command, stdin string) stri
 	cmd := exec.CommandContext(ctx, "chroot", tree, "/bin/sh", "-c", command)
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "HOME=/root"}
 	cmd.Stdin = strings.NewReader(stdin)
-	return output(t, cmd)
+	return outputOf(t, cmd)
 }
 
 // runFor runs a program for as long as ctx lasts.
@@ -154,12 +154,12 @@ func runFor(ctx context.Context, t *testing.T, name string, args ...string) stri
 	t.Helper()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
-	return output(t, cmd)
+	return outputOf(t, cmd)
 }
 
-// output runs cmd, gives what it wrote to stdout, and fails the test with the
+// outputOf runs cmd, gives what it wrote to stdout, and fails the test with the
 // end of all that it wrote if it does not exit 0.
-func output(t *testing.T, cmd *exec.Cmd) string {
+func outputOf(t *testing.T, cmd *exec.Cmd) string {
 	t.Helper()
 	var out, all bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &tee{&out, &all}, &all

@@ -117,7 +117,7 @@ func ownVerbose(a *app, f *pflag.FlagSet) {
 
 // oldSwitches are options of the old tools that ask for what is the case anyway.
 func oldSwitches(f *pflag.FlagSet) {
-	f.Bool("batch", false, "ask nothing (nothing is ever asked)")
+	f.Bool("batch", false, "ask nothing")
 	f.Bool("manual", false, "show help")
 	f.Bool("version", false, "print the version")
 }

@@ -16,6 +16,7 @@ type ec2DeleteConfig struct {
 	ec2S3Config
 	manifest, prefix string
 	clear, yes       bool
+	batch            bool // asks nothing, and so needs yes
 }
 
 func newEC2Delete(a *app) *cobra.Command {
@@ -34,6 +35,7 @@ start: deregister it first.`,
 			if done, err := oldSwitch(a, cmd); done {
 				return err
 			}
+			c.batch, _ = cmd.Flags().GetBool("batch")
 			return ec2Delete(cmd.Context(), a, c)
 		},
 	}
@@ -56,8 +58,8 @@ func ec2Delete(ctx context.Context, a *app, c *ec2DeleteConfig) error {
 	if err != nil {
 		return err
 	}
-	if !c.yes && !isTerminal(a.stdin) {
-		return withHint(usagef("delete-bundle %s: there is no terminal to ask at", prefix), "--yes (-y) deletes without asking")
+	if !c.yes && (c.batch || !isTerminal(a.stdin)) {
+		return withHint(usagef("delete-bundle %s: there is no terminal to ask at, or --batch", prefix), "--yes (-y) deletes without asking")
 	}
 	store, err := c.open(ctx, a, "delete-bundle")
 	if err != nil {

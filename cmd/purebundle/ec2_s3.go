@@ -34,7 +34,7 @@ type ec2S3Config struct {
 func (c *ec2S3Config) flags(a *app, cmd *cobra.Command, add func(cmd *cobra.Command)) {
 	group(cmd, "The bucket", func(f *pflag.FlagSet) {
 		f.StringVarP(&c.bucket, "bucket", "b", "", "`BUCKET[/DIR]`")
-		f.StringVar(&c.s3.endpoint, "url", "", "the same as --endpoint-url")
+		f.StringVar(&c.s3.endpoint, "url", "", "the same `URL` as --endpoint-url")
 		f.StringVarP(&c.access, "access-key", "a", "", "access key `ID`; anybody on the machine can read it in the process list (default: as for --profile)")
 		f.StringVarP(&c.secret, "secret-key", "s", "", "secret access `KEY`; the same holds")
 		f.StringVarP(&c.token, "delegation-token", "t", "", "session `TOKEN` that goes with them; the same holds")
