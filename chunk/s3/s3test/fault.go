@@ -18,6 +18,7 @@ const (
 	SlowDown            // answered 503 SlowDown, never forwarded
 	LateError           // forwarded and done, then answered 500
 	CopyError           // CopyObject: 200, and an error in the body, as S3 does
+	DeleteError         // DeleteObjects: 200, and an error for each object in the body
 	ResetRequest        // RST when half of the request has come; the server gets that half
 	ResetResponse       // done, then RST when half of the response has been sent
 	StallRequest        // no byte is read after half of the request; the connection stays
@@ -30,7 +31,7 @@ const (
 	kinds
 )
 
-var kindNames = [kinds]string{"none", "internal error", "slow down", "late error", "copy error", "reset request", "reset response",
+var kindNames = [kinds]string{"none", "internal error", "slow down", "late error", "copy error", "delete error", "reset request", "reset response",
 	"stall request", "stall response", "truncate", "shorten", "corrupt request", "corrupt object", "slow start"}
 
 func (k Kind) String() string { return kindNames[k] }
@@ -81,6 +82,8 @@ func possible(k Kind, r *http.Request) bool {
 	switch k {
 	case CopyError:
 		return r.Method == http.MethodPut && r.Header.Get("x-amz-copy-source") != ""
+	case DeleteError:
+		return r.Method == http.MethodPost && r.URL.Query().Has("delete")
 	case CorruptRequest:
 		return r.ContentLength > 0
 	case Truncate:

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strconv"
 	"sync"
 	"testing"
@@ -128,6 +129,10 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.happened(k)
 		answer(w, r, http.StatusOK, "InternalError", "We encountered an internal error. Please try again.")
 		return
+	case DeleteError:
+		p.happened(k)
+		deleteErrors(w, r)
+		return
 	case ResetRequest, StallRequest:
 		p.breakRequest(w, r, k)
 		return
@@ -185,6 +190,19 @@ func answer(w http.ResponseWriter, r *http.Request, status int, code, message st
 		fmt.Fprintf(w, `<?xml version="1.0" encoding="UTF-8"?>`+"\n"+`<Error><Code>%s</Code><Message>%s</Message>`+
 			`<Resource>%s</Resource><RequestId>FAULT</RequestId></Error>`, code, message, r.URL.EscapedPath())
 	}
+}
+
+var deleteKey = regexp.MustCompile(`<Key>[^<]*</Key>`)
+
+// deleteErrors is an answer to DeleteObjects that nothing was deleted.
+func deleteErrors(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	w.Header().Set("Content-Type", "application/xml")
+	fmt.Fprint(w, `<?xml version="1.0" encoding="UTF-8"?>`+"\n"+`<DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">`)
+	for _, key := range deleteKey.FindAll(body, -1) {
+		fmt.Fprintf(w, `<Error>%s<Code>InternalError</Code><Message>We encountered an internal error. Please try again.</Message></Error>`, key)
+	}
+	fmt.Fprint(w, `</DeleteResult>`)
 }
 
 // take takes the connection away from net/http.

@@ -125,6 +125,18 @@ func TestCopyError(t *testing.T) {
 	}
 }
 
+// S3 answers a DeleteObjects with 200 whatever became of the objects.
+func TestDeleteError(t *testing.T) {
+	server := Start(t)
+	bucket := server.Bucket(t)
+	proxy := server.Proxy(t, Faults{Rate: 1, Kinds: []Kind{DeleteError}})
+	ids := []types.ObjectIdentifier{{Key: aws.String("dir/one&<")}, {Key: aws.String("two")}}
+	out, err := proxy.Client().DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: &bucket, Delete: &types.Delete{Objects: ids}}, once)
+	if err != nil || len(out.Deleted) != 0 || len(out.Errors) != 2 || *out.Errors[0].Key != "dir/one&<" || *out.Errors[1].Code != "InternalError" {
+		t.Errorf("answer %+v, error %v", out, err)
+	}
+}
+
 // The same seed chooses the same faults, another seed others; every kind comes.
 func TestChoice(t *testing.T) {
 	get, _ := http.NewRequest(http.MethodGet, "http://s3/bucket/key?x-id=GetObject", nil)
@@ -132,7 +144,8 @@ func TestChoice(t *testing.T) {
 	list, _ := http.NewRequest(http.MethodGet, "http://s3/bucket?list-type=2", nil)
 	copied, _ := http.NewRequest(http.MethodPut, "http://s3/bucket/key", nil)
 	copied.Header.Set("x-amz-copy-source", "bucket/other")
-	requests := []*http.Request{get, put, list, copied}
+	remove, _ := http.NewRequest(http.MethodPost, "http://s3/bucket?delete=", strings.NewReader("body"))
+	requests := []*http.Request{get, put, list, copied, remove}
 	chosen := func(seed uint64) (all []Kind) {
 		f := Faults{Seed: seed, Rate: 0.5}
 		var counts [kinds]int
@@ -154,7 +167,7 @@ func TestChoice(t *testing.T) {
 	}
 	for n, k := range one {
 		r := requests[n%len(requests)]
-		if k == CorruptObject && r != get || k == CorruptRequest && r != put || k == CopyError && r != copied {
+		if k == CorruptObject && r != get || k == CorruptRequest && r != put && r != remove || k == DeleteError && r != remove || k == CopyError && r != copied {
 			t.Errorf("request %d: %v cannot happen to it", n, k)
 		}
 	}
