@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,7 +43,8 @@ func (s *Store) Dirs(ctx context.Context) ([]string, error) {
 		}
 		return nil
 	})
-	return dirs, err
+	slices.Sort(dirs)
+	return slices.Compact(dirs), err
 }
 
 // list lists the objects whose names begin with prefix.
@@ -57,15 +59,20 @@ func (s *Store) list(ctx context.Context, prefix string) ([]Object, error) {
 			if checkName(n) != "" {
 				continue // the marker of a directory, or a name that no bundle has
 			}
-			if len(objects) > 0 && n <= objects[len(objects)-1].Name {
-				return plain("the server lists names out of order")
+			if len(objects) == maxListed {
+				return plain("the server lists no end of names")
 			}
 			objects = append(objects, Object{Name: n, Size: aws.ToInt64(o.Size), ETag: unquote(o.ETag), Modified: aws.ToTime(o.LastModified)})
 		}
 		return nil
 	})
-	return objects, err
+	// S3 lists in order, each name once; not all that speak its API do.
+	slices.SortFunc(objects, func(a, b Object) int { return strings.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(objects, func(a, b Object) bool { return a.Name == b.Name }), err
 }
+
+// maxListed bounds how many objects a list may have.
+const maxListed = 1 << 21
 
 // pages calls each for every page of what begins with prefix; name is a key
 // without the directory.
