@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -236,17 +235,4 @@ func (c *shipConfig) dryRun(ctx context.Context, r *bundleRun, store *s3.Store) 
 		}
 	}
 	return r.dryRun(ctx)
-}
-
-// workDir makes a directory that nobody else uses, for this run alone.
-func (c *shipConfig) workDir() (string, error) {
-	parent := c.dir
-	if parent == "" {
-		if parent = os.Getenv("TMPDIR"); parent == "" {
-			parent = "/var/tmp" // /tmp is often in memory
-		}
-	} else if err := os.MkdirAll(parent, 0o755); err != nil {
-		return "", err
-	}
-	return os.MkdirTemp(parent, "purebundle-ship-")
 }

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"path/filepath"
 	"time"
@@ -75,13 +75,14 @@ func (c *shipConfig) shipImage(ctx context.Context, r bundleRun, store *s3.Store
 	}
 	in.DryRun = false
 
-	dir, err := c.workDir()
+	work, err := newWorkDir(c.dir)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func() { err = errors.Join(err, work.remove()) }()
+	dir := filepath.Join(work.path, "bundle") // which has a lock of its own
 	local := c.bundle
-	local.dest, local.work, local.force = dir, c.dir, false
+	local.dest, local.work, local.force = dir, cmp.Or(c.dir, work.path), false
 	r.cfg = &local
 	vol := &ec2VolRun{bundleRun: r, c: &ec2VolConfig{ec2Config: c.ec2, volume: c.bundle.source, inherit: true, noInherit: c.noInherit}, keys: keys, manifest: manifest}
 	made, err := vol.make(ctx)
@@ -91,7 +92,7 @@ func (c *shipConfig) shipImage(ctx context.Context, r bundleRun, store *s3.Store
 	if err := c.sendImage(ctx, vol, store, dir); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(dir); err != nil {
+	if err := work.remove(); err != nil {
 		return err
 	}
 	vol.ui.begin(finishing)

@@ -68,6 +68,9 @@ func (c *shipConfig) older(ctx context.Context, a *app, store *s3.Store) ([]ship
 		b, err := c.look(ctx, store.In(dir))
 		switch {
 		case errors.Is(err, chunk.ErrNoBundle), errors.Is(err, fs.ErrNotExist):
+			if err := c.incomplete(ctx, a, store.In(dir)); err != nil {
+				return nil, err
+			}
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
 		case err != nil:
@@ -84,6 +87,27 @@ func (c *shipConfig) older(ctx context.Context, a *app, store *s3.Store) ([]ship
 		return strings.Compare(y.dir, x.dir)
 	})
 	return found, nil
+}
+
+// incomplete says where a run that was killed has left parts, which cost as much as
+// others. They are not deleted: another run may be at work there.
+func (c *shipConfig) incomplete(ctx context.Context, a *app, store *s3.Store) error {
+	objects, err := store.List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, o := range objects {
+		if strings.HasPrefix(o.Name, c.bundle.prefix+".part.") {
+			where := store.Location().String()
+			remove := "purebundle delete -p " + c.bundle.prefix + c.bundle.s3.again()
+			if c.register { // without its manifest, nobody knows which parts are its
+				remove = "aws s3 rm --recursive" + c.bundle.s3.cliFlags()
+			}
+			a.errorLine(fmt.Sprintf("keep %s: an incomplete bundle, left alone; %s %s removes it", where, remove, shellQuote(where)))
+			return nil
+		}
+	}
+	return nil
 }
 
 // look reads the date of the bundle of a directory: that in its manifest, or of
