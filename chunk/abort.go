@@ -3,6 +3,8 @@ package chunk
 import (
 	"context"
 	"sync"
+
+	"purebundle/chunk/internal/work"
 )
 
 // Abort removes all that w made, the directory too if Create made it and it is
@@ -34,7 +36,7 @@ func (w *Writer) discard() error {
 // close lets go of the directory and the buffers.
 func (w *Writer) close() {
 	w.closed = true
-	w.bufs.drop()
+	w.bufs.Drop()
 	w.dir.f.Close()
 }
 
@@ -47,7 +49,7 @@ func removeAll(d *dir, names []string) error {
 	}
 	var mu sync.Mutex
 	var first error
-	_ = each(context.Background(), names, workers, func(_ context.Context, name string) error {
+	_ = work.Each(context.Background(), crew(workers), names, func(_ context.Context, name string) error {
 		if err := d.remove(name); err != nil {
 			mu.Lock()
 			defer mu.Unlock()

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"purebundle/chunk/internal/work"
 )
 
 // syncers is how many parts are synced at once. Each sync may wait for the
@@ -100,7 +102,7 @@ func (w *Writer) syncParts(ctx context.Context) error {
 	} else {
 		alone = numbers(len(w.parts))
 	}
-	return each(ctx, alone, syncers, func(_ context.Context, i int) error {
+	return work.Each(ctx, crew(syncers), alone, func(_ context.Context, i int) error {
 		f, err := w.dir.open(partTemp(w.prefix, i), unix.O_RDONLY, 0)
 		if err != nil {
 			return renamed(err, w.partPath(i))

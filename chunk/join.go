@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"purebundle/chunk/internal/work"
 )
 
 // JoinOptions of Join; the zero value is what most want.
@@ -173,11 +175,15 @@ func (d *dir) renameFlags(from, to string, flags uint) error {
 // copyParts writes parts to their places in f with put.
 func (b *Bundle) copyParts(ctx context.Context, parts []int, f *os.File, dst string, opt JoinOptions,
 	put func(f *os.File, p []byte, off int64) (int64, error)) error {
-	var bufs buffers
-	t := teller{fn: opt.Done}
-	return each(ctx, parts, cmp.Or(opt.Workers, b.workers), func(ctx context.Context, i int) error {
-		buf := bufs.get()
-		defer bufs.put(buf)
+	var bufs work.Buffers
+	defer bufs.Drop()
+	t := work.Teller{Fn: opt.Done}
+	return work.Each(ctx, crew(cmp.Or(opt.Workers, b.workers)), parts, func(ctx context.Context, i int) error {
+		buf, err := bufs.Get(Size)
+		if err != nil {
+			return err
+		}
+		defer bufs.Put(buf)
 		if err := b.ReadPart(ctx, i, buf); err != nil {
 			return err
 		}
@@ -191,7 +197,7 @@ func (b *Bundle) copyParts(ctx context.Context, parts []int, f *os.File, dst str
 		if n > 0 {
 			startWriteback(f, int64(i)*Size, Size)
 		}
-		t.tell(ctx, i)
+		t.Tell(ctx, i)
 		return nil
 	})
 }

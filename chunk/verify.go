@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"slices"
 	"sync"
+
+	"purebundle/chunk/internal/work"
 )
 
 // step is how much is read and hashed at once, in bytes: small enough to stay
@@ -22,10 +24,10 @@ const step = 128 << 10
 // alone. workers 0 is one a processor; done is called after each part, good or
 // bad, never twice at once.
 func (b *Bundle) Verify(ctx context.Context, workers int, done func(part int)) error {
-	t := teller{fn: done}
+	t := work.Teller{Fn: done}
 	var mu sync.Mutex
 	bad := make(map[int]error)
-	err := each(ctx, numbers(len(b.manifest.Parts)), cmp.Or(workers, b.workers), func(ctx context.Context, i int) error {
+	err := work.Each(ctx, crew(cmp.Or(workers, b.workers)), numbers(len(b.manifest.Parts)), func(ctx context.Context, i int) error {
 		err := b.store.Check(ctx, b.manifest.Parts[i])
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -35,7 +37,7 @@ func (b *Bundle) Verify(ctx context.Context, workers int, done func(part int)) e
 			bad[i] = err
 			mu.Unlock()
 		}
-		t.tell(ctx, i)
+		t.Tell(ctx, i)
 		return nil
 	})
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"purebundle/chunk/internal/work"
 )
 
 // Writer makes one bundle: Create, Preflight, Write and WriteZero until every
@@ -33,7 +35,7 @@ type Writer struct {
 	prefix  string
 	force   bool
 	workers int
-	bufs    buffers
+	bufs    work.Buffers
 
 	mu     sync.Mutex
 	closed bool
@@ -74,10 +76,13 @@ func (w *Writer) Preflight(parts int, need int64) error {
 // When ctx is done, Write returns within a fraction of a second. A ReadAt of img
 // that does not return for longer than that is then left behind.
 func (w *Writer) Write(ctx context.Context, img io.ReaderAt, parts []int, done func(part int)) error {
-	t := teller{fn: done}
-	return each(ctx, parts, w.workers, func(ctx context.Context, i int) error {
-		buf := w.bufs.get()
-		defer w.bufs.put(buf)
+	t := work.Teller{Fn: done}
+	return work.Each(ctx, crew(w.workers), parts, func(ctx context.Context, i int) error {
+		buf, err := w.bufs.Get(Size)
+		if err != nil {
+			return err
+		}
+		defer w.bufs.Put(buf)
 		n, err := img.ReadAt(buf, int64(i)*Size)
 		switch {
 		case err != nil && err != io.EOF:
@@ -91,7 +96,7 @@ func (w *Writer) Write(ctx context.Context, img io.ReaderAt, parts []int, done f
 		if err := w.store(i, buf); err != nil {
 			return err
 		}
-		t.tell(ctx, i)
+		t.Tell(ctx, i)
 		return nil
 	})
 }
@@ -100,12 +105,12 @@ func (w *Writer) Write(ctx context.Context, img io.ReaderAt, parts []int, done f
 // is as for Write. One goroutine makes them all: the kernel adds names to a
 // directory one by one.
 func (w *Writer) WriteZero(ctx context.Context, parts []int, done func(part int)) error {
-	t := teller{fn: done}
-	return each(ctx, parts, 1, func(ctx context.Context, i int) error {
+	t := work.Teller{Fn: done}
+	return work.Each(ctx, crew(1), parts, func(ctx context.Context, i int) error {
 		if err := w.store(i, nil); err != nil {
 			return err
 		}
-		t.tell(ctx, i)
+		t.Tell(ctx, i)
 		return nil
 	})
 }

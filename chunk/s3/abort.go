@@ -34,7 +34,7 @@ func (w *Writer) Abort() error {
 // discard removes all that w put, with w.closed set. It has a time of its own:
 // the run's has ended already.
 func (w *Writer) discard() error {
-	w.bufs.drop()
+	w.bufs.Drop()
 	ctx, cancel := context.WithTimeout(context.Background(), cleanTime)
 	defer cancel()
 	if err := w.remove(ctx, w.names()); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"purebundle/chunk"
+	"purebundle/chunk/internal/work"
 )
 
 // Commit makes the bundle appear: all parts must be made. It fills in what of m
@@ -21,7 +22,7 @@ func (w *Writer) Commit(ctx context.Context, m *chunk.Manifest) error {
 	}
 	w.closed = true
 	w.mu.Unlock()
-	defer w.bufs.drop()
+	defer w.bufs.Drop()
 
 	surplus, err := w.ready(ctx, m)
 	if err == nil && w.replaces {
@@ -132,7 +133,7 @@ func (w *Writer) replace(ctx context.Context, m *chunk.Manifest, surplus []strin
 			moves = append(moves, i)
 		}
 	}
-	err = each(ctx, moves, smallWorkers, func(ctx context.Context, i int) error {
+	err = work.Each(ctx, crew(smallWorkers), moves, func(ctx context.Context, i int) error {
 		_, err := w.s.copy(ctx, w.parts[i].at, m.Parts[i].Name)
 		return err
 	})

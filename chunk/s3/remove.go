@@ -11,6 +11,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"purebundle/chunk/awsapi"
+	"purebundle/chunk/internal/work"
 )
 
 // maxDelete is how many objects one DeleteObjects may name.
@@ -29,7 +30,7 @@ func (s *Store) Remove(ctx context.Context, names []string) error {
 			return err
 		}
 		// One by one: each has its own retries, and some servers know nothing else.
-		err = each(ctx, left, smallWorkers, func(ctx context.Context, name string) error {
+		err = work.Each(ctx, crew(smallWorkers), left, func(ctx context.Context, name string) error {
 			_, err := s.client.DeleteObject(awsapi.WithSubject(ctx, name), &s3.DeleteObjectInput{
 				Bucket: &s.loc.Bucket, Key: aws.String(s.loc.key(name))})
 			if api, ok := errors.AsType[smithy.APIError](err); ok && api.ErrorCode() == "NoSuchKey" {

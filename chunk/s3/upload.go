@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"purebundle/chunk"
+	"purebundle/chunk/internal/work"
 )
 
 // UploadOptions of Upload; the zero value is what most want.
@@ -30,9 +31,9 @@ type UploadStats struct {
 // the first of its parts is replaced. Where Upload fails or ctx is done, the parts
 // that were sent stay: the next one goes on from there.
 func (s *Store) Upload(ctx context.Context, b *chunk.Bundle, opt UploadOptions) (UploadStats, error) {
-	u := &upload{s: s, b: b, opt: opt, done: teller{fn: opt.Done}}
+	u := &upload{s: s, b: b, opt: opt, done: work.Teller{Fn: opt.Done}}
 	u.stats.Parts = len(b.Manifest().Parts)
-	defer u.bufs.drop()
+	defer u.bufs.Drop()
 	err := u.run(ctx)
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -44,8 +45,8 @@ type upload struct {
 	s    *Store
 	b    *chunk.Bundle
 	opt  UploadOptions
-	done teller
-	bufs buffers
+	done work.Teller
+	bufs work.Buffers
 	zero zeros
 
 	mu    sync.Mutex
@@ -84,7 +85,7 @@ func (u *upload) run(ctx context.Context) error {
 	if err := u.s.Remove(ctx, []string{chunk.ManifestName(m.Prefix)}); err != nil {
 		return err
 	}
-	if err := each(ctx, missing, u.s.opt.Workers, u.send); err != nil {
+	if err := work.Each(ctx, crew(u.s.opt.Workers), missing, u.send); err != nil {
 		return err
 	}
 	if err := u.s.Put(ctx, chunk.SumsName(m.Prefix), sums); err != nil {
@@ -127,7 +128,7 @@ func (u *upload) missing(ctx context.Context, there []Object) ([]int, error) {
 	for i := range all {
 		all[i] = i
 	}
-	err := each(ctx, all, smallWorkers, func(ctx context.Context, i int) error {
+	err := work.Each(ctx, crew(smallWorkers), all, func(ctx context.Context, i int) error {
 		p := parts[i]
 		if sizes[p.Name] != chunk.Size {
 			wrong[i] = true
@@ -140,7 +141,7 @@ func (u *upload) missing(ctx context.Context, there []Object) ([]int, error) {
 		wrong[i] = !same
 		if same {
 			u.count(1, 0)
-			u.done.tell(ctx, i)
+			u.done.Tell(ctx, i)
 		}
 		return nil
 	})
@@ -182,11 +183,11 @@ func (u *upload) send(ctx context.Context, i int) error {
 			return err
 		}
 	} else {
-		buf, err := u.bufs.get()
+		buf, err := u.bufs.Get(chunk.Size)
 		if err != nil {
 			return err
 		}
-		defer u.bufs.put(buf)
+		defer u.bufs.Put(buf)
 		// It compares the digest: what is sent has that of the manifest.
 		if err := u.b.ReadPart(ctx, i, buf); err != nil {
 			return err
@@ -196,7 +197,7 @@ func (u *upload) send(ctx context.Context, i int) error {
 		}
 	}
 	u.count(0, sent)
-	u.done.tell(ctx, i)
+	u.done.Tell(ctx, i)
 	return nil
 }
 

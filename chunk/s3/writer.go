@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"purebundle/chunk"
+	"purebundle/chunk/internal/work"
 )
 
 // Writer makes one bundle in S3, as chunk.Writer does in a directory: Create,
@@ -26,7 +27,7 @@ type Writer struct {
 	acked    func(int64)
 	replaces bool
 	old      map[string]string // digests of the parts that are there, by name
-	bufs     buffers
+	bufs     work.Buffers
 	zero     zeros
 	life     context.Context // until Abort
 	kill     context.CancelCauseFunc
@@ -67,13 +68,13 @@ func (w *Writer) Preflight(parts int, need int64) error {
 // When ctx is done, Write returns within a fraction of a second. A ReadAt of img
 // that does not return for longer than that is then left behind.
 func (w *Writer) Write(ctx context.Context, img io.ReaderAt, parts []int, done func(part int)) error {
-	t := teller{fn: done}
-	return each(ctx, parts, w.s.opt.Workers, func(ctx context.Context, i int) error {
-		buf, err := w.bufs.get()
+	t := work.Teller{Fn: done}
+	return work.Each(ctx, crew(w.s.opt.Workers), parts, func(ctx context.Context, i int) error {
+		buf, err := w.bufs.Get(chunk.Size)
 		if err != nil {
 			return err
 		}
-		defer w.bufs.put(buf)
+		defer w.bufs.Put(buf)
 		n, err := img.ReadAt(buf, int64(i)*chunk.Size)
 		switch {
 		case err != nil && err != io.EOF:
@@ -87,7 +88,7 @@ func (w *Writer) Write(ctx context.Context, img io.ReaderAt, parts []int, done f
 		if err := w.store(ctx, i, buf, digest(buf)); err != nil {
 			return err
 		}
-		t.tell(ctx, i)
+		t.Tell(ctx, i)
 		return nil
 	})
 }
@@ -95,12 +96,12 @@ func (w *Writer) Write(ctx context.Context, img io.ReaderAt, parts []int, done f
 // WriteZero makes parts that are all zero. The first is sent, the others are
 // copied within S3. done is as for Write.
 func (w *Writer) WriteZero(ctx context.Context, parts []int, done func(part int)) error {
-	t := teller{fn: done}
-	return each(ctx, parts, smallWorkers, func(ctx context.Context, i int) error {
+	t := work.Teller{Fn: done}
+	return work.Each(ctx, crew(smallWorkers), parts, func(ctx context.Context, i int) error {
 		if err := w.store(ctx, i, nil, chunk.ZeroSum); err != nil {
 			return err
 		}
-		t.tell(ctx, i)
+		t.Tell(ctx, i)
 		return nil
 	})
 }
