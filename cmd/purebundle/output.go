@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"purebundle/chunk"
 	"purebundle/chunk/s3"
@@ -78,6 +79,12 @@ func abort(out output, err error) error {
 
 // abort is the same with what removes the rest, where DEST is in S3.
 func (r *bundleRun) abort(out output, err error) error {
+	if err != nil && s3.IsURL(r.cfg.dest) && !r.app.quiet {
+		late := time.AfterFunc(time.Second, func() {
+			r.app.say("removing what is in S3 of it; another signal leaves it there")
+		})
+		defer late.Stop()
+	}
 	err = abort(out, err)
 	if _, some := errors.AsType[*leftError](err); some && s3.IsURL(r.cfg.dest) {
 		return withHint(err, "what is there of it goes with: purebundle delete%s -p %s %s", r.cfg.s3.again(), r.cfg.prefix, shellQuote(r.cfg.dest))
