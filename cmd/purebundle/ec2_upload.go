@@ -254,9 +254,10 @@ func (l *ec2Local) readPart(i int) ([]byte, error) {
 		return nil, withHint(fmt.Errorf("open %s: %w", path, errors.Unwrap(err)), "-d names the directory with the parts")
 	}
 	defer f.Close()
-	body, err := io.ReadAll(io.LimitReader(f, chunk.Size+1))
-	if err != nil {
+	body := make([]byte, partSize(l.manifest, i)+1) // one more would be too many
+	n, err := io.ReadFull(f, body)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return nil, fmt.Errorf("read %s: %w", path, errors.Unwrap(err))
 	}
-	return body, checkPart(l.manifest, i, path, body)
+	return body[:n], checkPart(l.manifest, i, path, body[:n])
 }
