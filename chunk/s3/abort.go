@@ -13,8 +13,9 @@ import (
 const cleanTime = 10 * time.Second
 
 // lateLooks is the pauses before one looks again for objects that come about
-// though nobody waits for them any more.
-var lateLooks = []time.Duration{0, 200 * time.Millisecond, 500 * time.Millisecond, time.Second}
+// though nobody waits for them any more. With lateTime before them, a run that is
+// stopped is over within a second.
+var lateLooks = []time.Duration{0, 100 * time.Millisecond, 300 * time.Millisecond}
 
 // Abort stops a Write that is going on and removes all that w put. An older
 // bundle stays as it was. After Commit or Abort it does nothing.
