@@ -195,7 +195,7 @@ func (f *faulty) stored(t *testing.T, dir, prefix string, image []byte) {
 func TestHundred(t *testing.T) {
 	rounds, streams := 100, 6
 	if testing.Short() {
-		rounds = 6
+		rounds = 8
 	}
 	f := newFaulty(t, start(t), s3test.Faults{Seed: 7, Rate: 0.2, Streak: 2})
 	f.stall = 500 * time.Millisecond // a busy server may exceed it, which is one more try
@@ -220,7 +220,7 @@ func TestHundred(t *testing.T) {
 	t.Logf("%d faults in %d requests, %d notices", total, f.proxy.Requests(), len(f.notices))
 }
 
-// round is one upload and one download; each fourth time another bundle, with one
+// round is one upload and one download; a quarter of the times another bundle, with one
 // other part, takes the place of the first and is downloaded as well.
 func (f *faulty) round(t *testing.T, round int) {
 	dir, prefix := fmt.Sprintf("machines/%03d", round), "web"
@@ -231,7 +231,7 @@ func (f *faulty) round(t *testing.T, round int) {
 	}
 	image := content(uint64(round), 4)
 	ok := f.upAndDown(t, store, prefix, image, disk)
-	if ok && round/2%2 == 0 {
+	if ok && round%8 < 2 {
 		image[chunk.Size+5]++
 		ok = f.upAndDown(t, store, prefix, image, disk)
 	}
@@ -267,7 +267,7 @@ func (f *faulty) upAndDown(t *testing.T, store *s3.Store, prefix string, image [
 // Every request fails once, each time in the same way; the notice says how.
 func TestEachFault(t *testing.T) {
 	server := start(t)
-	at := make(chan struct{}, 5) // so many at once: they wait most of the time
+	at := make(chan struct{}, 7) // so many at once: they wait most of the time
 	var wg sync.WaitGroup
 	for _, c := range []struct {
 		kind  s3test.Kind
