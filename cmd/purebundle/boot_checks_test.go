@@ -173,7 +173,7 @@ func bundleInside(m *vm) {
 	if mounts := m.run("/mnt/purebundle mounts / | grep " + chrootProc); !strings.Contains(mounts, string(walker.Refused)) {
 		m.t.Errorf("%s: mounts: %s", m.name, mounts)
 	}
-	m.t.Logf("%s: %s", m.name, m.run("/mnt/purebundle bundle --progress none / /mnt/out 2>&1"))
+	m.t.Logf("%s: %s", m.name, m.run("/mnt/purebundle bundle --size 3G --progress none / /mnt/out 2>&1"))
 	m.run("umount " + chrootProc + " /mnt")
 }
 
