@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -72,6 +73,9 @@ func sweepWork(parent string) error {
 		return err
 	}
 	for _, path := range found {
+		if !ourWork(path) {
+			continue
+		}
 		w, err := lockWork(path)
 		if err == nil && w != nil {
 			err = w.remove()
@@ -81,6 +85,13 @@ func sweepWork(parent string) error {
 		}
 	}
 	return nil
+}
+
+// ourWork says whether a path is one that newWorkDir has made up: os.MkdirTemp
+// adds nothing but digits, people add words.
+func ourWork(path string) bool {
+	random := strings.TrimPrefix(filepath.Base(path), workPrefix)
+	return random != "" && strings.Trim(random, "0123456789") == ""
 }
 
 // globQuote makes a path match itself only (path/filepath.Match).
