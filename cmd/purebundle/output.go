@@ -87,6 +87,9 @@ func (r *bundleRun) abort(out output, err error) error {
 	}
 	err = abort(out, err)
 	if _, some := errors.AsType[*leftError](err); some && s3.IsURL(r.cfg.dest) {
+		if r.cfg.force { // to delete by name would hit the older bundle
+			return withHint(err, "an older bundle there is whole: do not delete it; the same command removes the rest once it succeeds")
+		}
 		return withHint(err, "what is there of it goes with: purebundle delete%s -p %s %s", r.cfg.s3.again(), r.cfg.prefix, shellQuote(r.cfg.dest))
 	}
 	return err
