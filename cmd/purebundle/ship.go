@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -47,9 +48,11 @@ directory that is removed again, uploaded, and registered as a machine image;
 --name may have the same fields; there, --force removes an older bundle of that
 very name before it uploads. With --keep N, older bundles of the same template
 and machine are deleted once the new one is complete, until N are left, by the
-date of the bundles: nothing else is, and of a bundle that cannot be read,
-nothing either. Images that were registered from them stay registered, but can
-no longer start.
+date of the bundles: nothing else is, of a bundle that cannot be read nothing
+either, and nothing at all where the new one lacks files that could not be read
+(status 3). A bundle in Amazon's format does not say which machine it is of: have
+{hostname} in the template where several use the bucket. Images that were
+registered from them stay registered, but can no longer start.
 
 It says nothing but a summary, fit for a mail from cron; on a terminal it shows its
 progress. What goes in is decided as by "purebundle bundle".`,
@@ -169,16 +172,14 @@ func ship(ctx context.Context, a *app, c *shipConfig) error {
 		return err
 	}
 	sum := shipJSON{summaryJSON: r.finished(made), Manifest: bundleURL(c.bundle.place, c.bundle.prefix)}
-	kept := c.drop(ctx, a, store, &sum)
+	verdict := r.verdict()
+	kept := c.drop(ctx, a, store, &sum, verdict)
 	r.ui.close()
 	next := "purebundle verify" + c.bundle.s3.again() + " " + shellQuote(r.bundleName())
 	if err := sum.print(&r, r.rows("shipped", sum.summaryJSON), next); err != nil {
 		r.app.errorLine("the bundle is complete, but its summary could not be printed: " + err.Error())
 	}
-	if kept != nil {
-		return kept
-	}
-	return r.verdict()
+	return cmp.Or(kept, verdict)
 }
 
 // shipJSON is the summary of a ship: what --json prints, fields added, never changed.

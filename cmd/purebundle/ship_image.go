@@ -98,13 +98,18 @@ func (c *shipConfig) shipImage(ctx context.Context, r bundleRun, store *s3.Store
 	vol.ui.begin(finishing)
 	sum := shipJSON{summaryJSON: vol.summarize(), Manifest: "s3://" + in.Location, Name: in.Name}
 	if sum.ImageID, err = c.image.register(ctx, a, cfg, in); err != nil {
-		return withHint(&leftError{err: err, left: "the bundle is complete: " + sum.Manifest},
+		err = &leftError{err: err, left: "the bundle is complete: " + sum.Manifest}
+		if sum.ImageID != "" { // it is registered: not again
+			return err
+		}
+		return withHint(err,
 			"once that is put right: purebundle register%s --name %s %s", c.bundle.s3.again(), shellQuote(in.Name), shellQuote(sum.Manifest))
 	}
 	sum.ImageSize, sum.Parts, sum.SentBytes = made.size, made.parts, made.bytes
 	sum.Dest = chunk.Path(c.bundle.place.String())
 	sum.Seconds = time.Since(vol.began).Round(time.Millisecond).Seconds()
-	kept := c.drop(ctx, a, store, &sum)
+	verdict := vol.verdict()
+	kept := c.drop(ctx, a, store, &sum, verdict)
 	vol.ui.close()
 	state := "available"
 	if c.image.noWait {
@@ -119,10 +124,7 @@ func (c *shipConfig) shipImage(ctx context.Context, r bundleRun, store *s3.Store
 	if err := sum.print(&vol.bundleRun, rows, "aws ec2 run-instances"+c.bundle.s3.cliFlags()+" --image-id "+sum.ImageID); err != nil {
 		a.errorLine("the image is registered, but the summary could not be printed: " + err.Error())
 	}
-	if kept != nil {
-		return kept
-	}
-	return vol.verdict()
+	return cmp.Or(kept, verdict)
 }
 
 // checkFree refuses to replace a bundle without --force, before any work is done.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -23,9 +24,14 @@ type shipped struct {
 }
 
 // drop deletes older bundles of the template until c.keep are left, and notes it
-// in sum. The new bundle is complete by then, and stays in any case.
-func (c *shipConfig) drop(ctx context.Context, a *app, store *s3.Store, sum *shipJSON) error {
+// in sum. The new bundle is there by then, and stays in any case. Where it lacks
+// something, by its verdict, older ones may be all that has it: they stay too.
+func (c *shipConfig) drop(ctx context.Context, a *app, store *s3.Store, sum *shipJSON, verdict error) error {
 	if c.keep == 0 {
+		return nil
+	}
+	if verdict != nil {
+		a.errorLine(fmt.Sprintf("keep %d: no older bundle was deleted, since the new one lacks something", c.keep))
 		return nil
 	}
 	wrong := func(err error) error {
@@ -73,6 +79,10 @@ func (c *shipConfig) older(ctx context.Context, a *app, store *s3.Store) ([]ship
 			}
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
+		case errors.Is(err, errStranger):
+			if a.verbose {
+				a.say(fmt.Sprintf("keep %s: left alone: it is of another machine", store.In(dir).Location()))
+			}
 		case err != nil:
 			a.errorLine(fmt.Sprintf("keep %s: left alone, since it cannot be read: %v", store.In(dir).Location(), err))
 		default:
@@ -97,6 +107,11 @@ func (c *shipConfig) incomplete(ctx context.Context, a *app, store *s3.Store) er
 		return err
 	}
 	for _, o := range objects {
+		if o.Name == chunk.ManifestName(c.bundle.prefix) || o.Name == ec2.ManifestName(c.bundle.prefix) {
+			return nil // a whole one of the other format, or one that is complete by now
+		}
+	}
+	for _, o := range objects {
 		if strings.HasPrefix(o.Name, c.bundle.prefix+".part.") {
 			where := store.Location().String()
 			remove := "purebundle delete -p " + c.bundle.prefix + c.bundle.s3.again()
@@ -110,6 +125,9 @@ func (c *shipConfig) incomplete(ctx context.Context, a *app, store *s3.Store) er
 	return nil
 }
 
+// errStranger is a bundle that the template matches, but not of this machine.
+var errStranger = errors.New("is of another machine")
+
 // look reads the date of the bundle of a directory: that in its manifest, or of
 // Amazon's format, which has none, that of its manifest in S3.
 func (c *shipConfig) look(ctx context.Context, store *s3.Store) (b shipped, err error) {
@@ -119,6 +137,9 @@ func (c *shipConfig) look(ctx context.Context, store *s3.Store) (b shipped, err 
 			return b, err
 		}
 		defer raw.Close()
+		if host, _ := os.Hostname(); raw.Manifest().Host != host {
+			return b, errStranger
+		}
 		b.when = raw.Manifest().Created
 		return b, nil
 	}
