@@ -134,7 +134,8 @@ func (w *Writer) replace(ctx context.Context, m *chunk.Manifest, surplus []strin
 		}
 	}
 	err = work.Each(ctx, crew(smallWorkers), moves, func(ctx context.Context, i int) error {
-		_, err := w.s.copy(ctx, w.parts[i].at, m.Parts[i].Name)
+		// Another run may have put its own there since ready looked.
+		_, err := w.s.copy(ctx, w.parts[i].at, w.parts[i].etag, m.Parts[i].Name)
 		return err
 	})
 	if err == nil {

@@ -107,7 +107,7 @@ func (s *Store) canCopy(ctx context.Context, prefix string) error {
 	to := chunk.TempName(prefix + ".to")
 	err := s.Put(ctx, from, []byte("purebundle\n"))
 	if err == nil {
-		if _, err = s.copy(ctx, from, to); err != nil && ctx.Err() == nil {
+		if _, err = s.copy(ctx, from, "", to); err != nil && ctx.Err() == nil {
 			err = fmt.Errorf("replacing a bundle needs copies within S3: %w", err)
 		}
 	}

@@ -82,8 +82,9 @@ func signed(sum string) func(*s3.Options) {
 	})
 }
 
-// copy makes an object of another one in the directory, in S3. It returns the ETag.
-func (s *Store) copy(ctx context.Context, from, to string) (etag string, err error) {
+// copy makes an object of another one in the directory, in S3, if that has the ETag
+// was; "" is any. It returns the new ETag.
+func (s *Store) copy(ctx context.Context, from, was, to string) (etag string, err error) {
 	if err := s.check("copy", from); err != nil {
 		return "", err
 	}
@@ -97,6 +98,9 @@ func (s *Store) copy(ctx context.Context, from, to string) (etag string, err err
 		CopySource:        aws.String(copySource(s.loc.Bucket, s.loc.key(from))),
 		ChecksumAlgorithm: types.ChecksumAlgorithmSha256,
 		ACL:               k.acl, StorageClass: k.class, ServerSideEncryption: k.sse, SSEKMSKeyId: k.kmsKey,
+	}
+	if was != "" {
+		in.CopySourceIfMatch = aws.String(`"` + was + `"`)
 	}
 	if k.tagging != nil { // without, S3 copies tags, which needs another permission where there are none
 		in.TaggingDirective, in.Tagging = types.TaggingDirectiveReplace, k.tagging

@@ -67,7 +67,10 @@ func (s *Store) removeBatch(ctx context.Context, names []string) (left []string,
 	}
 	for _, e := range out.Errors {
 		name, ok := byKey[aws.ToString(e.Key)]
-		if ok && aws.ToString(e.Code) != "NoSuchKey" {
+		switch {
+		case !ok:
+			return names, nil // it does not say of which: ask for each
+		case aws.ToString(e.Code) != "NoSuchKey":
 			left = append(left, name)
 		}
 	}

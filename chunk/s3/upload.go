@@ -216,6 +216,6 @@ func (u *upload) put(ctx context.Context, name string, p []byte, sum string) (et
 	return etag, chunk.Size, err
 }
 
-func (u *upload) copy(ctx context.Context, from, to string) (string, error) {
-	return u.s.copy(ctx, from, to)
+func (u *upload) copy(ctx context.Context, from, was, to string) (string, error) {
+	return u.s.copy(ctx, from, was, to)
 }

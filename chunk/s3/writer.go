@@ -200,9 +200,9 @@ func (w *Writer) doubt(unsure bool) {
 	w.unsure = w.unsure || unsure
 }
 
-func (w *Writer) copy(ctx context.Context, from, to string) (string, error) {
+func (w *Writer) copy(ctx context.Context, from, was, to string) (string, error) {
 	w.begin(to)
-	etag, err := w.s.copy(ctx, from, to)
+	etag, err := w.s.copy(ctx, from, was, to)
 	w.doubt(err != nil)
 	return etag, err
 }

@@ -20,7 +20,7 @@ type zeros struct {
 // maker is what zeros makes objects with.
 type maker interface {
 	put(ctx context.Context, name string, p []byte, sum string) (etag string, sent int64, err error)
-	copy(ctx context.Context, from, to string) (etag string, err error)
+	copy(ctx context.Context, from, was, to string) (etag string, err error) // of an object with the ETag was
 }
 
 // only makes the object at name if nothing all zero was made yet.
@@ -40,10 +40,10 @@ func (z *zeros) make(ctx context.Context, m maker, name string) (etag string, se
 		defer z.mu.Unlock()
 		return z.first(ctx, m, name)
 	}
-	source, refuse := z.source, z.refuse
+	source, was, refuse := z.source, z.etag, z.refuse
 	z.mu.Unlock()
 	if !refuse {
-		if etag, err = m.copy(ctx, source, name); err == nil || ctx.Err() != nil {
+		if etag, err = m.copy(ctx, source, was, name); err == nil || ctx.Err() != nil {
 			return etag, 0, err
 		}
 		z.mu.Lock()

@@ -1,0 +1,71 @@
+package s3_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"purebundle/chunk/awsapi"
+	"purebundle/chunk/s3"
+	"purebundle/chunk/s3/s3test"
+)
+
+// An error that does not say of which object it is does not pass for none.
+func TestRemoveUnnamedError(t *testing.T) {
+	var mu sync.Mutex
+	single := 0
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if r.Method == http.MethodPost {
+			fmt.Fprint(w, "<DeleteResult><Error><Code>AccessDenied</Code><Message>no</Message></Error></DeleteResult>")
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		single++
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprint(w, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>")
+	}))
+	defer web.Close()
+	fake(t)
+	err := openAt(t, "bucket", "dir", s3.Options{Options: awsapi.Options{Endpoint: web.URL}}).Remove(t.Context(), []string{"a", "b"})
+	wantError(t, err, "AccessDenied", "s3:DeleteObject")
+	mu.Lock()
+	defer mu.Unlock()
+	if single == 0 {
+		t.Error("nothing was asked for by its name")
+	}
+}
+
+// What another run puts in the place of a part while it is replaced does not
+// become part of a bundle that looks whole.
+func TestReplaceMeddled(t *testing.T) {
+	srv := s3test.Start(t)
+	plain := open(t, srv, s3.Options{})
+	build(t, plain, "ab", s3.CreateOptions{})
+	var once sync.Once
+	proxy := srv.Proxy(t, s3test.Faults{Rate: 1, Only: func(r *http.Request) bool {
+		if strings.Contains(r.Header.Get("X-Amz-Copy-Source"), ".p.part.001") {
+			once.Do(func() {
+				if err := plain.Put(t.Context(), ".p.part.001.purebundle-new", image("x").part(0)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		return false
+	}})
+	proxy.Setenv(t)
+	s := openAt(t, plain.Location().Bucket, plain.Location().Dir, s3.Options{})
+	w, err := s.Create(t.Context(), s3.CreateOptions{Prefix: "p", Force: true})
+	must(t, err)
+	defer w.Abort()
+	must(t, makeParts(t.Context(), w, "ac"))
+	wantError(t, w.Commit(t.Context(), testManifest()), "broken off half way", "PreconditionFailed")
+	if _, err := plain.Load(t.Context(), "p"); err == nil {
+		t.Error("there is a manifest")
+	}
+}
