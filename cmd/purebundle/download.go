@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -113,10 +111,8 @@ func fetch(ctx context.Context, b *chunk.Bundle, dest string, c *uploadConfig, s
 // zeroByDigest sorts the parts into those with something in them and those that
 // are all zero.
 func zeroByDigest(m *chunk.Manifest) (data, zero []int) {
-	sum := sha256.Sum256(make([]byte, chunk.Size))
-	digest := hex.EncodeToString(sum[:])
 	for i, p := range m.Parts {
-		if p.SHA256 == digest {
+		if p.SHA256 == chunk.ZeroSum {
 			zero = append(zero, i)
 		} else {
 			data = append(data, i)

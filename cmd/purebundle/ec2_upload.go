@@ -86,6 +86,9 @@ func ec2Upload(ctx context.Context, a *app, c *ec2UploadConfig) error {
 	if err != nil {
 		return err
 	}
+	if err := local.ownParts(ctx, store); err != nil {
+		return err
+	}
 	if err := c.bucketFor(ctx, store, local.prefix); err != nil {
 		return err
 	}
@@ -217,6 +220,34 @@ func openEC2Local(path, dir string) (*ec2Local, error) {
 		dir = filepath.Dir(path)
 	}
 	return &ec2Local{prefix: prefix, dir: dir, manifest: m, text: text}, nil
+}
+
+// ownParts refuses parts whose names are those of another bundle in S3, as where the
+// file of the manifest was renamed: they would take the place of that one's.
+func (l *ec2Local) ownParts(ctx context.Context, store *s3.Store) error {
+	others := map[string]bool{} // names of manifests
+	for _, p := range l.manifest.Parts {
+		if prefix := p.Name[:strings.LastIndex(p.Name, ".part.")]; prefix != l.prefix {
+			others[ec2.ManifestName(prefix)], others[chunk.ManifestName(prefix)] = true, true
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	have, err := store.List(ctx)
+	if hasCode(err, "NoSuchBucket") {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, o := range have {
+		if others[o.Name] {
+			return withHint(&chunk.Error{Op: "upload", Path: objectURL(store.Location(), o.Name), Err: chunk.ErrExists},
+				"%s.manifest.xml names parts of that bundle: choose another directory of the bucket", l.prefix)
+		}
+	}
+	return nil
 }
 
 // putParts uploads the parts from first on, each checked when it is read. upTo is

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -85,6 +86,22 @@ func TestUploadForEC2(t *testing.T) {
 		t.Fatal(stderr)
 	}
 	r.want(t, "image.part.0", map[string]string{"x-amz-acl": "public-read"})
+
+	// Under another name, its parts would take the place of those.
+	text, err := os.ReadFile(manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	renamed := filepath.Join(dir, "out", "web.manifest.xml")
+	if err := os.WriteFile(renamed, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := call("ec2", "upload-bundle", "--progress", "none", "-b", bucket, "-m", renamed, "--force"); code != 1 || !strings.Contains(stderr, "names parts of that bundle") {
+		t.Fatal(code, stderr)
+	}
+	if code, _, stderr := call("ec2", "upload-bundle", "--progress", "none", "-b", bucket+"/other", "-m", renamed); code != 0 {
+		t.Fatal(stderr)
+	}
 }
 
 // openssl makes a user's key and certificate and those of EC2, and gives the
