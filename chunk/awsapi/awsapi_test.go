@@ -263,6 +263,9 @@ func TestEndpoint(t *testing.T) {
 		wantText(t, err, "is no URL of a service")
 		t.Setenv("AWS_ENDPOINT_URL", "")
 	}
+	if err := CheckEndpoint("https://user:sesame@x"); err == nil || strings.Contains(err.Error(), "sesame") {
+		t.Errorf("a password: %v", err)
+	}
 	for _, good := range []string{"", "http://127.0.0.1:7070", "https://s3.example.com/", "http://[::1]:80/path"} {
 		if _, err := Load(t.Context(), Options{Endpoint: good}); err != nil {
 			t.Errorf("%q: %v", good, err)

@@ -101,6 +101,9 @@ func CheckEndpoint(endpoint string) error {
 	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" {
 		return nil
 	}
+	if err == nil && u.User != nil {
+		endpoint = u.Redacted() // a password is not for a log
+	}
 	return &chunk.Error{Op: "endpoint", Path: strconv.Quote(endpoint), Err: errors.New("is no URL of a service"), Hint: "such as https://s3.example.com or http://127.0.0.1:7070"}
 }
 
