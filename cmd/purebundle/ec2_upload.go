@@ -103,6 +103,12 @@ func ec2Upload(ctx context.Context, a *app, c *ec2UploadConfig) error {
 	if err == nil && !c.skipManifest {
 		err = store.Put(ctx, ec2.ManifestName(local.prefix), local.text)
 	}
+	if err == nil && !c.skipManifest && c.force {
+		if serr := local.removeSurplus(ctx, store); serr != nil {
+			show.close()
+			return fmt.Errorf("the bundle is complete, but parts of the older one are left: %w", serr)
+		}
+	}
 	show.close()
 	if err != nil && upTo > 0 {
 		return &leftError{err: err, left: fmt.Sprintf("the parts before %d are in S3: --part %d goes on from there", upTo, min(upTo, len(local.manifest.Parts)-1))}
@@ -276,6 +282,27 @@ func (l *ec2Local) putParts(ctx context.Context, store *s3.Store, first, workers
 		upTo = len(there)
 	}
 	return upTo, err
+}
+
+// removeSurplus removes parts of the bundle that was replaced which the new one does
+// not have: it had more, or more digits in their names.
+func (l *ec2Local) removeSurplus(ctx context.Context, store *s3.Store) error {
+	own := make(map[string]bool, len(l.manifest.Parts))
+	for _, p := range l.manifest.Parts {
+		own[p.Name] = true
+	}
+	have, err := store.List(ctx)
+	if err != nil {
+		return err
+	}
+	var surplus []string
+	for _, o := range have {
+		number, ok := strings.CutPrefix(o.Name, l.prefix+".part.")
+		if ok && number != "" && strings.Trim(number, "0123456789") == "" && !own[o.Name] {
+			surplus = append(surplus, o.Name)
+		}
+	}
+	return store.Remove(ctx, surplus)
 }
 
 func (l *ec2Local) readPart(i int) ([]byte, error) {

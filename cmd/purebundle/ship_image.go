@@ -157,6 +157,11 @@ func (c *shipConfig) sendImage(ctx context.Context, vol *ec2VolRun, store *s3.St
 	if err == nil {
 		err = store.Put(ctx, ec2.ManifestName(local.prefix), local.text)
 	}
+	if err == nil && c.bundle.force {
+		if err := local.removeSurplus(ctx, store); err != nil {
+			return fmt.Errorf("the bundle is complete, but parts of the older one are left: %w", err)
+		}
+	}
 	if err == nil {
 		return nil
 	}
