@@ -30,8 +30,15 @@ type floor struct {
 
 	part  []piece // being filled by the walk
 	fill  int64   // bytes of it
-	parts chan []piece
+	parts chan floorPart
+	count int                // parts that were sent
 	seen  map[[2]uint64]bool // files with several links, by device and inode
+}
+
+// floorPart is what the next part holds, and its number.
+type floorPart struct {
+	n      int
+	pieces []piece
 }
 
 // piece is a run of a file's bytes, for one part.
@@ -42,7 +49,7 @@ type piece struct {
 }
 
 func floorCommand(args []string) error {
-	fl := &floor{parts: make(chan []piece, 4), seen: make(map[[2]uint64]bool)}
+	fl := &floor{parts: make(chan floorPart, 4), seen: make(map[[2]uint64]bool)}
 	f := flag.NewFlagSet("floor", flag.ContinueOnError)
 	f.IntVar(&fl.workers, "workers", runtime.NumCPU(), "parts that are made at once")
 	f.BoolVar(&fl.durable, "fsync", false, "begin write-back of each part at once, and sync all of them at the end")
@@ -61,22 +68,20 @@ func (fl *floor) run(src string) error {
 	var mu sync.Mutex
 	var first error
 	sums := make(map[int][sha256.Size]byte)
-	next := 0
 	var wg sync.WaitGroup
 	for range fl.workers {
 		wg.Go(func() {
 			buf := make([]byte, partSize)
-			for pieces := range fl.parts {
+			for part := range fl.parts {
 				mu.Lock()
-				n, failed := next, first != nil
-				next++
+				failed := first != nil
 				mu.Unlock()
 				if failed {
 					continue
 				}
-				sum, err := fl.write(n, pieces, buf)
+				sum, err := fl.write(part.n, part.pieces, buf)
 				mu.Lock()
-				sums[n] = sum
+				sums[part.n] = sum
 				first = cmpErr(first, err)
 				mu.Unlock()
 			}
@@ -84,7 +89,7 @@ func (fl *floor) run(src string) error {
 	}
 	err := filepath.WalkDir(src, fl.visit)
 	if len(fl.part) > 0 {
-		fl.parts <- fl.part
+		fl.send()
 	}
 	close(fl.parts)
 	wg.Wait()
@@ -92,7 +97,7 @@ func (fl *floor) run(src string) error {
 		return err
 	}
 	if fl.durable {
-		if err := fl.sync(next); err != nil {
+		if err := fl.sync(fl.count); err != nil {
 			return err
 		}
 	}
@@ -100,7 +105,7 @@ func (fl *floor) run(src string) error {
 	if err != nil {
 		return err
 	}
-	for n := range next {
+	for n := range fl.count {
 		fmt.Fprintf(list, "%x  %s\n", sums[n], partName(n))
 	}
 	return list.Close()
@@ -114,6 +119,13 @@ func cmpErr(a, b error) error {
 }
 
 func partName(n int) string { return fmt.Sprintf("part.%05d", n) }
+
+// send hands the part that is full to the workers.
+func (fl *floor) send() {
+	fl.parts <- floorPart{fl.count, fl.part}
+	fl.count++
+	fl.part, fl.fill = nil, 0
+}
 
 // visit gives a regular file its place.
 func (fl *floor) visit(path string, d fs.DirEntry, err error) error {
@@ -136,8 +148,7 @@ func (fl *floor) visit(path string, d fs.DirEntry, err error) error {
 		fl.part = append(fl.part, piece{path, off, fl.fill, n})
 		off += n
 		if fl.fill += (n + pageSize - 1) / pageSize * pageSize; fl.fill == partSize {
-			fl.parts <- fl.part
-			fl.part, fl.fill = nil, 0
+			fl.send()
 		}
 	}
 	return nil
