@@ -4,7 +4,7 @@ import (
 	"context"
 	"sync"
 
-	"purebundle/chunk/internal/work"
+	"purebundle/chunk/work"
 )
 
 // Abort removes all that w made, the directory too if Create made it and it is

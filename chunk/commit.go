@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"purebundle/chunk/internal/work"
+	"purebundle/chunk/work"
 )
 
 // syncers is how many parts are synced at once. Each sync may wait for the

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"purebundle/chunk/internal/work"
+	"purebundle/chunk/work"
 )
 
 // JoinOptions of Join; the zero value is what most want.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"purebundle/chunk/internal/work"
+	"purebundle/chunk/work"
 )
 
 // grace is how long a cancelled run waits for its workers.

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"sync"
 
-	"purebundle/chunk/internal/work"
+	"purebundle/chunk/work"
 )
 
 // step is how much is read and hashed at once, in bytes: small enough to stay

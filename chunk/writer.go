@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"purebundle/chunk/internal/work"
+	"purebundle/chunk/work"
 )
 
 // Writer makes one bundle: Create, Preflight, Write and WriteZero until every

@@ -234,3 +234,9 @@ func skew(err error) string {
 	}
 	return "the clock of this machine is " + off.String() + " behind the server's"
 }
+
+// HasCode says whether err is AWS's answer with that code, such as "NoSuchBucket".
+func HasCode(err error, code string) bool {
+	api, ok := errors.AsType[smithy.APIError](err)
+	return ok && api.ErrorCode() == code
+}

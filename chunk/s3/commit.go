@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"purebundle/chunk"
-	"purebundle/chunk/internal/work"
+	"purebundle/chunk/work"
 )
 
 // Commit makes the bundle appear: all parts must be made. It fills in what of m

@@ -3,7 +3,7 @@ package s3
 import (
 	"time"
 
-	"purebundle/chunk/internal/work"
+	"purebundle/chunk/work"
 )
 
 // grace is how long a cancelled run waits for its workers: for the answers to what

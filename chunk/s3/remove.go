@@ -11,7 +11,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"purebundle/chunk/awsapi"
-	"purebundle/chunk/internal/work"
+	"purebundle/chunk/work"
 )
 
 // maxDelete is how many objects one DeleteObjects may name.

@@ -8,7 +8,7 @@ import (
 	"sync"
 
 	"purebundle/chunk"
-	"purebundle/chunk/internal/work"
+	"purebundle/chunk/work"
 )
 
 // UploadOptions of Upload; the zero value is what most want.

@@ -8,7 +8,7 @@ import (
 	"sync"
 
 	"purebundle/chunk"
-	"purebundle/chunk/internal/work"
+	"purebundle/chunk/work"
 )
 
 // Writer makes one bundle in S3, as chunk.Writer does in a directory: Create,

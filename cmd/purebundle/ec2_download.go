@@ -15,6 +15,7 @@ import (
 
 	"purebundle/chunk"
 	"purebundle/chunk/ec2"
+	"purebundle/chunk/work"
 )
 
 // ec2DownloadConfig is what the options of "ec2 download-bundle" say.
@@ -93,7 +94,7 @@ func ec2Download(ctx context.Context, a *app, c *ec2DownloadConfig) error {
 	defer out.close()
 	show, made := c.startParts(a, m, downloading)
 	defer show.close()
-	err = parallel(ctx, 0, len(m.Parts), c.s3.concurrency, func(ctx context.Context, i int) error {
+	err = work.Each(ctx, transfers(c.s3.concurrency), numbersFrom(0, len(m.Parts)), func(ctx context.Context, i int) error {
 		name := m.Parts[i].Name
 		body, err := store.Get(ctx, name, partSize(m, i))
 		if err == nil {
@@ -133,11 +134,6 @@ type downloadDir struct {
 	names []string // of the bundle, the manifest last
 }
 
-// downloadSuffix ends the temporary names, which are dot files.
-const downloadSuffix = ".purebundle-new"
-
-func temporary(name string) string { return "." + name + downloadSuffix }
-
 func newDownloadDir(path string, force bool, m *ec2.Manifest, manifest string) (*downloadDir, error) {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return nil, fmt.Errorf("mkdir %s: %w", path, errors.Unwrap(err))
@@ -162,8 +158,8 @@ func newDownloadDir(path string, force bool, m *ec2.Manifest, manifest string) (
 
 // write makes a file under its temporary name.
 func (d *downloadDir) write(name string, body []byte) error {
-	_ = d.root.Remove(temporary(name)) // of a run that was killed
-	f, err := d.root.OpenFile(temporary(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	_ = d.root.Remove(chunk.TempName(name)) // of a run that was killed
+	f, err := d.root.OpenFile(chunk.TempName(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err == nil {
 		_, err = f.Write(body)
 		err = errors.Join(err, f.Sync(), f.Close())
@@ -182,7 +178,7 @@ func (d *downloadDir) install() error {
 		return fmt.Errorf("remove %s: %w", filepath.Join(d.path, manifest), err)
 	}
 	for _, name := range d.names {
-		if err := d.root.Rename(temporary(name), name); err != nil {
+		if err := d.root.Rename(chunk.TempName(name), name); err != nil {
 			return fmt.Errorf("rename %s: %w", filepath.Join(d.path, name), err)
 		}
 	}
@@ -192,7 +188,7 @@ func (d *downloadDir) install() error {
 // close removes what has no name yet.
 func (d *downloadDir) close() {
 	for _, name := range d.names {
-		_ = d.root.Remove(temporary(name)) // gone already, or as good as it gets
+		_ = d.root.Remove(chunk.TempName(name)) // gone already, or as good as it gets
 	}
 	d.root.Close()
 }

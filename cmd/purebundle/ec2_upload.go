@@ -12,13 +12,14 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/smithy-go"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"purebundle/chunk"
+	"purebundle/chunk/awsapi"
 	"purebundle/chunk/ec2"
 	"purebundle/chunk/s3"
+	"purebundle/chunk/work"
 )
 
 // ec2UploadConfig is what the options of "ec2 upload-bundle" say.
@@ -153,7 +154,7 @@ func (c *ec2UploadConfig) setLocation() error {
 // stands beside parts that it does not describe.
 func (c *ec2UploadConfig) bucketFor(ctx context.Context, store *s3.Store, prefix string) error {
 	err := c.makeRoom(ctx, store, prefix)
-	if hasCode(err, "NoSuchBucket") {
+	if awsapi.HasCode(err, "NoSuchBucket") {
 		return store.MakeBucket(ctx)
 	}
 	return err
@@ -183,12 +184,6 @@ func (c *ec2UploadConfig) notThere(ctx context.Context, store *s3.Store, prefix 
 		}
 	}
 	return nil
-}
-
-// hasCode says whether AWS answered with that error.
-func hasCode(err error, code string) bool {
-	var api smithy.APIError
-	return errors.As(err, &api) && api.ErrorCode() == code
 }
 
 // ec2Local is a bundle of Amazon's format on disk, to be uploaded.
@@ -241,7 +236,7 @@ func (l *ec2Local) ownParts(ctx context.Context, store *s3.Store) error {
 		return nil
 	}
 	have, err := store.List(ctx)
-	if hasCode(err, "NoSuchBucket") {
+	if awsapi.HasCode(err, "NoSuchBucket") {
 		return nil
 	}
 	if err != nil {
@@ -261,7 +256,7 @@ func (l *ec2Local) ownParts(ctx context.Context, store *s3.Store) error {
 func (l *ec2Local) putParts(ctx context.Context, store *s3.Store, first, workers int, made func(bytes int)) (upTo int, err error) {
 	var mu sync.Mutex
 	there := make([]bool, len(l.manifest.Parts))
-	err = parallel(ctx, first, len(there), workers, func(ctx context.Context, i int) error {
+	err = work.Each(ctx, transfers(workers), numbersFrom(first, len(there)), func(ctx context.Context, i int) error {
 		body, err := l.readPart(i)
 		if err != nil {
 			return err

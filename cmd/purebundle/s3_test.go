@@ -1,16 +1,12 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -80,47 +76,6 @@ func TestPartNames(t *testing.T) {
 		if err := partNames(&ec2.Manifest{Parts: []ec2.Part{{Name: name}}}); (err == nil) != good {
 			t.Errorf("%q: %v", name, err)
 		}
-	}
-}
-
-func TestParallel(t *testing.T) {
-	for _, workers := range []int{0, 1, 3, 100} {
-		var mu sync.Mutex
-		var got []int
-		var now, most atomic.Int64
-		err := parallel(t.Context(), 2, 30, workers, func(_ context.Context, i int) error {
-			n := now.Add(1)
-			defer now.Add(-1)
-			mu.Lock()
-			defer mu.Unlock()
-			most.Store(max(most.Load(), n))
-			got = append(got, i)
-			return nil
-		})
-		slices.Sort(got)
-		if err != nil || len(got) != 28 || got[0] != 2 || got[27] != 29 || most.Load() > int64(max(workers, 1)) {
-			t.Errorf("%d workers: %v, %v, %d at once", workers, got, err, most.Load())
-		}
-	}
-	wrong := errors.New("wrong")
-	begun := 0
-	err := parallel(t.Context(), 0, 100, 1, func(_ context.Context, i int) error {
-		begun++
-		if i == 3 {
-			return wrong
-		}
-		return nil
-	})
-	if err != wrong || begun != 4 {
-		t.Errorf("%v after %d", err, begun)
-	}
-	if err := parallel(t.Context(), 5, 5, 4, nil); err != nil {
-		t.Error(err)
-	}
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(wrong)
-	if err := parallel(ctx, 0, 5, 2, func(context.Context, int) error { return nil }); err != wrong {
-		t.Error(err)
 	}
 }
 

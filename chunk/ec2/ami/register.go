@@ -2,13 +2,13 @@ package ami
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
+
+	"purebundle/chunk/awsapi"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
-	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 )
 
@@ -34,9 +34,9 @@ func Register(ctx context.Context, cfg aws.Config, in Input) (id string, err err
 	switch {
 	case err == nil:
 		return aws.ToString(out.ImageId), nil
-	case in.DryRun && hasCode(err, codeDryRun):
+	case in.DryRun && awsapi.HasCode(err, codeDryRun):
 		return "", nil
-	case hasCode(err, codeDuplicate) && tries.Load() > 1:
+	case awsapi.HasCode(err, codeDuplicate) && tries.Load() > 1:
 		if id := registered(ctx, client, in); id != "" {
 			return id, nil
 		}
@@ -71,9 +71,4 @@ func registered(ctx context.Context, client *ec2.Client, in Input) string {
 		}
 	}
 	return ""
-}
-
-func hasCode(err error, code string) bool {
-	api, ok := errors.AsType[smithy.APIError](err)
-	return ok && api.ErrorCode() == code
 }

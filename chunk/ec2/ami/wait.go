@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"purebundle/chunk"
+	"purebundle/chunk/awsapi"
 )
 
 // WaitOptions of Wait; the zero value is what most want.
@@ -35,7 +36,7 @@ func Wait(ctx context.Context, cfg aws.Config, id string, opt WaitOptions) error
 	client := ec2.NewFromConfig(cfg)
 	for looks := 1; ; looks++ {
 		out, err := client.DescribeImages(ctx, &ec2.DescribeImagesInput{ImageIds: []string{id}})
-		unknown := hasCode(err, codeNotFound) || err == nil && len(out.Images) == 0
+		unknown := awsapi.HasCode(err, codeNotFound) || err == nil && len(out.Images) == 0
 		switch {
 		case unknown && looks >= young:
 			return &chunk.Error{Op: "wait for", Path: id, Err: fmt.Errorf("there is no such image"), Hint: "look in the region it was registered in"}

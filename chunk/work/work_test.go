@@ -15,14 +15,22 @@ func TestEach(t *testing.T) {
 		items[i] = i
 	}
 	for _, workers := range []int{0, 1, 3, 2000} {
-		var sum atomic.Int64
+		var sum, now, most atomic.Int64
 		err := Each(context.Background(), Crew{Workers: workers}, items, func(_ context.Context, i int) error {
+			most.Store(max(most.Load(), now.Add(1)))
+			defer now.Add(-1)
 			sum.Add(int64(i))
 			return nil
 		})
 		if err != nil || sum.Load() != 999*1000/2 {
 			t.Errorf("%d workers: sum %d, %v", workers, sum.Load(), err)
 		}
+		if workers > 0 && most.Load() > int64(workers) {
+			t.Errorf("%d workers: %d at once", workers, most.Load())
+		}
+	}
+	if err := Each(context.Background(), Crew{}, []int{}, nil); err != nil {
+		t.Error(err)
 	}
 }
 
