@@ -9,6 +9,7 @@ package walker
 type Options struct {
 	OneFileSystem bool     // cross no mount but those in Cross
 	Cross         []string // mount points below SOURCE to cross although the policy or a default leaves them out; never refused mounts
+	CrossAll      bool     // cross every mount that Cross could name and no rule, OneFileSystem or mount around it leaves out
 
 	Exclude []string // patterns of what to leave out, with everything below it
 	Include []string // patterns of what to keep although an exclude, a default or the filter drops it

@@ -62,7 +62,7 @@ func (p *plan) prepare(source string, opt Options) error {
 		return &MountTableError{err}
 	}
 	p.table = newTable(infos, int(id), point)
-	p.alone = opt.OneFileSystem
+	p.alone, p.crossAll = opt.OneFileSystem, opt.CrossAll
 	return p.judgeAll(source, opt)
 }
 

@@ -9,9 +9,10 @@ import (
 // policy decides about every mount of a table.
 type policy struct {
 	*table
-	rules *rules
-	alone bool            // Options.OneFileSystem
-	cross map[string]bool // mount points below SOURCE named by Options.Cross
+	rules    *rules
+	alone    bool            // Options.OneFileSystem
+	crossAll bool            // Options.CrossAll
+	cross    map[string]bool // mount points below SOURCE named by Options.Cross
 }
 
 // judgeAll fills in Action and Reason of all mounts. An Options.Cross that cannot be obeyed is an error. SOURCE is called source in
@@ -113,10 +114,10 @@ func (p *policy) judge(m *mount) (Action, string) {
 		return Crossed, fmt.Sprintf("%s, to be crossed by request", p.nature(m))
 	case p.alone:
 		return LeftOut, "another file system than the source's"
-	case m.class != classDisk:
+	case m.class != classDisk && !p.crossAll:
 		return LeftOut, p.nature(m)
 	}
-	if other, at := p.twin(m); other != nil {
+	if other, at := p.twin(m); other != nil && (!p.crossAll || at == "/") {
 		return LeftOut, fmt.Sprintf("shows what is in the tree at %s already", at)
 	}
 	if rule := p.rules.empties(m.Path); rule != "" {

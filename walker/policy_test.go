@@ -14,7 +14,7 @@ func judgeTable(t *testing.T, text string, id int, point string, opt Options) ([
 	t.Helper()
 	infos, err := mountinfo.GetMountsFromReader(strings.NewReader(text), nil)
 	must(t, err)
-	p := &policy{table: newTable(infos, id, point), alone: opt.OneFileSystem}
+	p := &policy{table: newTable(infos, id, point), alone: opt.OneFileSystem, crossAll: opt.CrossAll}
 	if err := p.judgeAll(point, opt); err != nil {
 		return nil, err
 	}
@@ -150,6 +150,37 @@ func TestPolicy(t *testing.T) {
 `, 1, "/", Options{}, []string{"/a b\\c\n " + disk("ext4")}},
 		{"alone", server, 30, "/home", Options{OneFileSystem: true, Cross: []string{"/u/remote"}},
 			[]string{"/u/remote fuse.sshfs: crossed, network or FUSE file system (fuse.sshfs), to be crossed by request"}},
+		{"all", server + "48 21 8:1 / /srv/root rw - ext4 /dev/sda1 rw\n", 21, "/", Options{CrossAll: true}, []string{
+			"/cdrom iso9660: crossed, read-only image (iso9660)",
+			"/data/all " + disk("ext4"),
+			"/data/sub " + disk("ext4"),
+			"/dev " + kernel("devtmpfs"),
+			"/dev/shm tmpfs: left out, below /dev (devtmpfs), which is left out",
+			"/etc/uptime proc: refused, bind of /uptime of the proc file system",
+			"/fake tmpfs: refused, tmpfs file system with the source name proc",
+			"/home " + disk("xfs"),
+			"/home/u/remote fuse.sshfs: crossed, network or FUSE file system (fuse.sshfs)",
+			"/mnt/usb vfat: left out, left out by the default for /mnt",
+			"/opt/rom " + disk("squashfs"),
+			"/proc proc: refused, proc file system",
+			"/proc/sys/fs/binfmt_misc " + kernel("autofs"),
+			"/run tmpfs: crossed, file system in memory (tmpfs), but the default for /run",
+			"/run/user/1000 tmpfs: left out, left out by the default for /run",
+			"/snap/core/1 squashfs: crossed, read-only image (squashfs)",
+			"/srv/in " + disk("ext4"),
+			"/srv/nfs nfs4: crossed, network or FUSE file system (nfs4)",
+			"/srv/root ext4: left out, shows what is in the tree at / already",
+			"/srv/x " + disk("ext4"),
+			"/sys sysfs: refused, sysfs file system",
+			"/sys/fs/cgroup " + kernel("cgroup2"),
+			"/tmp " + disk("ext4") + ", but the default for /tmp",
+			"/var/lib/docker/overlay2/a/merged overlay: crossed, layered file system (overlay) made of directories elsewhere",
+			"/var/netns " + kernel("nsfs"),
+			"/weird newfs: crossed, file system of an unknown type (newfs)",
+			"/weird2 newfs: crossed, local disk file system (newfs)",
+		}},
+		{"all, but on one file system", server, 30, "/home", Options{OneFileSystem: true, CrossAll: true},
+			[]string{"/u/remote fuse.sshfs: left out, another file system than the source's"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

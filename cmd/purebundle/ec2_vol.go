@@ -118,7 +118,7 @@ func (c *ec2VolConfig) check() (*bundleConfig, error) {
 		return nil, &usageError{err}
 	}
 	cfg := &bundleConfig{source: c.volume, dest: c.dest, prefix: c.prefix, size: sizeFlag(c.size << 20), progress: c.progress, force: c.force}
-	cfg.walk.NoFilter = c.noFilter
+	cfg.walk.NoFilter, cfg.walk.CrossAll = c.noFilter, c.all
 	var err error
 	if cfg.walk.Exclude, err = volumePaths("--exclude", c.volume, c.exclude); err != nil {
 		return nil, err
@@ -180,16 +180,6 @@ func ec2BundleVol(ctx context.Context, a *app, c *ec2VolConfig) error {
 	mounts, err := walker.Mounts(cfg.source, cfg.walk)
 	if err != nil {
 		return err
-	}
-	if c.all {
-		for _, t := range mounts {
-			if t.Action == walker.LeftOut {
-				cfg.walk.Cross = append(cfg.walk.Cross, t.Path)
-			}
-		}
-		if mounts, err = walker.Mounts(cfg.source, cfg.walk); err != nil {
-			return err
-		}
 	}
 	if a.quiet {
 		cfg.progress = progressNone
