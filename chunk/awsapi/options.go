@@ -54,12 +54,20 @@ const buffer = 64 << 10
 //
 // Without credentials it asks the metadata service of an EC2 instance; on a
 // machine that is none, that takes the SDK three tries, a few seconds at most.
+//
+// Shared files that somebody else than root or this user may write are an error.
 func Load(ctx context.Context, opt Options) (aws.Config, error) {
+	files, err := sharedFiles()
+	if err != nil {
+		return aws.Config{}, err
+	}
 	load := func(more ...func(*config.LoadOptions) error) (aws.Config, error) {
 		return config.LoadDefaultConfig(ctx, append(more,
 			config.WithHTTPClient(client(opt)),
 			config.WithLogger(logging.Nop{}), // else the SDK prints
 			config.WithSharedConfigProfile(opt.Profile),
+			config.WithSharedConfigFiles(files.config),
+			config.WithSharedCredentialsFiles(files.credentials),
 			config.WithRegion(opt.Region))...)
 	}
 	cfg, err := load()
