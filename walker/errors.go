@@ -53,15 +53,3 @@ type NotMountError struct {
 func (e *NotMountError) Error() string {
 	return fmt.Sprintf("cross %s: not a mount point below the source", e.Path)
 }
-
-// PatternError says what is wrong with a pattern of Options.Exclude or Options.Include.
-type PatternError struct {
-	Pattern string
-	Err     error
-}
-
-func (e *PatternError) Error() string {
-	return fmt.Sprintf("pattern %q: %v", e.Pattern, e.Err)
-}
-
-func (e *PatternError) Unwrap() error { return e.Err }

@@ -2,10 +2,8 @@ package walker
 
 // Options choose what of SOURCE is walked. The zero value is what a bundle of a root file system wants.
 //
-// A pattern that begins with "/" is anchored at SOURCE; any other matches in every directory. Within a name, * matches any
-// characters, ? one, [a-z] or [!a-z] one of a set, and \ takes the next character as it is. ** also matches across "/": alone
-// between slashes it stands for any number of directories, and at the end for everything below. A "/" at the end lets the pattern
-// match directories only. An include wins over everything but a refused mount, a mount that is left out, and LeaveOut.
+// Patterns are those of package pattern, anchored at SOURCE. An include wins over everything but a refused mount, a mount that is
+// left out, and LeaveOut.
 type Options struct {
 	OneFileSystem bool     // cross no mount but those in Cross
 	Cross         []string // mount points below SOURCE to cross although the policy or a default leaves them out; never refused mounts

@@ -1,13 +1,17 @@
 package walker
 
-import "strings"
+import (
+	"strings"
+
+	"purebundle/walker/pattern"
+)
 
 // rules decide by name what of the tree is left out. In order of precedence: includes, excludes, default exclusions, the filter.
 type rules struct {
-	include, exclude *set
-	defaults         *set // directories whose contents are left out by default
-	reach            *set // mount points of Options.Cross: below them no default applies that holds above
-	filter           *set
+	include, exclude *pattern.Set
+	defaults         *pattern.Set // directories whose contents are left out by default
+	reach            *pattern.Set // mount points of Options.Cross: below them no default applies that holds above
+	filter           *pattern.Set
 	secrets          []filterRule // of filter's patterns, in their order
 }
 
@@ -45,7 +49,7 @@ type scope struct {
 	left      string // the rule by which names are left out here, "" if none
 	byDefault bool   // left is a default exclusion
 
-	inc, exc, def, rea, fil []state
+	inc, exc, def, rea, fil pattern.States
 }
 
 // newRules compiles the patterns of opt; cross are the mount points that Options.Cross names, as paths below SOURCE.
@@ -54,7 +58,7 @@ func newRules(opt Options, cross []string) (*rules, error) {
 	var reach []string
 	for _, p := range cross {
 		if p != "/" {
-			reach = append(reach, quotePattern(p))
+			reach = append(reach, pattern.Quote(p))
 		}
 	}
 	var defaults, filter []string
@@ -68,13 +72,13 @@ func newRules(opt Options, cross []string) (*rules, error) {
 		}
 	}
 	for _, s := range []struct {
-		set      **set
+		set      **pattern.Set
 		patterns []string
 	}{
 		{&r.include, opt.Include}, {&r.exclude, opt.Exclude}, {&r.defaults, defaults}, {&r.reach, reach}, {&r.filter, filter},
 	} {
 		var err error
-		if *s.set, err = newSet(s.patterns); err != nil {
+		if *s.set, err = pattern.NewSet(s.patterns); err != nil {
 			return nil, err
 		}
 	}
@@ -83,7 +87,7 @@ func newRules(opt Options, cross []string) (*rules, error) {
 
 // top returns the scope of SOURCE's own directory.
 func (r *rules) top() scope {
-	return scope{inc: r.include.top, exc: r.exclude.top, def: r.defaults.top, rea: r.reach.top, fil: r.filter.top}
+	return scope{inc: r.include.Top(), exc: r.exclude.Top(), def: r.defaults.Top(), rea: r.reach.Top(), fil: r.filter.Top()}
 }
 
 // judge decides about a name in a directory.
@@ -91,23 +95,23 @@ func (r *rules) judge(sc *scope, name string, dir bool) verdict {
 	if sc.kept {
 		return verdict{kept: true}
 	}
-	if r.include.match(sc.inc, name, dir) >= 0 {
+	if r.include.Match(sc.inc, name, dir) >= 0 {
 		return verdict{kept: true}
 	}
-	crossed := len(sc.rea) > 0 && r.reach.match(sc.rea, name, dir) >= 0
+	crossed := len(sc.rea) > 0 && r.reach.Match(sc.rea, name, dir) >= 0
 	if sc.left != "" && !(crossed && sc.byDefault) {
 		return verdict{fate: drop, rule: sc.left, told: true}
 	}
-	if i := r.exclude.match(sc.exc, name, dir); i >= 0 {
-		return verdict{fate: drop, rule: "exclude " + r.exclude.pats[i].text}
+	if i := r.exclude.Match(sc.exc, name, dir); i >= 0 {
+		return verdict{fate: drop, rule: "exclude " + r.exclude.Text(i)}
 	}
 	if sc.left != "" {
 		return verdict{resumed: true}
 	}
-	if i := r.defaults.match(sc.def, name, dir); i >= 0 && !crossed {
-		return verdict{fate: hollow, rule: "the default for " + strings.TrimSuffix(r.defaults.pats[i].text, "/")}
+	if i := r.defaults.Match(sc.def, name, dir); i >= 0 && !crossed {
+		return verdict{fate: hollow, rule: "the default for " + strings.TrimSuffix(r.defaults.Text(i), "/")}
 	}
-	if i := r.filter.match(sc.fil, name, dir); i >= 0 {
+	if i := r.filter.Match(sc.fil, name, dir); i >= 0 {
 		if f := &r.secrets[i]; !dir || f.dirs {
 			return verdict{fate: f.fate, rule: f.reason, secret: true}
 		}
@@ -122,11 +126,11 @@ func (r *rules) child(sc *scope, name string, v verdict) scope {
 	}
 	c := scope{
 		left: sc.left, byDefault: sc.byDefault,
-		inc: r.include.descend(sc.inc, name),
-		exc: r.exclude.descend(sc.exc, name),
-		def: r.defaults.descend(sc.def, name),
-		rea: r.reach.descend(sc.rea, name),
-		fil: r.filter.descend(sc.fil, name),
+		inc: r.include.Descend(sc.inc, name),
+		exc: r.exclude.Descend(sc.exc, name),
+		def: r.defaults.Descend(sc.def, name),
+		rea: r.reach.Descend(sc.rea, name),
+		fil: r.filter.Descend(sc.fil, name),
 	}
 	switch {
 	case v.resumed:
@@ -140,12 +144,12 @@ func (r *rules) child(sc *scope, name string, v verdict) scope {
 
 // excludes says whether the walk must not add a name that the directory does not have.
 func (r *rules) excludes(sc *scope, name string) bool {
-	return r.include.match(sc.inc, name, other) < 0 && r.exclude.match(sc.exc, name, other) >= 0
+	return r.include.Match(sc.inc, name, other) < 0 && r.exclude.Match(sc.exc, name, other) >= 0
 }
 
 // hopeless says that nothing in this directory or below can be kept.
 func (r *rules) hopeless(sc *scope) bool {
-	return sc.left != "" && !r.include.alive(sc.inc) && !(sc.byDefault && r.reach.alive(sc.rea))
+	return sc.left != "" && !r.include.Alive(sc.inc) && !(sc.byDefault && r.reach.Alive(sc.rea))
 }
 
 // reaches says whether the walk looks at the directory at p below SOURCE, and otherwise which rule keeps it from that.

@@ -17,7 +17,7 @@ import (
 // fn runs on a thread whose working directory changes: it must not use relative paths.
 //
 // What cannot be read or has vanished does not end the walk; it is listed in the result. Unreadable is fatal for source itself and for
-// the mount table (*MountTableError). Other errors are *RefusedError, *LeftOutError, *NotMountError, *PatternError, and the context's.
+// the mount table (*MountTableError). Other errors are *RefusedError, *LeftOutError, *NotMountError, *pattern.Error, and the context's.
 func Walk(ctx context.Context, source string, opt Options, fn func(*Entry) error) (*Tree, error) {
 	p, err := newPlan(source, opt)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"syscall"
 
-	"purebundle/walker"
+	"purebundle/walker/pattern"
 )
 
 // The exit statuses, as --help and the manual say them.
@@ -56,12 +56,12 @@ func withHint(err error, format string, args ...any) error {
 // status gives the exit status for what a command returned.
 func status(err error) int {
 	var usage *usageError
-	var pattern *walker.PatternError
+	var bad *pattern.Error
 	var incomplete *incompleteError
 	switch {
 	case err == nil:
 		return statusDone
-	case errors.As(err, &usage), errors.As(err, &pattern):
+	case errors.As(err, &usage), errors.As(err, &bad):
 		return statusUsage
 	case errors.As(err, &incomplete):
 		return statusIncomplete

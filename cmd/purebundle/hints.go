@@ -7,6 +7,7 @@ import (
 
 	"purebundle/chunk"
 	"purebundle/walker"
+	"purebundle/walker/pattern"
 )
 
 // hintFor gives the advice that goes with an error, or "". What the command
@@ -53,7 +54,7 @@ func walkHint(err error) string {
 	var table *walker.MountTableError
 	var refused *walker.RefusedError
 	var noMount *walker.NotMountError
-	var pattern *walker.PatternError
+	var bad *pattern.Error
 	switch {
 	case errors.As(err, &table):
 		return "mount proc first: mount -t proc proc /proc"
@@ -61,7 +62,7 @@ func walkHint(err error) string {
 		return "proc, sysfs and other kernel file systems are never part of an image; leave the --cross away, or give another SOURCE"
 	case errors.As(err, &noMount):
 		return "\"purebundle mounts\" lists the mounts that --cross can name"
-	case errors.As(err, &pattern):
+	case errors.As(err, &bad):
 		return "* ? [a-z] match within a name, ** across names; put a backslash before a character that is meant as it is"
 	}
 	return ""

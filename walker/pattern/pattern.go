@@ -1,20 +1,21 @@
-package walker
+package pattern
 
 import (
 	"errors"
+	"fmt"
 	"path"
 	"strings"
 )
 
-// pattern is one compiled pattern of an exclude or include, whose syntax Options describes.
-type pattern struct {
-	text     string // as the user wrote it
+// compiled is one pattern ready for matching.
+type compiled struct {
+	source   int32 // index of the pattern that it was made from
 	segs     []segment
 	anchored bool
 	dirOnly  bool
 }
 
-// segment matches one name, or with deep any number of names, and at the end of a pattern at least one.
+// segment matches one name, or if deep any number of names, and at the end of a pattern at least one.
 type segment struct {
 	text  string
 	glob  bool // text is for path.Match; otherwise it is the name
@@ -34,15 +35,27 @@ var (
 	errUnclosed     = errors.New("unclosed [ or a \\ at the end")
 )
 
-// compile parses a pattern. The result is several where ** stands inside of a name: "a**b" is "a*b" or "a*/**/*b".
-func compile(text string) ([]pattern, error) {
+// Error says what is wrong with a pattern.
+type Error struct {
+	Pattern string
+	Err     error
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("pattern %q: %v", e.Pattern, e.Err)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// compile parses a pattern. It returns several if ** stands inside of a name: "a**b" is "a*b" or "a*/**/*b".
+func compile(text string) ([]compiled, error) {
 	if text == "" {
-		return nil, &PatternError{text, errEmptyPattern}
+		return nil, &Error{text, errEmptyPattern}
 	}
 	if strings.IndexByte(text, 0) >= 0 {
-		return nil, &PatternError{text, errNUL}
+		return nil, &Error{text, errNUL}
 	}
-	p := pattern{text: text, anchored: text[0] == '/', dirOnly: text[len(text)-1] == '/'}
+	p := compiled{anchored: text[0] == '/', dirOnly: text[len(text)-1] == '/'}
 	variants := [][]string{nil}
 	for name := range strings.SplitSeq(text, "/") {
 		if name == "" {
@@ -50,7 +63,7 @@ func compile(text string) ([]pattern, error) {
 		}
 		alternatives := unfold(name)
 		if len(variants)*len(alternatives) > maxVariants {
-			return nil, &PatternError{text, errManyStars}
+			return nil, &Error{text, errManyStars}
 		}
 		var next [][]string
 		for _, v := range variants {
@@ -61,15 +74,15 @@ func compile(text string) ([]pattern, error) {
 		variants = next
 	}
 	if len(variants[0]) == 0 {
-		return nil, &PatternError{text, errWholeSource}
+		return nil, &Error{text, errWholeSource}
 	}
-	var out []pattern
+	var out []compiled
 	for _, names := range variants {
 		q := p
 		for i, name := range names {
 			seg, err := newSegment(name)
 			if err != nil {
-				return nil, &PatternError{text, err}
+				return nil, &Error{text, err}
 			}
 			last := i == len(names)-1
 			if seg.deep && !last {
@@ -135,6 +148,7 @@ func tokenLen(s string) int {
 	return 1
 }
 
+// newSegment compiles one name of a pattern.
 func newSegment(name string) (segment, error) {
 	switch name {
 	case ".", "..":
@@ -166,6 +180,7 @@ func newSegment(name string) (segment, error) {
 	return s, nil
 }
 
+// matches says whether the segment matches a name.
 func (s *segment) matches(name string) bool {
 	if s.first != 0 && s.first != name[0] {
 		return false
@@ -177,8 +192,8 @@ func (s *segment) matches(name string) bool {
 	return ok
 }
 
-// quotePattern returns the pattern that matches just the given path.
-func quotePattern(p string) string {
+// Quote returns the pattern that matches just the given path.
+func Quote(p string) string {
 	var b strings.Builder
 	for i := range len(p) {
 		if strings.IndexByte(`*?[\`, p[i]) >= 0 {

@@ -3,131 +3,21 @@ package walker
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
+
+	"purebundle/walker/pattern"
 )
 
-// matches goes down a path as the walk does.
-func matches(s *set, p string) bool {
-	states := s.top
-	dir := strings.HasSuffix(p, "/")
-	names := strings.Split(strings.Trim(p, "/"), "/")
-	for i, name := range names {
-		last := i == len(names)-1
-		if s.match(states, name, !last || dir) >= 0 {
-			return last // a match further up is another path's
-		}
-		states = s.descend(states, name)
-	}
-	return false
-}
-
-func TestPatterns(t *testing.T) {
-	tests := []struct {
-		pattern  string
-		yes, not []string
-	}{
-		{"/etc", []string{"/etc", "/etc/"}, []string{"/srv/etc", "/etc2", "/et"}},
-		{"/etc/passwd", []string{"/etc/passwd"}, []string{"/srv/etc/passwd", "/passwd", "/etc"}},
-		{"etc", []string{"/etc", "/srv/etc"}, []string{"/etc2", "/etc/x"}},
-		{"etc/passwd", []string{"/etc/passwd", "/srv/etc/passwd"}, []string{"/passwd", "/etc/x/passwd"}},
-		{"*.o", []string{"/a.o", "/x/y/.o", "/x/b.o/"}, []string{"/a.oo", "/o"}},
-		{"/*.o", []string{"/a.o"}, []string{"/x/a.o"}},
-		{"/a*/b", []string{"/a/b", "/aaa/b"}, []string{"/a/x/b", "/b"}},
-		{"a?c", []string{"/abc", "/aéc", "/a\xffc"}, []string{"/ac", "/abbc", "/a/c"}},
-		{"[a-c]x", []string{"/ax", "/cx"}, []string{"/dx", "/x"}},
-		{"[!a-c]x", []string{"/dx", "/x/éx"}, []string{"/ax", "/x"}},
-		{"[^a-c]x", []string{"/dx"}, []string{"/ax"}},
-		{`\[!a]`, []string{"/[!a]"}, []string{"/b", "/[^a]"}},
-		{`a\*b`, []string{"/a*b"}, []string{"/axb"}},
-		{`a\**`, []string{"/a*", "/a*x"}, []string{"/a", "/ax", "/a*/x"}},
-		{"[*][*]", []string{"/**"}, []string{"/ab"}},
-		{"dir/", []string{"/dir/", "/x/dir/"}, []string{"/dir", "/x/dir"}},
-		{"/dir/*/", []string{"/dir/x/"}, []string{"/dir/x", "/dir/"}},
-		{"/a/**", []string{"/a/b", "/a/b/"}, []string{"/a", "/b"}},
-		{"/a/**/z", []string{"/a/z", "/a/b/z", "/a/b/c/z"}, []string{"/z", "/az", "/a/b/zz"}},
-		{"/a/**/**/z/**", []string{"/a/z/1", "/a/b/c/z/1"}, []string{"/a/z"}},
-		{"**/z", []string{"/z", "/a/b/z"}, []string{"/zz"}},
-		{"/**/z", []string{"/z", "/a/b/z"}, []string{"/zz"}},
-		{"**", []string{"/a", "/a/"}, nil},
-		{"/**", []string{"/a", "/a/"}, nil},
-		{"/a**z", []string{"/az", "/abz", "/a/z", "/ab/yz", "/a/b/c/z"}, []string{"/z", "/a", "/az/y", "/x/az"}},
-		{"/foo**", []string{"/foo", "/foobar"}, []string{"/fo"}},
-		{"/a/***", []string{"/a/b"}, []string{"/a"}},
-		{"//etc//passwd", []string{"/etc/passwd"}, []string{"/etc"}},
-		{"a b\n", []string{"/a b\n"}, []string{"/a b"}},
-		{"\xff\xfe", []string{"/\xff\xfe"}, []string{"/\xff"}},
-	}
-	for _, test := range tests {
-		t.Run(test.pattern, func(t *testing.T) {
-			s, err := newSet([]string{test.pattern})
-			must(t, err)
-			for _, p := range test.yes {
-				if !matches(s, p) {
-					t.Errorf("does not match %q", p)
-				}
-			}
-			for _, p := range test.not {
-				if matches(s, p) {
-					t.Errorf("matches %q", p)
-				}
-			}
-		})
-	}
-}
-
+// TestBadPatterns has a pattern that does not compile end everything before SOURCE is looked at.
 func TestBadPatterns(t *testing.T) {
-	for pattern, cause := range map[string]error{
-		"": errEmptyPattern, "/": errWholeSource, "//": errWholeSource, "[a": errUnclosed, "x/[a-": errUnclosed, `a\`: errUnclosed, "[]": errUnclosed,
-		"[z-a": errUnclosed, "../x": errDotSegment, "/a/./b": errDotSegment, "a\x00": errNUL, strings.Repeat("a**", 8): errManyStars,
-	} {
-		for _, opt := range []Options{{Exclude: []string{"fine", pattern}}, {Include: []string{pattern}}} {
-			_, err := Mounts(".", opt)
-			var bad *PatternError
-			if !errors.As(err, &bad) || bad.Pattern != pattern || !errors.Is(err, cause) {
-				t.Errorf("%q: %v, want %v", pattern, err, cause)
-			}
+	for _, opt := range []Options{{Exclude: []string{"fine", "[a"}}, {Include: []string{"[a"}}} {
+		_, err := Mounts("/nowhere", opt)
+		var bad *pattern.Error
+		if !errors.As(err, &bad) || bad.Pattern != "[a" {
+			t.Errorf("%+v: %v", opt, err)
 		}
 	}
-}
-
-func TestFirstPatternIsNamed(t *testing.T) {
-	s, err := newSet([]string{"/b", "a*", "ab", "/ab"})
-	must(t, err)
-	if i := s.match(s.top, "ab", false); i != 1 {
-		t.Errorf("pattern %d", i)
-	}
-}
-
-func TestQuotePattern(t *testing.T) {
-	for _, p := range []string{"/a", "/a*b/[c]/?", `/back\slash`, "/é\xff"} {
-		s, err := newSet([]string{quotePattern(p)})
-		must(t, err)
-		if !matches(s, p) || matches(s, "/aXb/c/d") {
-			t.Errorf("%q is not itself", p)
-		}
-	}
-}
-
-// FuzzPattern looks for patterns that crash, and for paths that do not match themselves.
-func FuzzPattern(f *testing.F) {
-	for _, p := range []string{"/a/**/b*c", "[a-z]?", `\*`, "a**b", "/", "[!x]"} {
-		f.Add(p, "/a/b/c")
-	}
-	f.Fuzz(func(t *testing.T, pattern, p string) {
-		s, err := newSet([]string{pattern})
-		if err != nil || strings.Contains(p, "//") || strings.Trim(p, "/") == "" {
-			return
-		}
-		matches(s, p)
-		if strings.IndexByte(p, 0) < 0 && !slices.ContainsFunc(strings.Split(p, "/"), func(n string) bool { return n == "." || n == ".." }) {
-			q := "/" + strings.Trim(p, "/")
-			if exact, err := newSet([]string{quotePattern(q)}); err != nil || !matches(exact, q) {
-				t.Errorf("%q quoted: %v", q, err)
-			}
-		}
-	})
 }
 
 // fates runs the rules over paths as the walk would and returns what is not simply kept.
