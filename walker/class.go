@@ -22,7 +22,7 @@ const (
 	opticalMajor = 11
 )
 
-// classify goes by the type, and by the source name where someone has mounted proc or sysfs by that name under another type.
+// classify returns the class by the type, and by the source name if someone has mounted proc or sysfs by that name under another type.
 func classify(m *Mount) class {
 	fstype, _, _ := strings.Cut(m.FSType, ".") // "fuse.sshfs" is fuse
 	switch fstype {
@@ -61,7 +61,7 @@ func classify(m *Mount) class {
 	return classUnknown
 }
 
-// mayHang says whether even a stat of the mount's root can wait for a server that never answers.
+// mayHang returns true if even a stat of the mount's root can wait for a server that never answers.
 func mayHang(m *mount) bool {
 	return m.class == classRemote || m.FSType == "autofs"
 }

@@ -7,8 +7,8 @@ const (
 	coveredText  = "without open_tree (Linux 5.2, CAP_SYS_ADMIN) the directory under this mount cannot be seen; mode and owner are made up"
 )
 
-// covered reports a mount point whose mount is left out where the file below it cannot be seen: its type is known from the directory that
-// has it, mode and owner are taken from the mount where it is sure to answer, and the times are the directory's.
+// covered reports a mount point whose mount is left out if the file below it cannot be seen: its type is known from the directory that
+// has it, mode and owner are taken from the mount if it is sure to answer, and the times are the directory's.
 func (w *walker) covered(o *object, n name) error {
 	if mayHang(o.spot.mount) {
 		w.warn(w.entry.Path, coveredText)

@@ -42,7 +42,7 @@ func (c *dirCache) use(d *cachedDir) {
 	d.used = c.tick
 }
 
-// put takes over fd, or closes it where another goroutine was faster.
+// put takes over fd, or closes it if another goroutine was faster.
 func (c *dirCache) put(key string, fd int) *cachedDir {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -36,7 +36,7 @@ type Entry struct {
 	Major, Minor uint32 // of device nodes
 
 	Atime, Mtime, Ctime Time
-	Btime               Time // zero where the file system does not record it
+	Btime               Time // zero if the file system does not record it
 
 	Flags  uint32  // FlagImmutable, FlagAppend, FlagNodump
 	Target string  // of symbolic links

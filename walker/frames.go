@@ -69,7 +69,7 @@ func (w *walker) pop() {
 	}
 }
 
-// reopen opens the directory of a parked frame from the one below, or by its path where that has been moved. It says false if the
+// reopen opens the directory of a parked frame from the one below, or by its path if that one has been moved. It returns false if the
 // directory itself is elsewhere.
 func (w *walker) reopen(f, from *frame) bool {
 	if from.fd >= 0 {

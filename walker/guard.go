@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mode is how the borders of a crossed mount are guarded.
+// mode names the way in which the borders of a crossed mount are guarded.
 type mode int
 
 const (
@@ -161,7 +161,7 @@ func (r *root) open(dir int, name string, flags int) (int, error) {
 	return fd, nil
 }
 
-// check says whether what is open as fd belongs to this mount.
+// check returns an error if fd does not belong to this mount.
 func (r *root) check(fd int) error {
 	if r.mode == plainMode {
 		if id, err := mountID(fd); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/moby/sys/mountinfo"
 )
 
-// Action is what a walk does with a mount below SOURCE.
+// Action says what a walk does with a mount below SOURCE.
 type Action string
 
 const (
@@ -52,7 +52,7 @@ type table struct {
 	kids   map[place]*mount
 }
 
-// place is where a mount hangs: a mount point on a certain parent mount. Mounts stack by being each other's parent, so no
+// place identifies a mount by its mount point and its parent. Mounts stack by being each other's parent, so no
 // two share a place.
 type place struct {
 	parent int
@@ -161,7 +161,7 @@ func (t *table) holder(m *mount) *mount {
 	return t.at(path.Dir(m.point))
 }
 
-// visible says whether m is what is seen at its mount point.
+// visible returns true if m is seen at its mount point, and not another mount on top of it.
 func (m *mount) visible() bool { return m.top == m }
 
 // below returns what to append to dir to get p, as a path that begins with "/", and whether p is dir or below it. Both are clean
@@ -181,7 +181,7 @@ func below(dir, p string) (string, bool) {
 	}
 }
 
-// list returns the decisions, SOURCE's mount first, then by path and, where mounts are stacked, from bottom to top.
+// list returns the decisions, SOURCE's mount first, then by path; stacked mounts from bottom to top.
 func (t *table) list() []Mount {
 	sorted := slices.Clone(t.mounts)
 	slices.SortStableFunc(sorted, func(a, b *mount) int {

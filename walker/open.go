@@ -81,7 +81,7 @@ func (r *root) openSelf(st *unix.Stat_t) (int, error) {
 }
 
 // regular passes fd on if it is a regular file of this mount, else closes it. The device says that it is of the file system that
-// the mount's root is of; where it is not, as with btrfs subvolumes, fstatfs decides.
+// the mount's root is of; if it does not, as with btrfs subvolumes, fstatfs decides.
 func (r *root) regular(fd int, st *unix.Stat_t) (int, error) {
 	err := unix.Fstat(fd, st)
 	if err == nil && (st.Dev != r.dev || r.mode == plainMode) {
@@ -97,12 +97,12 @@ func (r *root) regular(fd int, st *unix.Stat_t) (int, error) {
 	return fd, nil
 }
 
-// explain turns the error of opening what should be a regular file into ErrNotRegular where that is why it failed.
+// explain returns ErrNotRegular for the error of opening what should be a regular file if the name is something else, and err otherwise.
 func (r *root) explain(dir int, name string, err error) error {
 	switch err {
 	case unix.EXDEV:
 		return errOtherMount
-	case unix.ELOOP, unix.ENXIO, unix.EACCES, unix.ENODEV: // a symbolic link, a socket, a device where the clone knows none
+	case unix.ELOOP, unix.ENXIO, unix.EACCES, unix.ENODEV: // a symbolic link, a socket, a device: the clone is mounted nodev
 		var st unix.Statx_t
 		if statx(dir, name, r.statFlags, &st) == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
 			return ErrNotRegular

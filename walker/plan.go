@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// plan is what is settled before a walk looks at its first entry.
+// plan holds the decisions that are made before a walk looks at its first entry.
 type plan struct {
 	policy
 	fd int // SOURCE, open with O_PATH

@@ -181,7 +181,7 @@ func (p *policy) refusedUnder(m *mount) *mount {
 }
 
 // twin looks for another crossed mount of m's file system in which the walk meets m's contents anyway, and returns it with the path
-// where that is. Of two mounts with the same root the older one is walked.
+// of those. Of two mounts with the same root the older one is walked.
 func (p *policy) twin(m *mount) (*mount, string) {
 	if strings.HasSuffix(m.Root, "//deleted") { // how the kernel shows a directory or file that has no name any more
 		return nil, ""

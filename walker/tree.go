@@ -1,6 +1,6 @@
 package walker
 
-// Tree is what a walk found out besides its entries, and the way back to the files' data. Close it after use.
+// Tree holds what a walk found besides its entries, and opens the files that it met. Close it after use.
 type Tree struct {
 	Mounts     []Mount   // every mount below SOURCE, SOURCE's own first, with the decision
 	Filtered   []Left    // secrets and machine identity that were left out or emptied

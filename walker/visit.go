@@ -60,10 +60,10 @@ func (w *walker) visit(f *frame, n name) error {
 	return w.report(&o)
 }
 
-// object is what a name stands for, on the way to becoming an entry.
+// object is the file, directory or other thing behind a name, before it becomes an entry.
 type object struct {
 	frame   *frame // of the directory that has the name
-	name    string // in dir; "" where dir is the object itself, as the root of a crossed mount
+	name    string // in dir; "" if dir is the object itself, as for the root of a crossed mount
 	dir     int
 	root    *root // of the mount that the object is on
 	spot    *spot

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -189,9 +190,12 @@ func wantNames(t *testing.T, what, dir string, names ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var got []string
 	for _, e := range entries {
-		if !strings.Contains(" "+strings.Join(names, " ")+" ", " "+e.Name()+" ") {
-			t.Errorf("%s: left behind: %s", what, e.Name())
-		}
+		got = append(got, e.Name())
+	}
+	slices.Sort(names)
+	if !slices.Equal(got, names) {
+		t.Errorf("%s: in the directory are %q, want %q", what, got, names)
 	}
 }
