@@ -4,9 +4,9 @@
 //
 // A Builder takes the entries of the tree, parents first. Layout gives every
 // one its inode and block numbers over a file system that go-diskfs creates in
-// memory. The parts of the image that hold file data are read first. Seal then
-// takes what really happened to the files while they were read into the
-// metadata, and the remaining parts are read.
+// memory: a Plan. Its Make says which parts to make when: those that hold file
+// data first, so that the metadata, which comes last, can tell what really
+// became of each file.
 //
 // On-disk formats are those of Documentation/filesystems/ext4 in the Linux
 // kernel. Features: has_journal ext_attr dir_index filetype extent 64bit

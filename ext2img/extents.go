@@ -13,7 +13,7 @@ func treeSize(extents int) (blocks int) {
 
 // eachExtent calls fn for the extents of a node, up to its size: what was read
 // may be less than what was placed.
-func (m *Image) eachExtent(nd *node, fn func(ondisk.Extent)) {
+func (m *Plan) eachExtent(nd *node, fn func(ondisk.Extent)) {
 	end := int64(1) << 32
 	if nd.fmt() == ondisk.SIFREG {
 		end = ceilDiv(nd.size, BlockSize)
@@ -33,7 +33,7 @@ func (m *Image) eachExtent(nd *node, fn func(ondisk.Extent)) {
 // encodeTree encodes the extents of a node: the root for i_block, the blocks
 // below it, leaves first, into places. It returns how many of those it used:
 // none where the extents fit in the root.
-func (m *Image) encodeTree(n int32, places []treeBlock) (root [60]byte, used int) {
+func (m *Plan) encodeTree(n int32, places []treeBlock) (root [60]byte, used int) {
 	var es []ondisk.Extent
 	m.eachExtent(m.nodes.at(n), func(e ondisk.Extent) { es = append(es, e) })
 	if len(es) <= ondisk.RootExtents {

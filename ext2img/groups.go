@@ -8,7 +8,7 @@ import (
 
 // findInUse notes which groups need their block bitmap on disk: all but those
 // that hold nothing besides a superblock and descriptors (BLOCK_UNINIT).
-func (m *Image) findInUse() {
+func (m *Plan) findInUse() {
 	m.inUse = make([]bool, len(m.groups))
 	mark := func(start, count int64) {
 		for n := start / ondisk.BlocksPerGroup; n*ondisk.BlocksPerGroup < start+count; n++ {
@@ -31,7 +31,7 @@ func (m *Image) findInUse() {
 
 // encodeGroups computes the bitmaps, writes them, and encodes the group
 // descriptors.
-func (m *Image) encodeGroups() {
+func (m *Plan) encodeGroups() {
 	for n := range m.groups {
 		m.startGroup(int64(n))
 	}
@@ -50,7 +50,7 @@ func (m *Image) encodeGroups() {
 
 // startGroup empties the bitmaps of a group, those on disk being in memory from
 // then on.
-func (m *Image) startGroup(n int64) {
+func (m *Plan) startGroup(n int64) {
 	g := &m.groups[n]
 	*g = ondisk.Group{BlockBitmap: g.BlockBitmap, InodeBitmap: g.InodeBitmap, InodeTable: g.InodeTable, Flags: ondisk.InodeZeroed}
 	delete(m.st.blocks, int64(g.BlockBitmap))
@@ -70,7 +70,7 @@ func (m *Image) startGroup(n int64) {
 }
 
 // markBlocks sets the bits of all blocks in use.
-func (m *Image) markBlocks() {
+func (m *Plan) markBlocks() {
 	for _, r := range m.g.flexes() {
 		m.markRun(r.start, r.count)
 	}
@@ -95,7 +95,7 @@ func (m *Image) markBlocks() {
 	}
 }
 
-func (m *Image) markRun(start, count int64) {
+func (m *Plan) markRun(start, count int64) {
 	for count > 0 {
 		n := start / ondisk.BlocksPerGroup
 		from := start % ondisk.BlocksPerGroup
@@ -106,7 +106,7 @@ func (m *Image) markRun(start, count int64) {
 }
 
 // markInodes sets the bits of all inodes in use and counts directories.
-func (m *Image) markInodes() {
+func (m *Plan) markInodes() {
 	mark := func(n uint32) *ondisk.Group {
 		g := &m.groups[int64(n-1)/m.g.inodesPerGroup]
 		bit := int64(n-1) % m.g.inodesPerGroup
@@ -126,7 +126,7 @@ func (m *Image) markInodes() {
 }
 
 // finishGroup counts what the bitmaps of a group left free.
-func (m *Image) finishGroup(n int64) {
+func (m *Plan) finishGroup(n int64) {
 	g := &m.groups[n]
 	g.FreeBlocks = uint32(m.g.group(n).count - m.g.superBlocks(n))
 	if m.inUse[n] {
@@ -168,7 +168,7 @@ func clearBits(b *[BlockSize]byte) (n int) {
 
 // writeSuper writes the superblock and the group descriptors of a group, over
 // what mkfs wrote.
-func (m *Image) writeSuper(group int64) {
+func (m *Plan) writeSuper(group int64) {
 	s := ondisk.Super{
 		Blocks: uint64(m.g.blocks), FreeBlocks: uint64(m.freeBlocks), ReservedBlocks: uint64(m.g.reserved()),
 		Inodes: uint32(m.g.inodes()), FreeInodes: uint32(m.freeInodes),

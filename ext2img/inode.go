@@ -65,7 +65,7 @@ func (m *Image) putInode(b []byte, n uint32) {
 
 // clamp limits a time to Params.Latest. Nodes keep the true times, which tell
 // whether a file has changed.
-func (m *Image) clamp(s ondisk.Stamp) ondisk.Stamp {
+func (m *Plan) clamp(s ondisk.Stamp) ondisk.Stamp {
 	if l := m.p.Latest; l != nil && s.Time().After(time.Unix(l.Sec, int64(l.Nsec))) {
 		s, _ = ondisk.NewStamp(l.Sec, l.Nsec)
 	}
@@ -84,7 +84,7 @@ func (m *Image) putRoot(in *ondisk.Inode, n int32) {
 
 // blocksOf counts the blocks that an inode uses: content, extent tree and
 // attribute block.
-func (m *Image) blocksOf(n int32) (blocks int64) {
+func (m *Plan) blocksOf(n int32) (blocks int64) {
 	nd := m.nodes.at(n)
 	m.eachExtent(nd, func(e ondisk.Extent) { blocks += int64(e.Len) })
 	if nd.acl >= 0 {
@@ -107,7 +107,7 @@ func (m *Image) putJournal(b []byte) {
 }
 
 // journalRoot is i_block of the journal: one extent.
-func (m *Image) journalRoot() (root [60]byte) {
+func (m *Plan) journalRoot() (root [60]byte) {
 	j, _ := m.g.journal()
 	ondisk.PutExtents(root[:], []ondisk.Extent{{Len: uint16(j.count), Phys: uint64(j.start)}})
 	return root

@@ -4,15 +4,14 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"hash/maphash"
 
 	"purebundle/ext2img/internal/ondisk"
 )
 
 // Layout gives every entry its inode and block numbers. Nothing is read from
-// the source; open is for later, see Image. It fails with a *TooSmallError
-// where Params.Size does not hold the content.
-func (b *Builder) Layout(open Opener) (*Image, error) {
+// the source; open is for later, see Plan.Make. The error is a *TooSmallError
+// if Params.Size does not hold the content.
+func (b *Builder) Layout(open Opener) (*Plan, error) {
 	if err := b.p.check(); err != nil {
 		return nil, err
 	}
@@ -33,7 +32,7 @@ func (b *Builder) Layout(open Opener) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Image{
+	m := &Plan{
 		tree:       b.tree,
 		allocation: a,
 		order:      order,
@@ -42,9 +41,6 @@ func (b *Builder) Layout(open Opener) (*Image, error) {
 		open:       open,
 		seed:       ondisk.Seed(b.p.UUID),
 		hashSeed:   hashSeed,
-		live:       make(map[int32]*liveFile),
-		lateData:   make(map[int64][]byte),
-		sumSeed:    maphash.MakeSeed(),
 	}
 	m.findInUse()
 	m.encodeTrees()

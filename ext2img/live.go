@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,12 +21,12 @@ type liveFile struct {
 	misfit bool     // it does not fit in the blocks that were placed
 	err    error    // it could not be read
 
-	round int              // how often Redo has asked for it
+	round int              // how often redo has asked for it
 	sums  map[int64]uint64 // hash of each piece by its offset, from round 1 on
 	new   bool             // a piece was not the same in the last two rounds
 }
 
-// maxRounds is how often Redo asks for a file: once because it changed, and
+// maxRounds is how often redo asks for a file: once because it changed, and
 // once more to see whether what was read changed.
 const maxRounds = 2
 
@@ -121,12 +122,10 @@ func (m *Image) openName(nm int32) (source, identity, error) {
 	return source{fd, path}, identityOf(&st), nil
 }
 
-// Redo lists the data parts to read once more, because a file that lies in
-// several of them changed while they were read. Call it until it lists none.
-func (m *Image) Redo() (parts []int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	again := make(map[int]bool)
+// redo returns the data parts to read once more, because a file that lies in
+// several of them changed while they were read.
+func (m *Image) redo() []int {
+	var again []int
 	part := m.p.PartSize / BlockSize
 	for n, f := range m.live {
 		nd := m.nodes.at(n)
@@ -136,20 +135,12 @@ func (m *Image) Redo() (parts []int) {
 		*f = liveFile{round: f.round + 1, sums: f.sums}
 		for _, s := range m.spans[nd.span : nd.span+nd.spans] {
 			for i := int64(s.phys) / part; i*part < s.end(); i++ {
-				again[int(i)] = true
+				again = append(again, int(i))
 			}
 		}
 	}
-	if len(again) == 0 {
-		return nil
-	}
-	data, _ := m.Parts()
-	for _, i := range data {
-		if again[i] {
-			parts = append(parts, i)
-		}
-	}
-	return parts
+	slices.Sort(again)
+	return slices.Compact(again)
 }
 
 // inOnePart says whether a file is read in one call.

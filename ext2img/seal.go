@@ -2,21 +2,14 @@ package ext2img
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 )
 
-// Seal takes what happened to the files while they were read into the metadata,
-// which can be read from then on, and reports it. Nothing may be reading the
-// image meanwhile.
-func (m *Image) Seal() (Report, error) {
-	if m.sealed {
-		return Report{}, fmt.Errorf("seal: sealed already")
-	}
-	if err := m.readHeld(); err != nil {
-		return Report{}, err
-	}
+// seal takes what happened to the files while they were read into the metadata,
+// and reports it. Nothing may be reading the image meanwhile.
+func (m *Image) seal() Report {
+	m.readHeld()
 	for _, n := range slices.Sorted(maps.Keys(m.live)) {
 		m.settle(n, m.live[n])
 	}
@@ -25,17 +18,16 @@ func (m *Image) Seal() (Report, error) {
 	m.encodeTrees()
 	m.encodeGroups()
 	m.writeSuper(0)
-	m.sealed = true
 	m.live = nil
 	slices.SortStableFunc(m.report.Changes, func(a, b Change) int { return cmp.Compare(a.Path, b.Path) })
 	slices.SortStableFunc(m.report.Warnings, func(a, b Warning) int { return cmp.Compare(a.Path, b.Path) })
-	return m.report, nil
+	return m.report
 }
 
 // readHeld reads the data that shares a part with metadata.
-func (m *Image) readHeld() error {
+func (m *Image) readHeld() {
 	if m.held == m.data {
-		return nil
+		return
 	}
 	first, last := m.spans[m.data], m.spans[m.held-1]
 	m.heldData = make([]byte, (last.end()-int64(first.phys))*BlockSize)
@@ -48,7 +40,6 @@ func (m *Image) readHeld() error {
 		file.add(s.owner, clip{dst: m.heldData[at : at+int64(s.count)*BlockSize], off: int64(s.logical) * BlockSize})
 	}
 	m.read(&file)
-	return nil
 }
 
 // dropGone gives back what files that are not in the image would have used
@@ -63,7 +54,7 @@ func (m *Image) dropGone() {
 }
 
 // encodeTrees writes the extent trees that do not fit in their inodes.
-func (m *Image) encodeTrees() {
+func (m *Plan) encodeTrees() {
 	m.roots = make(map[int32][60]byte)
 	m.treeUsed = make(map[int32]int)
 	for _, t := range m.trees {

@@ -1,6 +1,8 @@
 package ext2img_test
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -134,7 +136,7 @@ func opener(dir string) ext2img.Opener {
 }
 
 // layout lays out the tree at dir.
-func layout(t testing.TB, dir string, p ext2img.Params) *ext2img.Image {
+func layout(t testing.TB, dir string, p ext2img.Params) *ext2img.Plan {
 	t.Helper()
 	b := ext2img.NewBuilder(p)
 	addTree(t, b, dir)
@@ -145,15 +147,14 @@ func layout(t testing.TB, dir string, p ext2img.Params) *ext2img.Image {
 	return m
 }
 
-// write makes the image file: data parts, seal, metadata parts; the rest stays
-// a hole.
-func write(t testing.TB, m *ext2img.Image) (string, ext2img.Report) {
+// write makes the image file; zero parts stay holes.
+func write(t testing.TB, m *ext2img.Plan) (string, ext2img.Report) {
 	t.Helper()
 	return writeWith(t, m, func(int) {})
 }
 
 // writeWith calls between before each part that it reads, with its number.
-func writeWith(t testing.TB, m *ext2img.Image, between func(part int)) (string, ext2img.Report) {
+func writeWith(t testing.TB, m *ext2img.Plan, between func(part int)) (string, ext2img.Report) {
 	t.Helper()
 	f, err := os.Create(filepath.Join(t.TempDir(), "image"))
 	if err != nil {
@@ -163,30 +164,32 @@ func writeWith(t testing.TB, m *ext2img.Image, between func(part int)) (string, 
 	if err := f.Truncate(m.Size()); err != nil {
 		t.Fatal(err)
 	}
-	copyParts := func(parts []int) {
-		t.Helper()
-		buf := make([]byte, partSize)
-		for _, i := range parts {
-			between(i)
-			off := int64(i) * partSize
-			if n, err := m.ReadAt(buf, off); n != partSize || err != nil && err != io.EOF {
-				t.Fatalf("read part %d: %d bytes, %v", i, n, err)
+	buf, made := make([]byte, partSize), make(map[int]bool)
+	report, err := m.Make(t.Context(), ext2img.Output{
+		Parts: func(_ context.Context, b ext2img.Batch) error {
+			for _, i := range b.Parts {
+				between(i)
+				off := int64(i) * partSize
+				if n, err := b.Image.ReadAt(buf, off); n != partSize || err != nil && err != io.EOF {
+					return fmt.Errorf("read part %d: %d bytes, %w", i, n, err)
+				}
+				if _, err := f.WriteAt(buf, off); err != nil {
+					return err
+				}
+				made[i] = true
 			}
-			if _, err := f.WriteAt(buf, off); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	data, _ := m.Parts()
-	copyParts(data)
-	for again := m.Redo(); len(again) > 0; again = m.Redo() {
-		copyParts(again)
-	}
-	report, err := m.Seal()
+			return nil
+		},
+		Zeros: func(_ context.Context, parts []int) error { return nil },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, meta := m.Parts()
-	copyParts(meta)
+	for _, i := range m.Parts().Zero {
+		made[i] = true
+	}
+	if all := int(m.Size() / partSize); len(made) != all {
+		t.Errorf("%d parts made of %d", len(made), all)
+	}
 	return f.Name(), report
 }

@@ -122,11 +122,11 @@ func (r *bundleRun) dryRun(ctx context.Context) error {
 	r.ui.close()
 
 	s := r.summarize()
-	data, meta := r.image.Parts()
-	s.ZeroParts = s.Parts - len(data) - len(meta)
+	parts := r.image.Parts()
+	s.ZeroParts = len(parts.Zero)
 	need := [2]string{"disk", formatSize(r.diskNeed()) + " at most"}
 	if s3.IsURL(r.cfg.dest) {
-		s.SentBytes = int64(len(data)+len(meta)) * chunk.Size
+		s.SentBytes = int64(len(parts.Data)+len(parts.Meta)) * chunk.Size
 		need = [2]string{"upload", formatSize(s.SentBytes) + " at most"}
 	} else {
 		s.DiskBytes = r.diskNeed()

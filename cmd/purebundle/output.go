@@ -50,15 +50,15 @@ func (r *bundleRun) leaveOut() []string {
 	return nil
 }
 
-// metered is the image, and what is called after each part, such that the bar
+// metered returns img, and what to call after each part, such that the bar
 // shows what is certain: of a directory the bytes that were read for it, of S3
 // the parts that it has acknowledged.
-func (r *bundleRun) metered() (io.ReaderAt, func(part int)) {
+func (r *bundleRun) metered(img io.ReaderAt) (io.ReaderAt, func(part int)) {
 	if !s3.IsURL(r.cfg.dest) {
-		return &meteredReader{r.image, &r.ui.bytes}, func(int) { r.ui.parts.Add(1) }
+		return &meteredReader{img, &r.ui.bytes}, func(int) { r.ui.parts.Add(1) }
 	}
 	r.ui.inParts()
-	return r.image, func(int) {
+	return img, func(int) {
 		r.ui.parts.Add(1)
 		r.ui.bytes.Add(chunk.Size)
 	}

@@ -26,7 +26,7 @@ type bundleRun struct {
 	params ext2img.Params
 	tree   *walker.Tree
 	counts chunk.Counts
-	image  *ext2img.Image
+	image  *ext2img.Plan
 	report ext2img.Report
 	sizes  *directorySizes // with --dry-run
 	swap   *substitute     // a file that is another one in the image; nil: none

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sync"
 	"sync/atomic"
 
 	"purebundle/chunk"
@@ -47,69 +46,33 @@ func (r *bundleRun) make(ctx context.Context) (made chunk.Stats, err error) {
 	return out.Stats(), nil
 }
 
-// write makes the parts: those with file data first, so that the metadata can
-// tell what really became of each file; then the metadata; then the zeros.
-func (r *bundleRun) write(ctx context.Context, out output) error {
-	data, meta := r.image.Parts()
-	all := int(r.image.Size() / chunk.Size)
-	if err := out.Preflight(all, r.diskNeed()); err != nil {
+// write makes the parts, in the order that the image asks for.
+func (r *bundleRun) write(ctx context.Context, out output) (err error) {
+	parts := r.image.Parts()
+	if err := out.Preflight(int(r.image.Size()/chunk.Size), r.diskNeed()); err != nil {
 		return err
 	}
-	r.ui.allBytes.Store(int64(len(data)+len(meta)) * chunk.Size)
-	r.ui.allParts.Store(int64(len(data) + len(meta)))
+	planned := len(parts.Data) + len(parts.Meta)
+	r.ui.allBytes.Store(int64(planned) * chunk.Size)
+	r.ui.allParts.Store(int64(planned))
 	r.ui.begin(writing)
-	img, made := r.metered()
-
-	// The zeros need no data: they are made beside it.
-	ctx, cancel := context.WithCancelCause(ctx)
-	zero := zeroParts(all, data, meta)
-	var zeros sync.WaitGroup
-	zeros.Go(func() {
-		if err := out.WriteZero(ctx, zero, nil); err != nil {
-			cancel(err)
-		}
+	r.report, err = r.image.Make(ctx, ext2img.Output{
+		Parts: func(ctx context.Context, b ext2img.Batch) error {
+			if b.Again {
+				r.ui.allBytes.Add(int64(len(b.Parts)) * chunk.Size)
+				r.ui.allParts.Add(int64(len(b.Parts)))
+			}
+			img, made := r.metered(b.Image)
+			return out.Write(ctx, img, b.Parts, made)
+		},
+		Zeros: func(ctx context.Context, parts []int) error { return out.WriteZero(ctx, parts, nil) },
 	})
-	defer zeros.Wait()
-	defer cancel(nil)
-	if err := out.Write(ctx, img, data, made); err != nil {
+	if err != nil {
 		return err
-	}
-	for redo := r.image.Redo(); len(redo) > 0; redo = r.image.Redo() {
-		r.ui.allBytes.Add(int64(len(redo)) * chunk.Size)
-		r.ui.allParts.Add(int64(len(redo)))
-		if err := out.Write(ctx, img, redo, made); err != nil {
-			return err
-		}
-	}
-	var err error
-	if r.report, err = r.image.Seal(); err != nil {
-		return fmt.Errorf("seal the image of %s: %w", r.cfg.source, err)
 	}
 	r.sayChanges()
-	zeros.Wait()
-	data, meta = r.image.Parts() // a file that outgrew its place may have taken a part more
-	if err := out.Write(ctx, img, meta, made); err != nil {
-		return err
-	}
 	r.ui.begin(finishing)
-	return out.WriteZero(ctx, zeroParts(all, data, meta, zero), nil)
-}
-
-// zeroParts are the parts of all that are in none of the lists.
-func zeroParts(all int, lists ...[]int) []int {
-	made := make([]bool, all)
-	for _, list := range lists {
-		for _, p := range list {
-			made[p] = true
-		}
-	}
-	var zero []int
-	for p, m := range made {
-		if !m {
-			zero = append(zero, p)
-		}
-	}
-	return zero
+	return nil
 }
 
 // diskNeed is an upper bound of what the parts take in DEST, in bytes: no more
@@ -118,9 +81,9 @@ func zeroParts(all int, lists ...[]int) []int {
 // and the journal of a large image are empty.
 func (r *bundleRun) diskNeed() int64 {
 	stats := r.image.Stats()
-	data, meta := r.image.Parts()
+	parts := r.image.Parts()
 	used := (stats.Blocks - stats.FreeBlocks) * ext2img.BlockSize
-	return min(used, int64(len(data)+len(meta))*chunk.Size)
+	return min(used, int64(len(parts.Data)+len(parts.Meta))*chunk.Size)
 }
 
 // sayChanges warns of each file that is not in the image as the walk saw it.
