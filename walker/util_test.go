@@ -204,3 +204,15 @@ func run(t testing.TB, name string, args ...string) string {
 	}
 	return string(out)
 }
+
+// A panic of fn reaches the goroutine that called Walk, where it can be recovered.
+func TestWalkPanics(t *testing.T) {
+	defer func() {
+		v := recover()
+		if text := fmt.Sprint(v); !strings.HasPrefix(text, "it broke\n") || !strings.Contains(text, "TestWalkPanics") {
+			t.Errorf("recovered %v", v)
+		}
+	}()
+	_, err := Walk(t.Context(), t.TempDir(), Options{}, func(*Entry) error { panic("it broke") })
+	t.Errorf("Walk returned %v", err)
+}

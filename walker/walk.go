@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"runtime"
+	"runtime/debug"
 
 	"golang.org/x/sys/unix"
 )
@@ -44,10 +45,17 @@ func Walk(ctx context.Context, source string, opt Options, fn func(*Entry) error
 }
 
 // onOwnThread runs f on a thread that ends with it, so that f may change the thread. The process's first thread cannot end: if
-// the scheduler offers that one, it is kept busy while f gets another.
+// the scheduler offers that one, it is kept busy while f gets another. A panic of f is one of onOwnThread, with f's stack in its text.
 func onOwnThread(f func() error) error {
 	done := make(chan error)
+	var broken error
 	go func() {
+		defer func() {
+			if v := recover(); v != nil {
+				broken = fmt.Errorf("%v\n\n%s", v, debug.Stack())
+				close(done)
+			}
+		}()
 		runtime.LockOSThread()
 		if unix.Gettid() == unix.Getpid() {
 			err := onOwnThread(f)
@@ -57,7 +65,11 @@ func onOwnThread(f func() error) error {
 		}
 		done <- f() // no UnlockOSThread: the thread must not be used again
 	}()
-	return <-done
+	err := <-done
+	if broken != nil {
+		panic(broken)
+	}
+	return err
 }
 
 // walker is the state of one walk.

@@ -1,6 +1,10 @@
 package ec2
 
-import "io"
+import (
+	"io"
+
+	"purebundle/chunk/work"
+)
 
 // ahead reads from r in a goroutine of its own, so that whoever reads from it
 // and r work at the same time. stop must be called; r is not used after it.
@@ -26,25 +30,35 @@ func newAhead(r io.Reader, count, size int) *ahead {
 	}
 	go func() {
 		defer close(a.done)
-		for {
+		if p := work.Catch(func() { a.fill(r) }); p != nil {
 			select {
-			case buf := <-a.free:
-				n, err := 0, error(nil)
-				for n < len(buf) && err == nil { // io.ReadFull would hide a cut stream
-					var k int
-					k, err = r.Read(buf[n:])
-					n += k
-				}
-				a.full <- piece{buf[:n], err}
-				if err != nil {
-					return
-				}
+			case a.full <- piece{nil, p}:
 			case <-a.quit:
-				return
 			}
 		}
 	}()
 	return a
+}
+
+// fill reads until r ends or stop is called.
+func (a *ahead) fill(r io.Reader) {
+	for {
+		select {
+		case buf := <-a.free:
+			n, err := 0, error(nil)
+			for n < len(buf) && err == nil { // io.ReadFull would hide a cut stream
+				var k int
+				k, err = r.Read(buf[n:])
+				n += k
+			}
+			a.full <- piece{buf[:n], err}
+			if err != nil {
+				return
+			}
+		case <-a.quit:
+			return
+		}
+	}
 }
 
 func (a *ahead) Read(p []byte) (int, error) {

@@ -24,17 +24,24 @@ func Each[T any](ctx context.Context, c Crew, items []T, do func(context.Context
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var next atomic.Int64
+	var panicked atomic.Pointer[Panic]
 	var wg sync.WaitGroup
 	for range min(c.Workers, len(items)) {
 		wg.Go(func() {
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(items) {
-					return
+			p := Catch(func() {
+				for ctx.Err() == nil {
+					i := int(next.Add(1)) - 1
+					if i >= len(items) {
+						return
+					}
+					if err := do(ctx, items[i]); err != nil {
+						cancel(err)
+					}
 				}
-				if err := do(ctx, items[i]); err != nil {
-					cancel(err)
-				}
+			})
+			if p != nil {
+				panicked.CompareAndSwap(nil, p)
+				cancel(p)
 			}
 		})
 	}
@@ -47,6 +54,9 @@ func Each[T any](ctx context.Context, c Crew, items []T, do func(context.Context
 		case <-finished:
 		case <-time.After(c.Grace):
 		}
+	}
+	if p := panicked.Load(); p != nil {
+		panic(p)
 	}
 	return context.Cause(ctx)
 }

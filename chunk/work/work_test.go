@@ -1,6 +1,7 @@
 package work
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync/atomic"
@@ -48,6 +49,30 @@ func TestEachFails(t *testing.T) {
 		t.Errorf("%v after %d items", err, after.Load())
 	}
 }
+
+// A panic of a worker reaches who waits for it, from however deep, as it was.
+func TestEachPanics(t *testing.T) {
+	var cleaned bool
+	p := Catch(func() {
+		defer func() { cleaned = true }()
+		wait := Go(func() {
+			_ = Each(context.Background(), Crew{Workers: 3, Grace: time.Minute}, make([]int, 100), func(_ context.Context, i int) error {
+				breakDown(i)
+				return nil
+			})
+		})
+		wait()
+		t.Error("Each did not panic")
+	})
+	if p == nil || p.Value != "it broke" || !cleaned || !bytes.Contains(p.Stack, []byte("breakDown")) {
+		t.Errorf("%v, cleaned: %v", p, cleaned)
+	}
+	if p := Catch(func() {}); p != nil {
+		t.Error(p)
+	}
+}
+
+func breakDown(int) { panic("it broke") }
 
 // A worker that is stuck is left behind.
 func TestEachLeavesBehind(t *testing.T) {
