@@ -9,6 +9,7 @@ import (
 var ErrNotRegular = errors.New("not a regular file")
 
 var (
+	errReplaced      = errors.New("replaced by another file at every look")
 	errMoved         = errors.New("moved away during the walk; the rest of it was not seen")
 	errSourceLeftOut = errors.New("it is the output directory")
 )

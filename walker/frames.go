@@ -15,6 +15,7 @@ type frame struct {
 	lost    bool // moved away while it was parked
 	root    *root
 	id      identity
+	btime   Time
 	times   [3]Time // of the directory: access, modification, change
 	pathLen int     // of the directory in walker.path
 	scope   scope
@@ -33,7 +34,7 @@ func (w *walker) push(fd int, r *root, sc scope, sp *spot) *frame {
 	f := w.frames[w.depth]
 	w.depth++
 	*f = frame{
-		names: f.names, fd: fd, root: r, id: w.entry.id(), made: fd < 0, pathLen: len(w.path), scope: sc, spot: sp,
+		names: f.names, fd: fd, root: r, id: w.entry.id(), btime: w.entry.Btime, made: fd < 0, pathLen: len(w.path), scope: sc, spot: sp,
 		times: [3]Time{w.entry.Atime, w.entry.Mtime, w.entry.Ctime},
 	}
 	w.park()
@@ -58,6 +59,9 @@ func (w *walker) pop() {
 		w.held--
 	}
 	f.spot, f.held, f.scope = nil, nil, scope{}
+	if cap(f.text) > dentsSize { // one huge directory must not cost its memory until the end
+		f.names = names{}
+	}
 	if w.depth > 0 {
 		if up := w.frames[w.depth-1]; up.fd < 0 && !up.made {
 			up.lost = !w.reopen(up, f)
@@ -89,8 +93,10 @@ func (w *walker) reopen(f, from *frame) bool {
 
 // take makes fd the frame's if it is the frame's directory, else closes it.
 func (f *frame) take(fd int) bool {
-	var st unix.Stat_t
-	if unix.Fstat(fd, &st) != nil || (identity{st.Dev, st.Ino}) != f.id {
+	var st unix.Statx_t
+	var now Entry
+	err := statx(fd, "", f.root.statFlags, &st)
+	if now.set(&st); err != nil || now.id() != f.id || !maySame(now.Btime, f.btime) {
 		unix.Close(fd)
 		return false
 	}

@@ -20,6 +20,7 @@ func helpers() map[string]func() error {
 	return map[string]func() error{
 		"no-proc": noProcHelper,
 		"walk":    walkHelper,
+		"swap":    swapHelper,
 	}
 }
 

@@ -52,10 +52,14 @@ func (n *names) add(text string, typ uint8, ino uint64) {
 	n.list = append(n.list, name{off, uint32(len(n.text)), typ, ino})
 }
 
-// sort puts the names in byte order, and one that the walk made up behind a real one.
+// sort puts the names in byte order, and one that the walk made up behind a real one. Of equal real names one stays: XFS (seen in
+// 6.18) gives a name twice if the directory changes while it is read.
 func (n *names) sort() {
 	slices.SortFunc(n.list, func(a, b name) int {
 		return cmp.Or(bytes.Compare(n.text[a.off:a.end], n.text[b.off:b.end]), cmp.Compare(a.typ, b.typ))
+	})
+	n.list = slices.CompactFunc(n.list, func(a, b name) bool {
+		return a.typ != typeMade && b.typ != typeMade && bytes.Equal(n.text[a.off:a.end], n.text[b.off:b.end])
 	})
 }
 

@@ -49,6 +49,9 @@ func (e *Entry) set(st *unix.Statx_t) {
 	}
 }
 
+// maySame returns true if two birth times can be of one inode. A network file system does not tell it each time.
+func maySame(a, b Time) bool { return a == b || a == Time{} || b == Time{} }
+
 func timeOf(t unix.StatxTimestamp) Time {
 	return Time{Sec: t.Sec, Nsec: t.Nsec}
 }

@@ -13,9 +13,24 @@ func (w *walker) visit(f *frame, n name) error {
 		return w.device(f, standardDevices()[n.ino])
 	}
 	p := string(w.path)
-	name := p[f.pathLen+1:]
 	sp := f.spot.kid(f.text[n.off:n.end])
+	for range maxLooks {
+		err := w.look(f, n, p, sp)
+		if err != errReplaced {
+			return err
+		}
+		n.typ = unix.DT_UNKNOWN
+	}
+	w.unreadable(p, errReplaced)
+	return nil
+}
 
+// maxLooks bounds how often a name is looked at that leads to another inode each time.
+const maxLooks = 5
+
+// look is visit for the name at p. It returns errReplaced, with nothing reported, if the name got another inode meanwhile.
+func (w *walker) look(f *frame, n name, p string, sp *spot) error {
+	name := p[f.pathLen+1:]
 	looked := false
 	if n.typ == unix.DT_UNKNOWN && (sp == nil || sp.mount == nil) {
 		if err := statx(f.fd, name, f.root.statFlags, &w.st); err != nil {
@@ -30,11 +45,9 @@ func (w *walker) visit(f *frame, n name) error {
 	if dir {
 		below = w.rules.child(&f.scope, name, v)
 	}
-	if v.fate == drop {
+	if v.fate == drop && (!dir || w.rules.hopeless(&below)) {
 		w.leftOut(v)
-		if !dir || w.rules.hopeless(&below) {
-			return nil
-		}
+		return nil
 	}
 	o := object{frame: f, name: name, spot: sp, root: f.root, dir: f.fd, verdict: v, scope: below}
 	w.entry.Path = p
@@ -54,6 +67,12 @@ func (w *walker) visit(f *frame, n name) error {
 	}
 	if o.root.otherMount(&w.st) {
 		return w.appeared(&o, n)
+	}
+	if isDir := w.st.Mode&unix.S_IFMT == unix.S_IFDIR; isDir != dir && (sp == nil || sp.mount == nil) {
+		return errReplaced // the rules were asked about something else
+	}
+	if v.fate == drop {
+		w.leftOut(v)
 	}
 	w.entry.set(&w.st)
 	w.entry.Path = p
@@ -84,16 +103,19 @@ func (w *walker) report(o *object) error {
 			return nil
 		}
 	case unix.S_IFLNK:
-		target, err := readlink(o.dir, o.name, w.link)
+		fd, err := w.pin(o)
+		if err == nil {
+			e.Target, err = readlink(fd, "", w.link)
+			unix.Close(fd)
+		}
 		switch {
-		case err == unix.EINVAL || gone(err): // something else has the name now
-			w.vanished()
-			return nil
+		case err == errReplaced || fatal(err):
+			return err
 		case err != nil:
 			w.unreadable(e.Path, err)
 			return nil
 		}
-		e.Target, e.Size = target, int64(len(target))
+		e.Size = int64(len(e.Target))
 	}
 	if o.verdict.fate == hostKey && w.remakesHostKeys() {
 		w.leftOut(o.verdict)
@@ -102,15 +124,45 @@ func (w *walker) report(o *object) error {
 	if o.verdict.fate == drop { // taken for a directory, but it is none
 		return nil
 	}
-	w.readXattrs(o)
+	if err := w.readXattrs(o); err != nil {
+		return err
+	}
 	if e.Nlink > 1 {
-		if first, ok := w.hard[e.id()]; ok {
-			e.Link = first
-		} else {
-			w.hard[e.id()] = e.Path
-		}
+		e.Link = w.hard.link(e)
 	}
 	return w.emit()
+}
+
+// pin opens the object that w.entry is made from with O_PATH, and brings the entry's owner, permissions and times up to date. It returns
+// errReplaced if the name has another inode by now, or none: the next look tells.
+func (w *walker) pin(o *object) (fd int, err error) {
+	fd, err = o.root.openRaw(o.dir, o.name, pinFlags)
+	if err != nil {
+		if gone(err) {
+			err = errReplaced
+		}
+		return -1, err
+	}
+	if err = w.refresh(fd, o.root); err != nil {
+		unix.Close(fd)
+	}
+	return fd, err
+}
+
+// refresh is pin for what is open already.
+func (w *walker) refresh(fd int, r *root) error {
+	if err := statx(fd, "", r.statFlags, &w.st); err != nil {
+		return err
+	}
+	var now Entry
+	now.set(&w.st)
+	e := &w.entry
+	if now.id() != e.id() || !maySame(now.Btime, e.Btime) || (now.Mode^e.Mode)&unix.S_IFMT != 0 {
+		return errReplaced
+	}
+	e.Mode, e.UID, e.GID, e.Flags = now.Mode, now.UID, now.GID, now.Flags
+	e.Atime, e.Mtime, e.Ctime = now.Atime, now.Mtime, now.Ctime
+	return nil
 }
 
 // regular completes a regular file, or says that it is left out.
@@ -168,13 +220,6 @@ func (w *walker) sparse(o *object) []Range {
 func (w *walker) directory(o *object) error {
 	e := &w.entry
 	devices := e.Path == "/dev" && (o.bare || o.verdict.fate == hollow)
-	if w.leave[e.id()] && !o.covered {
-		w.leftOut(verdict{rule: "output directory"})
-		o.bare = true
-	}
-	if o.bare && o.verdict.fate == drop {
-		return nil
-	}
 	fd := -1
 	if !o.bare && !w.rules.hopeless(&o.scope) {
 		var skip bool
@@ -183,7 +228,22 @@ func (w *walker) directory(o *object) error {
 			return err
 		}
 	}
-	w.readXattrs(o)
+	if w.leave[e.id()] && !o.covered {
+		w.leftOut(verdict{rule: "output directory"})
+		o.bare = true
+		if fd >= 0 {
+			unix.Close(fd)
+			fd = -1
+		}
+	}
+	if o.bare && o.verdict.fate == drop {
+		return nil
+	}
+	if fd >= 0 {
+		w.readXattrsFD(o.root, fd)
+	} else if err := w.readXattrs(o); err != nil {
+		return err
+	}
 	if o.verdict.fate == hollow {
 		w.leftOut(o.verdict)
 	}
@@ -208,8 +268,9 @@ func (w *walker) directory(o *object) error {
 	return w.visitAll(f)
 }
 
-// openDirectory opens the directory of w.entry for reading. Without an error the result may be -1: its contents are not to be had, which
-// has been noted. skip says that it does not exist any more.
+// openDirectory opens the directory of w.entry for reading, and makes the entry from what was opened: another directory may have got the
+// name since it was looked at. Without an error the result may be -1: its contents are not to be had, which has been noted. skip says that
+// it does not exist any more.
 func (w *walker) openDirectory(o *object) (fd int, skip bool, err error) {
 	name := o.name
 	if name == "" {
@@ -218,6 +279,13 @@ func (w *walker) openDirectory(o *object) (fd int, skip bool, err error) {
 	fd, err = o.root.open(o.dir, name, dirFlags)
 	switch {
 	case err == nil:
+		p := w.entry.Path
+		if err := statx(fd, "", o.root.statFlags, &w.st); err != nil {
+			unix.Close(fd)
+			return -1, true, w.cannotStat(err)
+		}
+		w.entry.set(&w.st)
+		w.entry.Path = p
 		return fd, false, nil
 	case fatal(err):
 		return -1, false, w.failed("open", err)

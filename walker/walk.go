@@ -100,8 +100,28 @@ type walker struct {
 	keys   hostKeys
 }
 
-// linkMap finds the first path of a file with several links.
-type linkMap map[identity]string
+// linkMap finds the first name of a file with several links.
+type linkMap map[identity]firstName
+
+// firstName is the first name of an inode, and what tells the inode from another one with its number.
+type firstName struct {
+	path  string
+	btime Time
+	size  int64 // bytes
+}
+
+// link returns the path of the first entry of e's inode, "" if that is e itself. A file system can give the number of a removed inode to a
+// new one; the birth time tells them apart. FUSE servers without inode numbers of their own may give one number to several files at once,
+// and no birth time: files of different sizes are not one.
+func (l linkMap) link(e *Entry) string {
+	first, ok := l[e.id()]
+	born := e.Btime != Time{} && first.btime != Time{}
+	if ok && maySame(first.btime, e.Btime) && (born || first.size == e.Size) {
+		return first.path
+	}
+	l[e.id()] = firstName{e.Path, e.Btime, e.Size}
+	return ""
+}
 
 // hostKeys remembers whether the tree makes SSH host keys at boot.
 type hostKeys int
@@ -150,7 +170,7 @@ func (w *walker) source(name string) error {
 	if err != nil {
 		return &os.PathError{Op: "open", Path: name, Err: err}
 	}
-	w.readRootXattrs(r)
+	w.readXattrsFD(r, fd)
 	if err := w.emit(); err != nil {
 		unix.Close(fd)
 		return err
@@ -266,7 +286,7 @@ func fatal(err error) bool {
 // gone says whether an error means that the name is no longer what it was.
 func gone(err error) bool {
 	switch err {
-	case unix.ENOENT, unix.ENOTDIR, unix.ELOOP, unix.ESTALE:
+	case unix.ENOENT, unix.ENOTDIR, unix.ELOOP:
 		return true
 	}
 	return false

@@ -53,14 +53,15 @@ func (x *xattrReader) leave(fd int) {
 
 func fdPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
-// read appends the attributes of a name to list, in name order. drop is called with the reason for each one that is not taken.
-func (x *xattrReader) read(name string, list []Xattr, drop func(why string)) ([]Xattr, error) {
-	path := x.prefix + name
-	return readXattrs(path, list, drop, xattr.LList, xattr.LGet)
+// has returns true if a name may have attributes.
+func (x *xattrReader) has(name string) bool {
+	n, err := unix.Llistxattr(x.prefix+name, nil)
+	return n > 0 || err != nil && err != unix.ENOTSUP
 }
 
-// readFD is read for what fd stands for, which may be open with O_PATH.
-func (x *xattrReader) readFD(fd int, list []Xattr, drop func(why string)) ([]Xattr, error) {
+// readFD appends the attributes of what fd stands for, which may be open with O_PATH, to list, in name order. drop is called with the
+// reason for each one that is not taken.
+func readFD(fd int, list []Xattr, drop func(why string)) ([]Xattr, error) {
 	return readXattrs(fdPath(fd), list, drop, xattr.List, xattr.Get)
 }
 
@@ -126,33 +127,49 @@ func refuseXattr(name string) string {
 	return "extended attributes " + space + ".* left out: ext4 cannot hold them"
 }
 
-// readXattrs fills in the entry's extended attributes.
-func (w *walker) readXattrs(o *object) {
+// readXattrs fills in the extended attributes of an entry that is not open. Few have any; those are pinned by a descriptor, so that
+// attributes are never one file's and owner and permissions another's. It returns errReplaced if the name got another inode meanwhile.
+func (w *walker) readXattrs(o *object) error {
 	switch {
 	case o.covered || o.root.noXattrs:
-		return
+		return nil
 	case o.name == "":
-		w.readRootXattrs(o.root)
-		return
+		w.readXattrsFD(o.root, o.dir)
+		return nil
 	}
-	err := w.xattrs.enter(o.dir)
-	if err == nil {
-		w.attrs, err = w.xattrs.read(o.name, w.attrs[:0], w.drop)
+	if err := w.xattrs.enter(o.dir); err != nil {
+		w.setXattrs(err)
+		return nil
 	}
-	w.setXattrs(err)
+	if !w.xattrs.has(o.name) {
+		return nil
+	}
+	fd, err := w.pin(o)
+	switch {
+	case err == errReplaced || fatal(err):
+		return err
+	case err != nil:
+		w.attrs = w.attrs[:0]
+		w.setXattrs(err)
+		return nil
+	}
+	w.readXattrsFD(o.root, fd)
+	unix.Close(fd)
+	return nil
 }
 
-func (w *walker) readRootXattrs(r *root) {
+// readXattrsFD is readXattrs for an entry that fd stands for.
+func (w *walker) readXattrsFD(r *root, fd int) {
 	if r.noXattrs {
 		return
 	}
 	var err error
-	w.attrs, err = w.xattrs.readFD(r.fd, w.attrs[:0], w.drop)
+	w.attrs, err = readFD(fd, w.attrs[:0], w.drop)
 	w.setXattrs(err)
 }
 
 func (w *walker) setXattrs(err error) {
-	if err != nil && !gone(err) {
+	if err != nil {
 		w.warn(w.entry.Path, "extended attributes cannot be read: "+err.Error())
 	}
 	if len(w.attrs) > 0 {
