@@ -112,12 +112,12 @@ func (b *Builder) Link(oldpath, newpath string) error {
 		return err
 	}
 	nm.node = target
-	if nd := b.nodes.at(target); nd.links < maxLinks {
+	if nd := b.nodes.at(target); nd.links < ondisk.LinkMax {
 		nd.links++
 		b.names.add(nm)
 		return nil
 	}
-	b.warn(newpath, fmt.Sprintf("more than %d links to %s: a copy of it, with links of its own", maxLinks, oldpath))
+	b.warn(newpath, fmt.Sprintf("more than %d links to %s: a copy of it, with links of its own", ondisk.LinkMax, oldpath))
 	twin := *b.nodes.at(target)
 	twin.links = 1
 	nm.node = b.nodes.add(twin)
@@ -137,7 +137,7 @@ func (b *Builder) place(path string) (name, error) {
 		return name{}, fmt.Errorf("add %q: no absolute path below an added root", path)
 	}
 	parent, base := path[:max(i, 1)], path[i+1:]
-	if base == "" || base == "." || base == ".." || len(base) > maxName || strings.IndexByte(base, 0) >= 0 {
+	if base == "" || base == "." || base == ".." || len(base) > ondisk.NameMax || strings.IndexByte(base, 0) >= 0 {
 		return name{}, fmt.Errorf("add %q: no name that a directory can hold", path)
 	}
 	for b.stack[len(b.stack)-1].path != parent {

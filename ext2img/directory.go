@@ -95,6 +95,12 @@ func (d *dir) nodeBlocks() int {
 	return int(ceilDiv(int64(len(d.leaves)), ondisk.HtreeNodeLimit))
 }
 
+// nameHash returns the hash of a name as directories of our images have it.
+func nameHash(name string, seed [4]uint32) uint32 {
+	hash, _ := ondisk.NameHash(ondisk.HashHalfMD4, name, seed, ondisk.Signed)
+	return hash
+}
+
 // sortByHash orders names by hash, equal hashes by name.
 func (t *tree) sortByHash(names []int32, seed [4]uint32) {
 	type hashed struct {
@@ -103,7 +109,7 @@ func (t *tree) sortByHash(names []int32, seed [4]uint32) {
 	}
 	hs := make([]hashed, len(names))
 	for i, n := range names {
-		hs[i] = hashed{ondisk.NameHash(t.text.get(t.names.at(n).ref), seed), n}
+		hs[i] = hashed{nameHash(t.text.get(t.names.at(n).ref), seed), n}
 	}
 	slices.SortFunc(hs, func(x, y hashed) int {
 		return cmp.Or(cmp.Compare(x.hash, y.hash), strings.Compare(t.text.get(t.names.at(x.name).ref), t.text.get(t.names.at(y.name).ref)))
@@ -159,7 +165,7 @@ func (m *Image) putNames(leaf *ondisk.DirLeaf, names []int32) {
 // htreeEntries gives the index entries of leaves [from, to).
 func (m *Image) htreeEntries(d *dir, from, to int) []ondisk.HtreeEntry {
 	names := m.order[d.first : d.first+d.count]
-	hash := func(i int32) uint32 { return ondisk.NameHash(m.text.get(m.names.at(names[i]).ref), m.hashSeed) }
+	hash := func(i int32) uint32 { return nameHash(m.text.get(m.names.at(names[i]).ref), m.hashSeed) }
 	es := make([]ondisk.HtreeEntry, 0, to-from)
 	for i := from; i < to; i++ {
 		start := d.leaves[i]

@@ -42,7 +42,7 @@ func (m *Image) putInode(b []byte, n uint32) {
 	case ondisk.SIFDIR:
 		d := &m.dirs[nd.ref]
 		in.Size = uint64(d.blocks) * BlockSize
-		if nd.links >= maxLinks {
+		if nd.links >= ondisk.LinkMax {
 			in.Links = 1 // dir_nlink: not counted
 		}
 		if d.leaves != nil {

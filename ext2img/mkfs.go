@@ -95,8 +95,8 @@ func (g geometry) check(st *storage) error {
 		return err
 	}
 	j, _ := g.journal()
-	extent := inode[0x28+12:] // the first struct ext4_extent of i_block
-	if start := int64(binary.LittleEndian.Uint32(extent[8:])); start != j.start {
+	extent := inode[ondisk.IBlock+ondisk.ExtentHeaderSize:] // the first of i_block
+	if start := int64(binary.LittleEndian.Uint32(extent[ondisk.EeStartLo:])); start != j.start {
 		return fmt.Errorf("journal at block %d, expected at %d", start, j.start)
 	}
 	return nil

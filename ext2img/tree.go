@@ -63,9 +63,7 @@ const (
 	rootNode      = 0
 	rootName      = 0 // stands for the root, which has no name
 	lostFoundNode = 1
-	maxLinks      = 65000 // EXT4_LINK_MAX
-	maxName       = 255   // EXT4_NAME_LEN, bytes
-	maxTarget     = 4095  // bytes: a symlink's target is a path, below PATH_MAX
+	maxTarget     = 4095 // bytes: a symlink's target is a path, below PATH_MAX
 )
 
 // ino is the inode number of a node.

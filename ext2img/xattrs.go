@@ -22,9 +22,6 @@ type xattrBlock struct {
 	phys   int64  // block number
 }
 
-// maxXattrRefs is the kernel's EXT4_XATTR_REFCOUNT_MAX.
-const maxXattrRefs = 1024
-
 // planXattrs decides where attributes go: all into the inode if they fit, else
 // all into a block, else some to each. What has no place is dropped with a
 // warning. It returns indexes in the plan, -1 for none.
@@ -94,7 +91,7 @@ func (p *xattrPlan) toBlock(xs []ondisk.Xattr) int32 {
 	for _, x := range xs {
 		fmt.Fprintf(&key, "%d %d %d %s%s", x.Index, len(x.Name), len(x.Value), x.Name, x.Value)
 	}
-	if i, ok := p.blockIndex[key.String()]; ok && p.block[i].refs < maxXattrRefs {
+	if i, ok := p.blockIndex[key.String()]; ok && p.block[i].refs < ondisk.XattrRefcountMax {
 		p.block[i].refs++
 		return i
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+
+	"purebundle/ext2img/internal/ondisk"
 )
 
 // maxProblems is where Check gives up: so damaged an image is no file system.
@@ -38,7 +40,7 @@ func (p Problem) String() string {
 // Check does not know. It holds one bit a block in use and some 16 bytes an
 // inode in use. report is called from the same goroutine, when all is read.
 func (f *FS) Check(ctx context.Context, report func(Problem)) error {
-	if unknown := f.sb.roCompat & (roSnapshot | roReplica | roSharedBlocks); unknown != 0 {
+	if unknown := f.sb.roCompat & (ondisk.ROSnapshot | ondisk.ROReplica | ondisk.ROSharedBlocks); unknown != 0 {
 		return fmt.Errorf("check ext4: not supported: read-only feature bits %#x", unknown)
 	}
 	c := &checker{
@@ -73,10 +75,10 @@ type checker struct {
 	badGroups bitset // groups whose inode table is not to be read
 	states    states // of inodes
 	xattrs    map[uint64]*xattrBlock
-	nodes     [extentMaxDepth][]byte // buffers of the tree walks
-	dirData   []byte                 // buffer for directory blocks
-	table     []byte                 // buffer for parts of inode tables
-	seed      maphash.Seed           // of the hashes that find duplicate names
+	nodes     [ondisk.MaxExtentDepth][]byte // buffers of the tree walks
+	dirData   []byte                        // buffer for directory blocks
+	table     []byte                        // buffer for parts of inode tables
+	seed      maphash.Seed                  // of the hashes that find duplicate names
 
 	parts []string // buffer for the names of a path
 

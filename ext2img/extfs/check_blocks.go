@@ -1,5 +1,7 @@
 package extfs
 
+import "purebundle/ext2img/internal/ondisk"
+
 // blockWalk claims the blocks of one inode.
 type blockWalk struct {
 	c          *checker
@@ -49,8 +51,8 @@ func (w *blockWalk) claimNode(number uint64) bool {
 func (w *blockWalk) extents() {
 	root := w.n.iblock[:]
 	depth := nodeDepth(root)
-	if depth > extentMaxDepth {
-		w.problem("extent depth is %d, at most %d", depth, extentMaxDepth)
+	if depth > ondisk.MaxExtentDepth {
+		w.problem("extent depth is %d, at most %d", depth, ondisk.MaxExtentDepth)
 		return
 	}
 	w.node(root, depth, 0, endBlock)
@@ -88,7 +90,7 @@ func (w *blockWalk) node(node []byte, depth int, lo, hi uint64) {
 			w.c.inInode(w.n.Ino, "block %d: bad checksum of an extent node", number)
 		}
 		w.node(child, depth-1, key, next)
-		if le16(child, 0) == extentMagic && nodeEntries(child) > 0 && nodeKey(child, 0) != key {
+		if le16(child, ondisk.EhMagic) == ondisk.ExtentMagic && nodeEntries(child) > 0 && nodeKey(child, 0) != key {
 			w.problem("block %d: the extent node starts with logical block %d, its parent says %d", number, nodeKey(child, 0), key)
 		}
 	}

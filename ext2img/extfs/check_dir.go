@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"hash/maphash"
 	"slices"
+
+	"purebundle/ext2img/internal/ondisk"
 )
 
 // directories reads every directory whose blocks are sound, and counts what
@@ -15,7 +17,7 @@ func (c *checker) directories() {
 		if c.stopped() {
 			return
 		}
-		if st.kind != modeDir>>12 {
+		if st.kind != ondisk.SIFDIR>>12 {
 			continue
 		}
 		if n := c.again(ino); n != nil {
@@ -41,8 +43,8 @@ func (d *dirCheck) problem(block uint64, off int, format string, args ...any) {
 
 func (d *dirCheck) run() {
 	f := d.c.f
-	if d.n.Flags&flagIndex != 0 {
-		if f.sb.compat&compatDirIndex == 0 {
+	if d.n.Flags&ondisk.IndexFl != 0 {
+		if f.sb.compat&ondisk.CompatDirIndex == 0 {
 			d.c.inInode(d.n.Ino, "hashed directory without the feature dir_index")
 		} else {
 			d.tree = readHtree(d.c, d.n)
@@ -94,7 +96,7 @@ func (d *dirCheck) rootNode(b dirBlock) {
 func (d *dirCheck) leaf(b dirBlock) {
 	f := d.c.f
 	if !f.leafChecksumOK(d.n, b.data) {
-		d.problem(b.block, len(b.data)-dirTailSize, "bad checksum")
+		d.problem(b.block, len(b.data)-ondisk.DirTailSize, "bad checksum")
 	}
 	at, last := 0, 0
 	for e, err := range f.entries(b.data) {
@@ -110,7 +112,7 @@ func (d *dirCheck) leaf(b dirBlock) {
 			return
 		}
 	}
-	if f.sb.metadataCsum() && last != len(b.data)-dirTailSize {
+	if f.sb.metadataCsum() && last != len(b.data)-ondisk.DirTailSize {
 		d.problem(b.block, last, "the last entry covers the checksum")
 	}
 }
@@ -134,7 +136,7 @@ func (d *dirCheck) entry(b dirBlock, e entry, nth int) {
 	} else {
 		d.dots++
 	}
-	if e.ino > f.sb.inodesCount || e.ino < f.sb.firstIno && (e.ino != rootIno || !dot && !dotdot) {
+	if e.ino > f.sb.inodesCount || e.ino < f.sb.firstIno && (e.ino != ondisk.RootIno || !dot && !dotdot) {
 		d.problem(b.block, e.off, "%q is inode %d, which no name may have", e.name, e.ino)
 		return
 	}
@@ -144,7 +146,7 @@ func (d *dirCheck) entry(b dirBlock, e entry, nth int) {
 		return
 	}
 	st.links++
-	if f.sb.incompat&incompatFiletype != 0 && e.kind != kindOf(st.kind) {
+	if f.sb.incompat&ondisk.IncompatFiletype != 0 && e.kind != kindOf(st.kind) {
 		d.problem(b.block, e.off, "%q has file type %d, inode %d is of type %d", e.name, e.kind, e.ino, kindOf(st.kind))
 	}
 	switch own := d.c.states.get(d.n.Ino); {
@@ -154,7 +156,7 @@ func (d *dirCheck) entry(b dirBlock, e entry, nth int) {
 		}
 	case dotdot:
 		own.dotdot = e.ino
-	case st.kind == modeDir>>12:
+	case st.kind == ondisk.SIFDIR>>12:
 		if st.parent != 0 {
 			d.problem(b.block, e.off, "%q is directory %d, which is in directory %d too", e.name, e.ino, st.parent)
 			return
@@ -164,25 +166,7 @@ func (d *dirCheck) entry(b dirBlock, e entry, nth int) {
 }
 
 // kindOf turns the type bits of a mode into the file type byte of entries.
-func kindOf(mode uint8) uint8 {
-	switch uint32(mode) << 12 {
-	case modeRegular:
-		return 1
-	case modeDir:
-		return 2
-	case modeChar:
-		return 3
-	case modeBlock:
-		return 4
-	case modeFIFO:
-		return 5
-	case modeSocket:
-		return 6
-	case modeSymlink:
-		return 7
-	}
-	return 0
-}
+func kindOf(mode uint8) uint8 { return ondisk.FileType(uint32(mode) << 12) }
 
 // name remembers a name for duplicates, and checks its place in the htree.
 func (d *dirCheck) name(b dirBlock, e entry) {
@@ -190,7 +174,7 @@ func (d *dirCheck) name(b dirBlock, e entry) {
 	if d.tree == nil {
 		return
 	}
-	hash, ok := d.c.f.nameHash(d.tree.version, e.name)
+	hash, ok := d.c.f.nameHash(d.tree.version, string(e.name))
 	if r := d.tree.blocks[b.block]; ok && !d.tree.broken && r.kind == htreeLeaf && (hash < r.lo || hash > r.hi) {
 		d.problem(b.block, e.off, "%q has hash %#x, this leaf is for %#x to %#x", e.name, hash, r.lo, r.hi)
 	}

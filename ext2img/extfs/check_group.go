@@ -3,6 +3,8 @@ package extfs
 import (
 	"encoding/binary"
 	"math/bits"
+
+	"purebundle/ext2img/internal/ondisk"
 )
 
 // groupRange gives the blocks of a group; the last one may be short.
@@ -18,9 +20,9 @@ func (f *FS) hasSuper(group uint32) bool {
 	switch {
 	case group == 0:
 		return true
-	case s.compat&compatSparseSuper2 != 0:
+	case s.compat&ondisk.CompatSparseSuper2 != 0:
 		return group == s.backupBGs[0] || group == s.backupBGs[1]
-	case group == 1 || s.roCompat&roSparseSuper == 0:
+	case group == 1 || s.roCompat&ondisk.ROSparseSuper == 0:
 		return true
 	}
 	for _, base := range []uint32{3, 5, 7} {
@@ -58,13 +60,13 @@ func (c *checker) super() {
 	if s.lastOrphan != 0 {
 		c.inSuper("the orphan list is not empty: inode %d", s.lastOrphan)
 	}
-	if s.roCompat&roOrphanPresent != 0 {
+	if s.roCompat&ondisk.ROOrphanPresent != 0 {
 		c.inSuper("the orphan file is not empty")
 	}
 	if s.freeBlocks > s.blocksCount {
 		c.inSuper("%d free blocks of %d", s.freeBlocks, s.blocksCount)
 	}
-	if s.compat&compatHasJournal != 0 && s.journalInum == 0 {
+	if s.compat&ondisk.CompatHasJournal != 0 && s.journalInum == 0 {
 		c.inSuper("no journal inode")
 	}
 }
@@ -90,8 +92,8 @@ func (c *checker) layout() {
 			c.err = err
 			return
 		}
-		if f.sb.groupCsum() && le16(raw, 0x1e) != f.groupChecksum(group, raw) {
-			c.inGroup(group, "descriptor: bad checksum %#x, want %#x", le16(raw, 0x1e), f.groupChecksum(group, raw))
+		if f.sb.groupCsum() && le16(raw, ondisk.BgChecksum) != f.groupChecksum(group, raw) {
+			c.inGroup(group, "descriptor: bad checksum %#x, want %#x", le16(raw, ondisk.BgChecksum), f.groupChecksum(group, raw))
 		}
 		g := f.parseGroup(raw)
 		good := true
@@ -135,7 +137,7 @@ func (c *checker) backup(group uint32, start uint64) {
 	if !c.read(block, start) {
 		return
 	}
-	copied, err := parseSuper(block[:superSize])
+	copied, err := parseSuper(block[:ondisk.SuperblockSize])
 	switch s := c.f.sb; {
 	case err != nil:
 		c.inGroup(group, "backup superblock: %v", err)
@@ -170,7 +172,7 @@ func (c *checker) bitmaps() {
 		if uint64(g.freeBlocks) != count-used {
 			c.inGroup(group, "%d free blocks, want %d", g.freeBlocks, count-used)
 		}
-		if g.flags&groupBlockUninit != 0 {
+		if g.flags&ondisk.BlockUninit != 0 {
 			if own := c.ownBlocks(group, g); used != own {
 				c.inGroup(group, "the block bitmap is not initialised, but %d blocks are in use, not just its own %d", used, own)
 			}
@@ -242,7 +244,7 @@ func (c *checker) bitmapChecksum(group uint32, what string, bitmap []byte, store
 	if !c.f.sb.metadataCsum() {
 		return
 	}
-	want := crc32c(c.f.seed, bitmap)
+	want := uint32(c.f.seed.Add(bitmap))
 	if c.f.sb.descSize < 64 {
 		want &= 0xffff
 	}

@@ -1,6 +1,10 @@
 package extfs
 
-import "fmt"
+import (
+	"fmt"
+
+	"purebundle/ext2img/internal/ondisk"
+)
 
 const (
 	htreeNone uint8 = iota
@@ -55,25 +59,24 @@ func readHtree(c *checker, n *Inode) *htree {
 		return t
 	}
 	t.blocks[0].kind = htreeNode
-	info := root[htreeInfoOffset:]
-	levels := int(info[6])
+	levels := int(root[ondisk.DxIndirectLevels])
 	limit := 1
-	if f.sb.incompat&incompatLargedir != 0 {
+	if f.sb.incompat&ondisk.IncompatLargedir != 0 {
 		limit = 2
 	}
-	t.version = info[4]
+	t.version = root[ondisk.DxHashVersion]
 	switch {
 	case f.recLen(root, 0) != 12 || f.recLen(root, 12) != len(root)-12:
 		t.problem(0, "htree root: lengths %d and %d of \".\" and \"..\"", f.recLen(root, 0), f.recLen(root, 12))
 		return t
-	case le32(info, 0) != 0 || t.version > hashTEA || info[5] != 8 || info[7] != 0:
-		t.problem(0, "htree root: information %x", info[:8])
+	case le32(root, ondisk.DxInfo) != 0 || t.version > ondisk.HashTEA || root[ondisk.DxInfoLength] != ondisk.DxInfoSize || root[ondisk.DxUnusedFlags] != 0:
+		t.problem(0, "htree root: information %x", root[ondisk.DxInfo:][:8])
 		return t
 	case levels > limit:
 		t.problem(0, "htree root: %d levels, at most %d", levels, limit)
 		return t
 	}
-	t.node(0, root, htreeRootOffset, levels, 0, 1<<32-1)
+	t.node(0, root, ondisk.DxRootEntries, levels, 0, 1<<32-1)
 	for block, b := range t.blocks {
 		if b.kind == htreeNone && !t.broken {
 			t.problem(uint64(block), "not in the htree")
@@ -101,9 +104,9 @@ func (t *htree) node(block uint64, data []byte, offset, level int, lo, hi uint32
 		t.blame(block, "bad checksum of an htree node")
 	}
 	limit, count := int(le16(data, offset)), int(le16(data, offset+2))
-	room := (len(data) - offset) / 8
+	room := (len(data) - offset) / ondisk.DxEntrySize
 	if t.c.f.sb.metadataCsum() {
-		room = (len(data) - offset - 8) / 8
+		room = (len(data)-offset)/ondisk.DxEntrySize - 1
 	}
 	if limit != room || count == 0 || count > limit {
 		t.problem(block, "htree node: %d of %d entries, room for %d", count, limit, room)
@@ -155,5 +158,5 @@ func (t *htree) child(from, block uint64, level int, lo, hi uint32) {
 	if le32(data, 0) != 0 || t.c.f.recLen(data, 0) != len(data) {
 		t.problem(block, "htree node: its first entry is not an unused one of the whole block")
 	}
-	t.node(block, data, htreeNodeOffset, level-1, lo, hi)
+	t.node(block, data, ondisk.DxNodeEntries, level-1, lo, hi)
 }

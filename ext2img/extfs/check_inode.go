@@ -1,6 +1,10 @@
 package extfs
 
-import "bytes"
+import (
+	"bytes"
+
+	"purebundle/ext2img/internal/ondisk"
+)
 
 // inodes reads the inode tables: bitmaps and counts of each group, and every
 // inode in use.
@@ -22,7 +26,7 @@ func (c *checker) inodes() {
 		g := f.parseGroup(raw)
 		per := int(f.sb.inodesPerGroup)
 		inUse := per - int(g.itableUnused)
-		if g.flags&groupInodeUninit != 0 {
+		if g.flags&ondisk.InodeUninit != 0 {
 			clear(bitmap)
 			inUse = 0
 			if g.itableUnused != uint32(per) {
@@ -79,7 +83,7 @@ func (c *checker) inodeTable(group uint32, g group, bitmap []byte, count int) in
 // in use.
 func (c *checker) inode(ino uint32, raw []byte, used bool) bool {
 	f := c.f
-	reserved := ino < f.sb.firstIno && ino != rootIno
+	reserved := ino < f.sb.firstIno && ino != ondisk.RootIno
 	if allZero(raw) {
 		if used && !reserved {
 			c.inInode(ino, "in use in the bitmap, but empty")
@@ -89,7 +93,7 @@ func (c *checker) inode(ino uint32, raw []byte, used bool) bool {
 	if !f.inodeChecksumOK(ino, raw) {
 		c.inInode(ino, "bad checksum")
 	}
-	nlink := le16(raw, 0x1a)
+	nlink := le16(raw, ondisk.ILinksCount)
 	if !used {
 		if nlink != 0 {
 			c.inInode(ino, "has %d links, but is free in the bitmap", nlink)
@@ -111,14 +115,14 @@ func (c *checker) inode(ino uint32, raw []byte, used bool) bool {
 		if !c.content(n) {
 			st.marks |= markBad
 		}
-		if n.Flags&flagIndex != 0 {
+		if n.Flags&ondisk.IndexFl != 0 {
 			st.marks |= markIndexed
 		}
 	}
 	if st.kind != 0 {
 		c.states.put(ino, st)
 	}
-	return st.kind == modeDir>>12
+	return st.kind == ondisk.SIFDIR>>12
 }
 
 // again gives an inode that is in use once more; nil where it or its group is
@@ -149,15 +153,10 @@ func (c *checker) again(ino uint32) *Inode {
 // below s_first_ino.
 func (c *checker) isHidden(ino uint32) bool {
 	s := c.f.sb
-	return ino == s.journalInum && s.compat&compatHasJournal != 0 ||
+	return ino == s.journalInum && s.compat&ondisk.CompatHasJournal != 0 ||
 		ino == s.quotaInums[0] || ino == s.quotaInums[1] || ino == s.quotaInums[2] ||
-		ino == s.orphanFileInum && s.compat&compatOrphanFile != 0
+		ino == s.orphanFileInum && s.compat&ondisk.CompatOrphanFile != 0
 }
-
-const (
-	badBlocksIno = 1
-	resizeIno    = 7
-)
 
 // content checks the fields of an inode in use, and claims its blocks. It is
 // false where they are not to be read.
@@ -171,7 +170,7 @@ func (c *checker) content(n *Inode) bool {
 			break
 		}
 	}
-	if n.extraIsize == 0 && c.f.sb.inodeSize > goodOldInodeSize && n.Ino >= c.f.sb.firstIno && c.f.sb.metadataCsum() {
+	if n.extraIsize == 0 && c.f.sb.inodeSize > ondisk.GoodOldInodeSize && n.Ino >= c.f.sb.firstIno && c.f.sb.metadataCsum() {
 		c.inInode(n.Ino, "no room for the upper half of its checksum")
 	}
 	if err := n.readable(); err != nil {
@@ -180,11 +179,11 @@ func (c *checker) content(n *Inode) bool {
 	}
 	w := blockWalk{c: c, n: n, contiguous: true}
 	switch {
-	case n.Ino == resizeIno && c.f.sb.compat&compatResizeInode != 0:
+	case n.Ino == ondisk.ResizeIno && c.f.sb.compat&ondisk.CompatResizeInode != 0:
 		w.resizeInode()
-	case n.Ino == badBlocksIno:
+	case n.Ino == ondisk.BadIno:
 		w.blockMap()
-	case n.hasBlocks() && n.Flags&flagExtents != 0:
+	case n.hasBlocks() && n.Flags&ondisk.ExtentsFl != 0:
 		w.extents()
 	case n.hasBlocks():
 		w.blockMap()
@@ -211,44 +210,44 @@ func (c *checker) kind(n *Inode, w *blockWalk) {
 		if n.Size != 0 {
 			c.inInode(n.Ino, "%s with a size of %d", what, n.Size)
 		}
-		if n.Flags&(flagExtents|flagIndex|FlagImmutable|FlagAppend) != 0 {
+		if n.Flags&(ondisk.ExtentsFl|ondisk.IndexFl|FlagImmutable|FlagAppend) != 0 {
 			c.inInode(n.Ino, "%s with flags %#x", what, n.Flags)
 		}
 	}
-	switch n.Mode & modeType {
-	case modeRegular:
-		if n.Ino != resizeIno && n.Flags&flagVerity == 0 && w.written > 0 && n.Size < int64(w.written-1)*bs {
+	switch n.Mode & ondisk.SIFMT {
+	case ondisk.SIFREG:
+		if n.Ino != ondisk.ResizeIno && n.Flags&ondisk.VerityFl == 0 && w.written > 0 && n.Size < int64(w.written-1)*bs {
 			c.inInode(n.Ino, "size %d, but data in block %d", n.Size, w.written-1)
 		}
-	case modeDir:
+	case ondisk.SIFDIR:
 		if n.Size == 0 || n.Size%bs != 0 || !w.bad && (!w.contiguous || w.written != uint64(n.Size/bs)) {
 			c.inInode(n.Ino, "directory of %d bytes, with %d blocks mapped", n.Size, w.data)
 			// With more blocks than its size the rest can be read.
 			w.bad = w.bad || n.Size == 0 || n.Size%bs != 0 || !w.contiguous || w.written < uint64(n.Size/bs)
 		}
-	case modeSymlink:
+	case ondisk.SIFLNK:
 		c.symlink(n, w)
-	case modeChar, modeBlock:
+	case ondisk.SIFCHR, ondisk.SIFBLK:
 		if le32(n.iblock[:], 0) != 0 {
 			zeroFrom(4, "device")
 		} else {
 			zeroFrom(8, "device")
 		}
-	case modeFIFO, modeSocket:
+	case ondisk.SIFIFO, ondisk.SIFSOCK:
 		zeroFrom(0, "fifo or socket")
 	default:
-		if n.Mode != 0 || n.Ino >= c.f.sb.firstIno || n.Ino == rootIno {
+		if n.Mode != 0 || n.Ino >= c.f.sb.firstIno || n.Ino == ondisk.RootIno {
 			c.inInode(n.Ino, "mode %#o", n.Mode)
 		}
 	}
-	if n.Ino == rootIno && !n.IsDir() {
+	if n.Ino == ondisk.RootIno && !n.IsDir() {
 		c.inInode(n.Ino, "the root is not a directory")
 	}
 }
 
 // symlink checks that the target is as long as the size says, without a NUL.
 func (c *checker) symlink(n *Inode, w *blockWalk) {
-	if n.fast && n.Flags&flagExtents != 0 {
+	if n.fast && n.Flags&ondisk.ExtentsFl != 0 {
 		c.inInode(n.Ino, "symlink in the inode, but with extents")
 	}
 	if !n.fast && (!w.contiguous || w.data != 1) {

@@ -1,23 +1,21 @@
 package extfs
 
-import "encoding/binary"
+import (
+	"encoding/binary"
 
-const (
-	journalMagic    = 0xc03b3998
-	journalChecksum = 0x8 | 0x10 // incompat: csum_v2, csum_v3
-	orphanMagic     = 0x0b10ca04
+	"purebundle/ext2img/internal/ondisk"
 )
 
 // journal checks that the journal is empty, and of this file system. Its
 // fields are big-endian.
 func (c *checker) journal() {
 	f := c.f
-	if f.sb.compat&compatHasJournal == 0 || f.sb.journalInum == 0 {
+	if f.sb.compat&ondisk.CompatHasJournal == 0 || f.sb.journalInum == 0 {
 		return
 	}
 	about := c.aboutInode(f.sb.journalInum)
 	st := c.states.get(f.sb.journalInum)
-	if st == nil || st.kind != modeRegular>>12 {
+	if st == nil || st.kind != ondisk.SIFREG>>12 {
 		about("the journal is not a regular file")
 		return
 	}
@@ -49,26 +47,23 @@ func (c *checker) journalSuper(n *Inode, block []byte) {
 	be32 := func(off int) uint32 { return binary.BigEndian.Uint32(block[off:]) }
 	blocks := uint64(n.Size) / uint64(c.f.sb.blockSize)
 	switch {
-	case be32(0) != journalMagic || be32(4) != 3 && be32(4) != 4: // superblock version 1, 2
+	case be32(ondisk.JournalHMagic) != ondisk.JournalMagic || be32(ondisk.JournalHBlocktype) != 3 && be32(ondisk.JournalHBlocktype) != 4: // superblock version 1, 2
 		about("the journal has no superblock")
 		return
-	case int(be32(0xc)) != c.f.sb.blockSize:
-		about("the journal has blocks of %d bytes", be32(0xc))
-	case uint64(be32(0x10)) > blocks:
-		about("the journal is %d blocks long, its file %d", be32(0x10), blocks)
-	case be32(0x14) == 0 || be32(0x14) >= be32(0x10):
-		about("the journal starts at block %d of %d", be32(0x14), be32(0x10))
-	case be32(0x1c) != 0:
-		about("the journal is not empty: it starts at block %d", be32(0x1c))
-	case be32(0x20) != 0:
-		about("the journal has error %d", int32(be32(0x20)))
+	case int(be32(ondisk.JournalBlocksize)) != c.f.sb.blockSize:
+		about("the journal has blocks of %d bytes", be32(ondisk.JournalBlocksize))
+	case uint64(be32(ondisk.JournalMaxlen)) > blocks:
+		about("the journal is %d blocks long, its file %d", be32(ondisk.JournalMaxlen), blocks)
+	case be32(ondisk.JournalFirst) == 0 || be32(ondisk.JournalFirst) >= be32(ondisk.JournalMaxlen):
+		about("the journal starts at block %d of %d", be32(ondisk.JournalFirst), be32(ondisk.JournalMaxlen))
+	case be32(ondisk.JournalStart) != 0:
+		about("the journal is not empty: it starts at block %d", be32(ondisk.JournalStart))
+	case be32(ondisk.JournalErrno) != 0:
+		about("the journal has error %d", int32(be32(ondisk.JournalErrno)))
 	}
-	if be32(4) == 4 && be32(0x28)&journalChecksum != 0 {
-		const field = 0xfc
-		crc := crc32c(^uint32(0), block[:field])
-		crc = crc32cLE32(crc, 0)
-		if crc = crc32c(crc, block[field+4:1024]); crc != be32(field) {
-			about("journal superblock: bad checksum %#x, want %#x", be32(field), crc)
+	if be32(ondisk.JournalHBlocktype) == 4 && be32(ondisk.JournalIncompat)&ondisk.JournalIncompatCsum != 0 {
+		if want := ondisk.JournalSum(block); want != be32(ondisk.JournalChecksum) {
+			about("journal superblock: bad checksum %#x, want %#x", be32(ondisk.JournalChecksum), want)
 		}
 	}
 }
@@ -76,12 +71,12 @@ func (c *checker) journalSuper(n *Inode, block []byte) {
 // orphanFile checks that the orphan file, where there is one, is empty.
 func (c *checker) orphanFile() {
 	f := c.f
-	if f.sb.compat&compatOrphanFile == 0 {
+	if f.sb.compat&ondisk.CompatOrphanFile == 0 {
 		return
 	}
 	about := c.aboutInode(f.sb.orphanFileInum)
 	st := c.states.get(f.sb.orphanFileInum)
-	if st == nil || st.kind != modeRegular>>12 {
+	if st == nil || st.kind != ondisk.SIFREG>>12 {
 		about("the orphan file is not a regular file")
 		return
 	}
@@ -100,17 +95,16 @@ func (c *checker) orphanFile() {
 			if !c.read(block, s.phys+i) {
 				return
 			}
-			if le32(block, tail) != orphanMagic {
+			if le32(block, tail) != ondisk.OrphanMagic {
 				about("orphan file: block %d has no magic number", s.block+i)
 				continue
 			}
 			if !allZero(block[:tail]) {
 				about("orphan file: block %d is not empty", s.block+i)
 			}
-			var le [8]byte
-			binary.LittleEndian.PutUint64(le[:], s.phys+i)
-			crc := crc32c(crc32c(f.inodeSeed(n.Ino, n.Generation), le[:]), block[:tail])
-			if f.sb.metadataCsum() && le32(block, tail+4) != crc {
+			number := s.phys + i
+			crc := f.inodeSeed(n).Add32(uint32(number)).Add32(uint32(number >> 32)).Add(block[:tail])
+			if f.sb.metadataCsum() && le32(block, tail+4) != uint32(crc) {
 				about("orphan file: block %d: bad checksum", s.block+i)
 			}
 		}

@@ -1,14 +1,16 @@
 package extfs
 
+import "purebundle/ext2img/internal/ondisk"
+
 // links compares link counts with the names found, and looks for a way from
 // the root to every directory.
 func (c *checker) links() {
-	if root := c.states.get(rootIno); root == nil {
-		c.inInode(rootIno, "the root directory is not in use")
+	if root := c.states.get(ondisk.RootIno); root == nil {
+		c.inInode(ondisk.RootIno, "the root directory is not in use")
 	} else {
 		root.marks |= markConnected
-		if root.dotdot != rootIno && root.marks&markBad == 0 {
-			c.inInode(rootIno, "\"..\" of the root is inode %d", root.dotdot)
+		if root.dotdot != ondisk.RootIno && root.marks&markBad == 0 {
+			c.inInode(ondisk.RootIno, "\"..\" of the root is inode %d", root.dotdot)
 		}
 	}
 	for ino, st := range c.states.all() {
@@ -22,19 +24,19 @@ func (c *checker) links() {
 			continue
 		}
 		c.nlink(ino, st)
-		if st.kind == modeDir>>12 && ino != rootIno {
+		if st.kind == ondisk.SIFDIR>>12 && ino != ondisk.RootIno {
 			c.connect(ino, st)
 		}
 	}
 }
 
 func (c *checker) nlink(ino uint32, st *inodeState) {
-	isDir := st.kind == modeDir>>12
+	isDir := st.kind == ondisk.SIFDIR>>12
 	switch {
-	case isDir && st.parent == 0 && ino != rootIno, !isDir && st.links == 0:
+	case isDir && st.parent == 0 && ino != ondisk.RootIno, !isDir && st.links == 0:
 		c.inInode(ino, "in use, but in no directory")
 	case uint32(st.nlink) == st.links:
-	case st.nlink == 1 && st.marks&markIndexed != 0 && c.f.sb.roCompat&roDirNlink != 0:
+	case st.nlink == 1 && st.marks&markIndexed != 0 && c.f.sb.roCompat&ondisk.RODirNlink != 0:
 		// It had more than 65,000 links once, and the kernel ceased to count.
 	default:
 		c.inInode(ino, "link count is %d, want %d", st.nlink, st.links)

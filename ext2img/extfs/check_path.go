@@ -3,6 +3,8 @@ package extfs
 import (
 	"slices"
 	"strings"
+
+	"purebundle/ext2img/internal/ondisk"
 )
 
 // place is a name in a directory.
@@ -44,7 +46,7 @@ func (c *checker) resolve(list []Problem) {
 // needed adds the inodes whose names are missing from the path of ino.
 func (c *checker) needed(ino uint32, names map[uint32]place, need map[uint32]bool) {
 	for range maxDepth {
-		if ino <= rootIno || len(need) == maxPlaces {
+		if ino <= ondisk.RootIno || len(need) == maxPlaces {
 			return
 		}
 		if p, ok := names[ino]; ok {
@@ -62,7 +64,7 @@ func (c *checker) needed(ino uint32, names map[uint32]place, need map[uint32]boo
 
 func (c *checker) findNames(names map[uint32]place, need map[uint32]bool) {
 	for dir, st := range c.states.all() {
-		if st.kind != modeDir>>12 {
+		if st.kind != ondisk.SIFDIR>>12 {
 			continue
 		}
 		n := c.again(dir)
@@ -83,7 +85,7 @@ func (c *checker) findNames(names map[uint32]place, need map[uint32]bool) {
 				if _, known := names[e.ino]; known || !need[e.ino] || string(e.name) == "." || string(e.name) == ".." {
 					continue
 				}
-				if target := c.states.get(e.ino); target == nil || target.kind == modeDir>>12 && target.parent != dir {
+				if target := c.states.get(e.ino); target == nil || target.kind == ondisk.SIFDIR>>12 && target.parent != dir {
 					continue
 				}
 				names[e.ino] = place{dir, string(e.name)}
@@ -95,7 +97,7 @@ func (c *checker) findNames(names map[uint32]place, need map[uint32]bool) {
 // path joins names up to the root; "" where one is missing or the path would
 // be too long.
 func (c *checker) path(ino uint32, names map[uint32]place) string {
-	if ino == rootIno {
+	if ino == ondisk.RootIno {
 		return "/"
 	}
 	parts := c.parts[:0]
@@ -106,7 +108,7 @@ func (c *checker) path(ino uint32, names map[uint32]place) string {
 			break
 		}
 		parts = append(parts, p.name)
-		if ino = p.dir; ino == rootIno {
+		if ino = p.dir; ino == ondisk.RootIno {
 			slices.Reverse(parts)
 			c.parts = parts
 			return "/" + strings.Join(parts, "/")

@@ -1,11 +1,11 @@
 package extfs
 
 import (
-	"bytes"
-	"cmp"
 	"fmt"
 	"hash/maphash"
 	"slices"
+
+	"purebundle/ext2img/internal/ondisk"
 )
 
 // xattrBlock counts the inodes that share an xattr block.
@@ -69,8 +69,8 @@ func (c *checker) xattrEntry(n *Inode, e *xattrEntry) {
 	if _, err := e.decode(); err != nil {
 		c.inInode(n.Ino, "xattr: %v", err)
 	}
-	if e.hash != 0 && e.hash != xattrHash(e) && e.hash != xattrHashSigned(e) {
-		c.inInode(n.Ino, "xattr %q: hash is %#x, want %#x", e.name, e.hash, xattrHash(e))
+	if e.hash != 0 && !e.hashOK() {
+		c.inInode(n.Ino, "xattr %q: hash is %#x, want %#x", e.name, e.hash, ondisk.XattrHash(string(e.name), e.wholeWords(), ondisk.Unsigned))
 	}
 }
 
@@ -93,12 +93,12 @@ func (c *checker) xattrBlock(n *Inode) []uint64 {
 	if !c.read(block, n.fileACL) {
 		return nil
 	}
-	x := &xattrBlock{want: le32(block, 4), seen: 1, ino: n.Ino}
+	x := &xattrBlock{want: le32(block, ondisk.XattrHRefcount), seen: 1, ino: n.Ino}
 	c.xattrs[n.fileACL] = x
 	if err := f.checkXattrBlock(n.fileACL, block); err != nil {
 		c.inInode(n.Ino, "xattr block %d: %v", n.fileACL, err)
 	}
-	list, err := xattrEntries(block, xattrHeaderSize)
+	list, err := xattrEntries(block, ondisk.XattrHeaderSize)
 	if err != nil {
 		c.inInode(n.Ino, "xattr block %d: %v", n.fileACL, err)
 		return nil
@@ -110,19 +110,17 @@ func (c *checker) xattrBlock(n *Inode) []uint64 {
 		if i > 0 && compareXattrs(&list[i-1], &e) >= 0 {
 			c.inInode(n.Ino, "xattr block %d: %q is out of order", n.fileACL, e.name)
 		}
-		total = total<<16 ^ total>>16 ^ e.hash
+		total = ondisk.XattrBlockHash(total, e.hash)
 	}
 	// Zero is for blocks that are not to be shared.
-	if hash := le32(block, 12); hash != total && hash != 0 {
+	if hash := le32(block, ondisk.XattrHHash); hash != total && hash != 0 {
 		c.inInode(n.Ino, "xattr block %d: hash is %#x, want %#x", n.fileACL, hash, total)
 	}
 	return x.names
 }
 
-// compareXattrs is the order of entries in a block, which the kernel's search
-// relies on: name index, name length, name.
 func compareXattrs(a, b *xattrEntry) int {
-	return cmp.Or(cmp.Compare(a.index, b.index), cmp.Compare(len(a.name), len(b.name)), bytes.Compare(a.name, b.name))
+	return ondisk.CompareXattrs(a.index, string(a.name), b.index, string(b.name))
 }
 
 // sharedXattrs compares the counts of xattr blocks with the inodes that have
@@ -135,7 +133,7 @@ func (c *checker) sharedXattrs() {
 	slices.Sort(blocks)
 	for _, number := range blocks {
 		x := c.xattrs[number]
-		if x.want != x.seen || x.want > xattrMaxRef {
+		if x.want != x.seen || x.want > ondisk.XattrRefcountMax {
 			c.add(Problem{Ino: x.ino, Where: fmt.Sprintf("xattr block %d", number),
 				Text: fmt.Sprintf("reference count is %d, want %d", x.want, x.seen)})
 		}

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"purebundle/ext2img/imgtest"
+
+	"purebundle/ext2img/internal/ondisk"
 )
 
 func TestCheckFindsDamage(t *testing.T) {
@@ -35,7 +37,7 @@ func TestCheckFindsDamage(t *testing.T) {
 		{"backup of another", func(d *damaged) {
 			b := d.img[4097*1024 : 4098*1024]
 			b[0x68]++
-			put32(b, 0x3fc, crc32c(^uint32(0), b[:0x3fc]))
+			put32(b, ondisk.SChecksum, ondisk.SuperSum(b))
 		}, "group 1: backup superblock: not of this file system"},
 		{"descriptor checksum", func(d *damaged) { d.img[2048+0x1e]++ }, "group 0: descriptor: bad checksum"},
 		{"group free blocks", func(d *damaged) { d.group(1, func(b []byte) { b[0xc]++ }) }, "group 1: "},
@@ -45,7 +47,7 @@ func TestCheckFindsDamage(t *testing.T) {
 		{"group block bitmap place", func(d *damaged) { d.group(0, func(b []byte) { put32(b, 0, 1<<30) }) }, "block bitmap: block 1073741824 is outside"},
 		{"group inode table place", func(d *damaged) { d.group(0, func(b []byte) { put32(b, 8, 1<<30) }) }, "inode table: block 1073741824 is outside"},
 		{"group inode table overlaps", func(d *damaged) { d.group(1, func(b []byte) { put32(b, 8, le32(b, 8)-1) }) }, "inode table: block"},
-		{"block uninit", func(d *damaged) { d.group(0, func(b []byte) { b[0x12] |= groupBlockUninit }) }, "the block bitmap is not initialised"},
+		{"block uninit", func(d *damaged) { d.group(0, func(b []byte) { b[0x12] |= ondisk.BlockUninit }) }, "the block bitmap is not initialised"},
 		{"block bitmap checksum", func(d *damaged) { d.group(0, func(b []byte) { b[0x18]++ }) }, "block bitmap: bad checksum"},
 		{"inode bitmap checksum", func(d *damaged) { d.group(0, func(b []byte) { b[0x1a]++ }) }, "inode bitmap: bad checksum"},
 		{"block marked free", func(d *damaged) {
@@ -77,7 +79,7 @@ func TestCheckFindsDamage(t *testing.T) {
 		{"i_blocks", func(d *damaged) { d.inode("/file", func(b []byte) { b[0x1c]++ }) }, "i_blocks is"},
 		{"nanoseconds", func(d *damaged) { d.inode("/file", func(b []byte) { put32(b, 0x84, 1000000000<<2) }) }, "nanoseconds"},
 		{"extra size", func(d *damaged) { d.inode("/file", func(b []byte) { put16(b, 0x80, 300) }) }, "extra size 300"},
-		{"encrypted", func(d *damaged) { d.inode("/file", func(b []byte) { put32(b, 0x20, le32(b, 0x20)|flagEncrypt) }) }, "flags 0x"},
+		{"encrypted", func(d *damaged) { d.inode("/file", func(b []byte) { put32(b, 0x20, le32(b, 0x20)|ondisk.EncryptFl) }) }, "flags 0x"},
 		{"inode erased", func(d *damaged) {
 			var at []byte
 			d.inode("/other", func(b []byte) { at = b })
@@ -312,7 +314,7 @@ func TestOpenRefuses(t *testing.T) {
 			b := img[1024:2048]
 			c.spoil(b)
 			if c.name != "checksum" {
-				put32(b, 0x3fc, crc32c(^uint32(0), b[:0x3fc]))
+				put32(b, ondisk.SChecksum, ondisk.SuperSum(b))
 			}
 			if c.size != 0 {
 				img = img[:c.size]

@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-)
 
-const (
-	dirTailSize   = 12
-	dirHeaderSize = 8 // of an entry, before its name
+	"purebundle/ext2img/internal/ondisk"
 )
 
 // DirEntry is one name of a directory.
@@ -125,14 +122,14 @@ func (f *FS) verifyDirBlock(n *Inode, b dirBlock) error {
 // leaf. To those who do not know htree, the root is a block with just "." and
 // "..", and a node below it one unused entry.
 func (f *FS) indexOffset(n *Inode, b dirBlock) int {
-	if n.Flags&flagIndex == 0 || f.sb.compat&compatDirIndex == 0 {
+	if n.Flags&ondisk.IndexFl == 0 || f.sb.compat&ondisk.CompatDirIndex == 0 {
 		return 0
 	}
 	if b.block == 0 {
-		return htreeRootOffset
+		return ondisk.DxRootEntries
 	}
 	if le32(b.data, 0) == 0 && f.recLen(b.data, 0) == len(b.data) {
-		return htreeNodeOffset
+		return ondisk.DxNodeEntries
 	}
 	return 0
 }
@@ -151,20 +148,20 @@ type entry struct {
 func (f *FS) entries(block []byte) iter.Seq2[entry, error] {
 	return func(yield func(entry, error) bool) {
 		for off := 0; off < len(block); {
-			if len(block)-off < dirHeaderSize {
+			if len(block)-off < ondisk.DirHeaderSize {
 				yield(entry{}, fmt.Errorf("entry at %d: no room", off))
 				return
 			}
-			e := entry{off: off, ino: le32(block, off), recLen: f.recLen(block, off)}
-			nameLen := int(block[off+6])
-			if f.sb.incompat&incompatFiletype != 0 {
-				e.kind = block[off+7]
+			e := entry{off: off, ino: le32(block, off+ondisk.DeInode), recLen: f.recLen(block, off)}
+			nameLen := int(block[off+ondisk.DeNameLen])
+			if f.sb.incompat&ondisk.IncompatFiletype != 0 {
+				e.kind = block[off+ondisk.DeFileType]
 			}
-			if e.recLen < dirHeaderSize+nameLen || e.recLen < 12 || e.recLen%4 != 0 || e.recLen > len(block)-off {
+			if e.recLen < ondisk.DirHeaderSize+nameLen || e.recLen < 12 || e.recLen%4 != 0 || e.recLen > len(block)-off {
 				yield(entry{}, fmt.Errorf("entry at %d: length %d with a name of %d bytes", off, e.recLen, nameLen))
 				return
 			}
-			e.name = block[off+dirHeaderSize : off+dirHeaderSize+nameLen]
+			e.name = block[off+ondisk.DirHeaderSize : off+ondisk.DirHeaderSize+nameLen]
 			if !yield(e, nil) {
 				return
 			}
@@ -176,7 +173,7 @@ func (f *FS) entries(block []byte) iter.Seq2[entry, error] {
 // recLen decodes rec_len, whose lowest two bits are the highest in blocks of
 // 64 KiB.
 func (f *FS) recLen(block []byte, off int) int {
-	n := int(le16(block, off+4))
+	n := int(le16(block, off+ondisk.DeRecLen))
 	if len(block) < 1<<16 {
 		return n
 	}

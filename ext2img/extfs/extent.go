@@ -3,18 +3,12 @@ package extfs
 import (
 	"fmt"
 	"sort"
+
+	"purebundle/ext2img/internal/ondisk"
 )
 
-const (
-	extentMagic      = 0xf30a
-	extentHeaderSize = 12
-	extentSize       = 12 // of leaf and of index entries
-	extentMaxDepth   = 5
-	extentMaxLen     = 32768 // blocks; a larger ee_len is an unwritten extent of ee_len-32768
-
-	// endBlock is behind the last logical block that can be counted.
-	endBlock = uint64(1) << 32
-)
+// endBlock is behind the last logical block that can be counted.
+const endBlock = uint64(1) << 32
 
 // segment is a run of logical blocks that lie together, or a hole.
 type segment struct {
@@ -34,29 +28,29 @@ type extent struct {
 	unwritten           bool
 }
 
-func nodeEntries(node []byte) int { return int(le16(node, 2)) }
-func nodeDepth(node []byte) int   { return int(le16(node, 6)) }
+func nodeEntries(node []byte) int { return int(le16(node, ondisk.EhEntries)) }
+func nodeDepth(node []byte) int   { return int(le16(node, ondisk.EhDepth)) }
 
 // nodeKey is the first logical block of entry i: ee_block or ei_block.
 func nodeKey(node []byte, i int) uint64 {
-	return uint64(le32(node, extentHeaderSize+i*extentSize))
+	return uint64(le32(node, ondisk.ExtentHeaderSize+i*ondisk.ExtentSize))
 }
 
 // nodeChild is the block of the node below index entry i.
 func nodeChild(node []byte, i int) uint64 {
-	off := extentHeaderSize + i*extentSize
-	return uint64(le32(node, off+4)) | uint64(le16(node, off+8))<<32
+	off := ondisk.ExtentHeaderSize + i*ondisk.ExtentSize
+	return uint64(le32(node, off+ondisk.EiLeafLo)) | uint64(le16(node, off+ondisk.EiLeafHi))<<32
 }
 
 func nodeExtent(node []byte, i int) extent {
-	off := extentHeaderSize + i*extentSize
+	off := ondisk.ExtentHeaderSize + i*ondisk.ExtentSize
 	e := extent{
-		block: uint64(le32(node, off)),
-		count: uint64(le16(node, off+4)),
-		start: uint64(le32(node, off+8)) | uint64(le16(node, off+6))<<32,
+		block: uint64(le32(node, off+ondisk.EeBlock)),
+		count: uint64(le16(node, off+ondisk.EeLen)),
+		start: uint64(le32(node, off+ondisk.EeStartLo)) | uint64(le16(node, off+ondisk.EeStartHi))<<32,
 	}
-	if e.count > extentMaxLen {
-		e.count -= extentMaxLen
+	if e.count > ondisk.MaxExtentLen {
+		e.count -= ondisk.MaxExtentLen
 		e.unwritten = true
 	}
 	return e
@@ -66,12 +60,12 @@ func nodeExtent(node []byte, i int) extent {
 // [lo, hi) of logical blocks that its parent gives it: entries ascending,
 // without overlap, within the range and within the file system.
 func (f *FS) checkNode(node []byte, depth int, lo, hi uint64) error {
-	entries, room := nodeEntries(node), (len(node)-extentHeaderSize)/extentSize
+	entries, room := nodeEntries(node), (len(node)-ondisk.ExtentHeaderSize)/ondisk.ExtentSize
 	switch {
-	case le16(node, 0) != extentMagic:
-		return fmt.Errorf("extent magic number is %#x", le16(node, 0))
-	case int(le16(node, 4)) > room || entries > int(le16(node, 4)):
-		return fmt.Errorf("%d of %d extent entries, room for %d", entries, le16(node, 4), room)
+	case le16(node, ondisk.EhMagic) != ondisk.ExtentMagic:
+		return fmt.Errorf("extent magic number is %#x", le16(node, ondisk.EhMagic))
+	case int(le16(node, ondisk.EhMax)) > room || entries > int(le16(node, ondisk.EhMax)):
+		return fmt.Errorf("%d of %d extent entries, room for %d", entries, le16(node, ondisk.EhMax), room)
 	case nodeDepth(node) != depth:
 		return fmt.Errorf("extent depth is %d, want %d", nodeDepth(node), depth)
 	case depth > 0 && entries == 0:
@@ -107,7 +101,7 @@ func (f *FS) checkNode(node []byte, depth int, lo, hi uint64) error {
 type mapper struct {
 	f     *FS
 	n     *Inode
-	nodes [extentMaxDepth]cachedNode
+	nodes [ondisk.MaxExtentDepth]cachedNode
 }
 
 // cachedNode is an extent node or an indirect block that was checked, for
@@ -122,7 +116,7 @@ type cachedNode struct {
 func (m *mapper) at(block uint64) (segment, error) {
 	var s segment
 	var err error
-	if m.n.Flags&flagExtents != 0 {
+	if m.n.Flags&ondisk.ExtentsFl != 0 {
 		s, err = m.extentAt(block)
 	} else {
 		s, err = m.mappedAt(block)
@@ -137,8 +131,8 @@ func (m *mapper) extentAt(block uint64) (segment, error) {
 	node := m.n.iblock[:]
 	lo, hi := uint64(0), endBlock
 	depth := nodeDepth(node)
-	if depth > extentMaxDepth {
-		return segment{}, fmt.Errorf("extent depth is %d, at most %d", depth, extentMaxDepth)
+	if depth > ondisk.MaxExtentDepth {
+		return segment{}, fmt.Errorf("extent depth is %d, at most %d", depth, ondisk.MaxExtentDepth)
 	}
 	if err := m.f.checkNode(node, depth, lo, hi); err != nil {
 		return segment{}, err

@@ -5,40 +5,12 @@ import (
 	"fmt"
 	"math/bits"
 	"strings"
+
+	"purebundle/ext2img/internal/ondisk"
 )
 
-// Features that decide how blocks are read (s_feature_incompat).
-const (
-	incompatFiletype = 0x2
-	incompatExtents  = 0x40
-	incompat64bit    = 0x80
-	incompatFlexBG   = 0x200
-	incompatCsumSeed = 0x2000
-	incompatLargedir = 0x4000
-
-	incompatKnown = incompatFiletype | incompatExtents | incompat64bit | incompatFlexBG | incompatCsumSeed | incompatLargedir
-)
-
-// Features that a reader need not know, but a checker must
-// (s_feature_compat and s_feature_ro_compat).
-const (
-	compatHasJournal   = 0x4
-	compatResizeInode  = 0x10
-	compatDirIndex     = 0x20
-	compatSparseSuper2 = 0x200
-	compatOrphanFile   = 0x1000
-
-	roSparseSuper   = 0x1
-	roHugeFile      = 0x8
-	roGDTCsum       = 0x10
-	roDirNlink      = 0x20
-	roSnapshot      = 0x80
-	roBigalloc      = 0x200
-	roMetadataCsum  = 0x400
-	roReplica       = 0x800
-	roSharedBlocks  = 0x4000
-	roOrphanPresent = 0x10000
-)
+// incompatKnown are the features that decide how blocks are read, and are known.
+const incompatKnown = ondisk.IncompatFiletype | ondisk.IncompatExtents | ondisk.Incompat64bit | ondisk.IncompatFlexBG | ondisk.IncompatCsumSeed | ondisk.IncompatLargedir
 
 // refused names the incompat features that are not read, by bit.
 var refused = [32]string{
@@ -63,7 +35,7 @@ func (s *superblock) checkFeatures(b []byte) error {
 		}
 		return fmt.Errorf("not supported: feature %s", strings.Join(names, ", "))
 	}
-	if s.roCompat&roBigalloc != 0 {
+	if s.roCompat&ondisk.ROBigalloc != 0 {
 		return errors.New("not supported: feature bigalloc")
 	}
 	if !s.metadataCsum() {
@@ -72,7 +44,7 @@ func (s *superblock) checkFeatures(b []byte) error {
 	if s.checksumType != 1 {
 		return fmt.Errorf("unknown checksum type %d", s.checksumType)
 	}
-	if want, got := crc32c(^uint32(0), b[:0x3fc]), le32(b, 0x3fc); want != got {
+	if want, got := ondisk.SuperSum(b), le32(b, ondisk.SChecksum); want != got {
 		return fmt.Errorf("superblock checksum is %#08x, want %#08x", got, want)
 	}
 	return nil

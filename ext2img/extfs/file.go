@@ -6,6 +6,8 @@ import (
 	"io"
 	"iter"
 	"sync"
+
+	"purebundle/ext2img/internal/ondisk"
 )
 
 // Range is a run of bytes of a file.
@@ -36,8 +38,8 @@ func (n *Inode) readable() error {
 		flag uint32
 		name string
 	}{
-		{flagEncrypt, "encrypted"}, {flagInlineData, "inline data"},
-		{flagEAInode, "an xattr value"}, {flagCasefold, "case-folded"},
+		{ondisk.EncryptFl, "encrypted"}, {ondisk.InlineDataFl, "inline data"},
+		{ondisk.EAInodeFl, "an xattr value"}, {ondisk.CasefoldFl, "case-folded"},
 	} {
 		if n.Flags&c.flag != 0 {
 			return fmt.Errorf("inode %d: not supported: %s", n.Ino, c.name)

@@ -7,6 +7,8 @@ import (
 	"io"
 	"runtime"
 	"testing"
+
+	"purebundle/ext2img/internal/ondisk"
 )
 
 // damage applies edits of eight bytes each: region, how, offset, value.
@@ -30,7 +32,7 @@ func (s *seedImage) damage(edits []byte) []byte {
 		}
 	}
 	// So that Open goes on to what is behind the superblock.
-	put32(img, 1024+0x3fc, crc32c(^uint32(0), img[1024:1024+0x3fc]))
+	put32(img, 1024+ondisk.SChecksum, ondisk.SuperSum(img[1024:]))
 	return img
 }
 
@@ -86,8 +88,8 @@ func exercise(t *testing.T, img []byte) {
 			t.Fatalf("Check found nothing, but %s of inode %d: %v", what, ino, err)
 		}
 	}
-	queue := []uint32{rootIno}
-	seen := map[uint32]bool{rootIno: true}
+	queue := []uint32{ondisk.RootIno}
+	seen := map[uint32]bool{ondisk.RootIno: true}
 	for len(queue) > 0 {
 		ino := queue[0]
 		queue = queue[1:]
@@ -163,7 +165,7 @@ func FuzzOpen(f *testing.F) {
 	f.Fuzz(func(t *testing.T, super []byte) {
 		img := bytes.Clone(seeds[len(super)%len(seeds)].img)
 		copy(img[1024:2048], super)
-		put32(img, 1024+0x3fc, crc32c(^uint32(0), img[1024:1024+0x3fc]))
+		put32(img, 1024+ondisk.SChecksum, ondisk.SuperSum(img[1024:]))
 		exercise(t, img)
 	})
 }
@@ -176,19 +178,19 @@ func FuzzXattrs(f *testing.F) {
 	}
 	for _, s := range seeds {
 		for _, r := range s.regions {
-			if b := s.img[r.off : r.off+r.len]; le32(b, 0) == xattrMagic {
-				f.Add(b, xattrHeaderSize)
+			if b := s.img[r.off : r.off+r.len]; le32(b, 0) == ondisk.XattrMagic {
+				f.Add(b, ondisk.XattrHeaderSize)
 			}
 		}
 	}
 	f.Add([]byte{1, 1, 20, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 'a', 0, 0, 0, 0, 0, 0, 0, 'v', 0, 0, 0}, 0)
 	f.Fuzz(func(t *testing.T, area []byte, first int) {
-		if first != 0 && first != xattrHeaderSize || len(area) < first || len(area) > 1<<16 {
+		if first != 0 && first != ondisk.XattrHeaderSize || len(area) < first || len(area) > 1<<16 {
 			return
 		}
 		total := 0
 		_ = parseXattrs(area, first, func(e xattrEntry) error {
-			_ = xattrHash(&e)
+			_ = e.hashOK()
 			x, err := e.decode()
 			total += len(x.Name) + len(x.Value)
 			return err
@@ -230,12 +232,12 @@ func FuzzDirectory(f *testing.F) {
 			if err != nil {
 				return
 			}
-			if e.off != end || e.recLen < len(e.name)+dirHeaderSize {
+			if e.off != end || e.recLen < len(e.name)+ondisk.DirHeaderSize {
 				t.Fatalf("entry %+v behind %d", e, end)
 			}
 			end += e.recLen
 			for version := range uint8(3) {
-				if h, ok := fs.nameHash(version, e.name); !ok || h&1 != 0 {
+				if h, ok := fs.nameHash(version, string(e.name)); !ok || h&1 != 0 {
 					t.Fatalf("hash %#x of %q", h, e.name)
 				}
 			}

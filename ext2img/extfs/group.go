@@ -3,12 +3,8 @@ package extfs
 import (
 	"fmt"
 	"sync"
-)
 
-// bg_flags
-const (
-	groupInodeUninit = 1 // no inode is in use, the bitmap is not initialised
-	groupBlockUninit = 2 // only the group's own metadata is in use, likewise
+	"purebundle/ext2img/internal/ondisk"
 )
 
 // group holds struct ext4_group_desc under the kernel's names less "bg_".
@@ -22,27 +18,27 @@ type group struct {
 
 func (f *FS) parseGroup(raw []byte) group {
 	g := group{
-		blockBitmap:     uint64(le32(raw, 0x0)),
-		inodeBitmap:     uint64(le32(raw, 0x4)),
-		inodeTable:      uint64(le32(raw, 0x8)),
-		freeBlocks:      uint32(le16(raw, 0xc)),
-		freeInodes:      uint32(le16(raw, 0xe)),
-		usedDirs:        uint32(le16(raw, 0x10)),
-		flags:           le16(raw, 0x12),
-		blockBitmapCsum: uint32(le16(raw, 0x18)),
-		inodeBitmapCsum: uint32(le16(raw, 0x1a)),
-		itableUnused:    uint32(le16(raw, 0x1c)),
+		blockBitmap:     uint64(le32(raw, ondisk.BgBlockBitmapLo)),
+		inodeBitmap:     uint64(le32(raw, ondisk.BgInodeBitmapLo)),
+		inodeTable:      uint64(le32(raw, ondisk.BgInodeTableLo)),
+		freeBlocks:      uint32(le16(raw, ondisk.BgFreeBlocksCountLo)),
+		freeInodes:      uint32(le16(raw, ondisk.BgFreeInodesCountLo)),
+		usedDirs:        uint32(le16(raw, ondisk.BgUsedDirsCountLo)),
+		flags:           le16(raw, ondisk.BgFlags),
+		blockBitmapCsum: uint32(le16(raw, ondisk.BgBlockBitmapCsumLo)),
+		inodeBitmapCsum: uint32(le16(raw, ondisk.BgInodeBitmapCsumLo)),
+		itableUnused:    uint32(le16(raw, ondisk.BgItableUnusedLo)),
 	}
 	if f.sb.descSize >= 64 {
-		g.blockBitmap |= uint64(le32(raw, 0x20)) << 32
-		g.inodeBitmap |= uint64(le32(raw, 0x24)) << 32
-		g.inodeTable |= uint64(le32(raw, 0x28)) << 32
-		g.freeBlocks |= uint32(le16(raw, 0x2c)) << 16
-		g.freeInodes |= uint32(le16(raw, 0x2e)) << 16
-		g.usedDirs |= uint32(le16(raw, 0x30)) << 16
-		g.itableUnused |= uint32(le16(raw, 0x32)) << 16
-		g.blockBitmapCsum |= uint32(le16(raw, 0x38)) << 16
-		g.inodeBitmapCsum |= uint32(le16(raw, 0x3a)) << 16
+		g.blockBitmap |= uint64(le32(raw, ondisk.BgBlockBitmapHi)) << 32
+		g.inodeBitmap |= uint64(le32(raw, ondisk.BgInodeBitmapHi)) << 32
+		g.inodeTable |= uint64(le32(raw, ondisk.BgInodeTableHi)) << 32
+		g.freeBlocks |= uint32(le16(raw, ondisk.BgFreeBlocksCountHi)) << 16
+		g.freeInodes |= uint32(le16(raw, ondisk.BgFreeInodesCountHi)) << 16
+		g.usedDirs |= uint32(le16(raw, ondisk.BgUsedDirsCountHi)) << 16
+		g.itableUnused |= uint32(le16(raw, ondisk.BgItableUnusedHi)) << 16
+		g.blockBitmapCsum |= uint32(le16(raw, ondisk.BgBlockBitmapCsumHi)) << 16
+		g.inodeBitmapCsum |= uint32(le16(raw, ondisk.BgInodeBitmapCsumHi)) << 16
 	}
 	if !f.sb.groupCsum() {
 		g.flags, g.itableUnused = 0, 0
@@ -50,7 +46,7 @@ func (f *FS) parseGroup(raw []byte) group {
 	return g
 }
 
-// inTable is true where count blocks from start lie in the file system.
+// inBounds is true if count blocks from start lie in the file system.
 func (f *FS) inBounds(start, count uint64) bool {
 	return start > 0 && start < f.sb.blocksCount && count <= f.sb.blocksCount-start
 }
@@ -90,7 +86,7 @@ func (f *FS) group(number uint32) (group, error) {
 	if err != nil {
 		return group{}, err
 	}
-	if f.sb.groupCsum() && le16(raw, 0x1e) != f.groupChecksum(number, raw) {
+	if f.sb.groupCsum() && le16(raw, ondisk.BgChecksum) != f.groupChecksum(number, raw) {
 		return group{}, fmt.Errorf("descriptor of group %d: bad checksum", number)
 	}
 	g := f.parseGroup(raw)

@@ -1,32 +1,16 @@
 package extfs
 
-import "fmt"
+import (
+	"fmt"
 
-// File types, the upper four bits of i_mode.
-const (
-	modeType    = 0xf000
-	modeFIFO    = 0x1000
-	modeChar    = 0x2000
-	modeDir     = 0x4000
-	modeBlock   = 0x6000
-	modeRegular = 0x8000
-	modeSymlink = 0xa000
-	modeSocket  = 0xc000
+	"purebundle/ext2img/internal/ondisk"
 )
 
-// i_flags
+// Flags of inodes that the system calls know (i_flags).
 const (
-	FlagImmutable  = 0x10
-	FlagAppend     = 0x20
-	FlagNodump     = 0x40
-	flagEncrypt    = 0x800
-	flagIndex      = 0x1000
-	flagHugeFile   = 0x40000
-	flagExtents    = 0x80000
-	flagVerity     = 0x100000
-	flagEAInode    = 0x200000
-	flagInlineData = 0x10000000
-	flagCasefold   = 0x40000000
+	FlagImmutable = ondisk.ImmutableFl
+	FlagAppend    = ondisk.AppendFl
+	FlagNodump    = ondisk.NodumpFl
 )
 
 // Time is a point in time since the epoch.
@@ -57,28 +41,28 @@ type Inode struct {
 	inlineEA   []byte   // what follows them
 }
 
-func (n *Inode) IsDir() bool     { return n.Mode&modeType == modeDir }
-func (n *Inode) IsRegular() bool { return n.Mode&modeType == modeRegular }
-func (n *Inode) IsSymlink() bool { return n.Mode&modeType == modeSymlink }
+func (n *Inode) IsDir() bool     { return n.Mode&ondisk.SIFMT == ondisk.SIFDIR }
+func (n *Inode) IsRegular() bool { return n.Mode&ondisk.SIFMT == ondisk.SIFREG }
+func (n *Inode) IsSymlink() bool { return n.Mode&ondisk.SIFMT == ondisk.SIFLNK }
 
 func (n *Inode) isDevice() bool {
-	return n.Mode&modeType == modeChar || n.Mode&modeType == modeBlock
+	return n.Mode&ondisk.SIFMT == ondisk.SIFCHR || n.Mode&ondisk.SIFMT == ondisk.SIFBLK
 }
 
 // hasBlocks is true where i_block maps blocks, as it does for files,
 // directories and slow symlinks.
 func (n *Inode) hasBlocks() bool {
-	switch n.Mode & modeType {
-	case modeRegular, modeDir:
+	switch n.Mode & ondisk.SIFMT {
+	case ondisk.SIFREG, ondisk.SIFDIR:
 		return true
-	case modeSymlink:
+	case ondisk.SIFLNK:
 		return !n.fast
 	}
 	return false
 }
 
 // Root gives the root directory.
-func (f *FS) Root() (*Inode, error) { return f.Inode(rootIno) }
+func (f *FS) Root() (*Inode, error) { return f.Inode(ondisk.RootIno) }
 
 // Inode reads an inode that is in use, and verifies its checksum.
 func (f *FS) Inode(ino uint32) (*Inode, error) {
@@ -89,7 +73,7 @@ func (f *FS) Inode(ino uint32) (*Inode, error) {
 	if !f.inodeChecksumOK(ino, raw) {
 		return nil, fmt.Errorf("inode %d: bad checksum", ino)
 	}
-	if le16(raw, 0) == 0 || le16(raw, 0x1a) == 0 {
+	if le16(raw, 0) == 0 || le16(raw, ondisk.ILinksCount) == 0 {
 		return nil, fmt.Errorf("inode %d is not in use", ino)
 	}
 	return f.parseInode(ino, raw)
@@ -121,79 +105,70 @@ func (f *FS) rawInodeOf(g group, ino uint32) ([]byte, error) {
 func (f *FS) parseInode(ino uint32, raw []byte) (*Inode, error) {
 	n := &Inode{
 		Ino:        ino,
-		Mode:       uint32(le16(raw, 0x0)),
-		UID:        uint32(le16(raw, 0x2)) | uint32(le16(raw, 0x78))<<16,
-		GID:        uint32(le16(raw, 0x18)) | uint32(le16(raw, 0x7a))<<16,
-		Nlink:      uint32(le16(raw, 0x1a)),
-		Blocks:     int64(le32(raw, 0x1c)),
-		Flags:      le32(raw, 0x20),
-		Generation: le32(raw, 0x64),
-		dtime:      le32(raw, 0x14),
-		fileACL:    uint64(le32(raw, 0x68)),
-		iblock:     [60]byte(raw[0x28:]),
+		Mode:       uint32(le16(raw, ondisk.IMode)),
+		UID:        uint32(le16(raw, ondisk.IUID)) | uint32(le16(raw, ondisk.IUIDHigh))<<16,
+		GID:        uint32(le16(raw, ondisk.IGID)) | uint32(le16(raw, ondisk.IGIDHigh))<<16,
+		Nlink:      uint32(le16(raw, ondisk.ILinksCount)),
+		Blocks:     int64(le32(raw, ondisk.IBlocksLo)),
+		Flags:      le32(raw, ondisk.IFlags),
+		Generation: le32(raw, ondisk.IGeneration),
+		dtime:      le32(raw, ondisk.IDtime),
+		fileACL:    uint64(le32(raw, ondisk.IFileACLLo)),
+		iblock:     [60]byte(raw[ondisk.IBlock:]),
 	}
-	size := uint64(le32(raw, 0x4))
-	if n.IsRegular() || n.IsDir() && f.sb.incompat&incompatLargedir != 0 {
-		size |= uint64(le32(raw, 0x6c)) << 32
+	size := uint64(le32(raw, ondisk.ISizeLo))
+	if n.IsRegular() || n.IsDir() && f.sb.incompat&ondisk.IncompatLargedir != 0 {
+		size |= uint64(le32(raw, ondisk.ISizeHigh)) << 32
 	}
 	// 2^32 blocks are the most that a logical block number can count.
 	if size > uint64(f.sb.blockSize)<<32 {
 		return nil, fmt.Errorf("inode %d: size %d", ino, size)
 	}
 	n.Size = int64(size)
-	if f.sb.incompat&incompat64bit != 0 {
-		n.fileACL |= uint64(le16(raw, 0x76)) << 32
+	if f.sb.incompat&ondisk.Incompat64bit != 0 {
+		n.fileACL |= uint64(le16(raw, ondisk.IFileACLHigh)) << 32
 	}
-	if f.sb.roCompat&roHugeFile != 0 {
-		n.Blocks |= int64(le16(raw, 0x74)) << 32
-		if n.Flags&flagHugeFile != 0 {
+	if f.sb.roCompat&ondisk.ROHugeFile != 0 {
+		n.Blocks |= int64(le16(raw, ondisk.IBlocksHigh)) << 32
+		if n.Flags&ondisk.HugeFileFl != 0 {
 			n.Blocks *= int64(f.sb.blockSize / 512)
 		}
 	}
-	if len(raw) > goodOldInodeSize {
-		n.extraIsize = int(le16(raw, 0x80))
-		if goodOldInodeSize+n.extraIsize > len(raw) || n.extraIsize%4 != 0 {
+	if len(raw) > ondisk.GoodOldInodeSize {
+		n.extraIsize = int(le16(raw, ondisk.IExtraIsize))
+		if ondisk.GoodOldInodeSize+n.extraIsize > len(raw) || n.extraIsize%4 != 0 {
 			return nil, fmt.Errorf("inode %d: extra size %d", ino, n.extraIsize)
 		}
 		if n.extraIsize > 0 {
-			n.inlineEA = append([]byte(nil), raw[goodOldInodeSize+n.extraIsize:]...)
+			n.inlineEA = append([]byte(nil), raw[ondisk.GoodOldInodeSize+n.extraIsize:]...)
 		}
 	}
 	// Fields behind the first 128 bytes count only where i_extra_isize covers them.
 	extra := func(off int) uint32 {
-		if off+4 > goodOldInodeSize+n.extraIsize {
+		if off+4 > ondisk.GoodOldInodeSize+n.extraIsize {
 			return 0
 		}
 		return le32(raw, off)
 	}
-	n.Ctime = inodeTime(le32(raw, 0xc), extra(0x84))
-	n.Mtime = inodeTime(le32(raw, 0x10), extra(0x88))
-	n.Atime = inodeTime(le32(raw, 0x8), extra(0x8c))
-	if goodOldInodeSize+n.extraIsize >= 0x94 {
-		n.Crtime = inodeTime(le32(raw, 0x90), extra(0x94))
+	n.Ctime = inodeTime(le32(raw, ondisk.ICtime), extra(ondisk.ICtimeExtra))
+	n.Mtime = inodeTime(le32(raw, ondisk.IMtime), extra(ondisk.IMtimeExtra))
+	n.Atime = inodeTime(le32(raw, ondisk.IAtime), extra(ondisk.IAtimeExtra))
+	if ondisk.GoodOldInodeSize+n.extraIsize >= ondisk.ICrtimeExtra {
+		n.Crtime = inodeTime(le32(raw, ondisk.ICrtime), extra(ondisk.ICrtimeExtra))
 	}
-	n.ProjectID = extra(0x9c)
+	n.ProjectID = extra(ondisk.IProjid)
 	// As the kernel has it: a symlink with no block of its own, though it may
 	// have one of xattrs, is a fast one.
 	n.fast = n.IsSymlink() && (n.Blocks == 0 || n.fileACL != 0 && n.Blocks == int64(f.sb.blockSize/512))
 	if n.isDevice() {
-		n.Major, n.Minor = deviceNumber(n.iblock)
+		n.Major, n.Minor = ondisk.DeviceNumber(&n.iblock)
 	}
 	return n, nil
 }
 
-// inodeTime decodes a time: signed seconds, and an extra field with two more
-// bits of them, which move the epoch on by 2^32 seconds each, and nanoseconds.
+// inodeTime decodes a time and its extra field.
 func inodeTime(sec, extra uint32) Time {
-	return Time{Sec: int64(int32(sec)) + int64(extra&3)<<32, Nsec: extra >> 2}
-}
-
-// deviceNumber decodes the old 8:8 bit form in the first word of i_block, or
-// the new 12:20 bit form in the second.
-func deviceNumber(iblock [60]byte) (major, minor uint32) {
-	if old := le32(iblock[:], 0); old != 0 {
-		return old >> 8 & 0xff, old & 0xff
-	}
-	dev := le32(iblock[:], 4)
-	return dev >> 8 & 0xfff, dev&0xff | dev>>12&0xfff00
+	var t Time
+	t.Sec, t.Nsec = ondisk.Stamp{Sec: sec, Extra: extra}.Unix()
+	return t
 }

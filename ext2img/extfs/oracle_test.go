@@ -12,6 +12,8 @@ import (
 
 	"golang.org/x/sys/unix"
 	"purebundle/ext2img/imgtest"
+
+	"purebundle/ext2img/internal/ondisk"
 )
 
 // geometry is a way to make a file system.
@@ -125,7 +127,7 @@ func compareEntry(t testing.TB, f *FS, n *Inode, dir int, name, path string) {
 		Blocks: int64(st.Blocks), Major: st.Rdev_major, Minor: st.Rdev_minor,
 		Atime: at(st.Atime), Mtime: at(st.Mtime), Ctime: at(st.Ctime),
 	}
-	if f.sb.inodeSize > goodOldInodeSize {
+	if f.sb.inodeSize > ondisk.GoodOldInodeSize {
 		want.Crtime = at(st.Btime)
 	}
 	got := Inode{

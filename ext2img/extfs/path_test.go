@@ -147,13 +147,13 @@ func TestNameHash(t *testing.T) {
 			out := imgtest.Run(t, "debugfs", "-R", "dx_hash -h "+algorithm+" -s "+seed+" "+name)
 			_, want, _ := strings.Cut(out, " is 0x")
 			want, _, _ = strings.Cut(want, " ")
-			hash, ok := f.nameHash(uint8(version), []byte(name))
+			hash, ok := f.nameHash(uint8(version), name)
 			if got := fmt.Sprintf("%x", hash); !ok || got != want {
 				t.Errorf("%s of %q: got %s, want %s (%s)", algorithm, name, got, want, out)
 			}
 		}
 	}
-	if _, ok := f.nameHash(6, []byte("a")); ok {
+	if _, ok := f.nameHash(6, "a"); ok {
 		t.Error("siphash: known")
 	}
 }

@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 	"purebundle/ext2img/imgtest"
+
+	"purebundle/ext2img/internal/ondisk"
 )
 
 // damaged is an image in memory and ways to spoil it that leave checksums
@@ -50,7 +52,7 @@ func (d *damaged) phys(path string, block uint64) uint64 {
 func (d *damaged) super(change func(b []byte)) {
 	b := d.img[1024:2048]
 	change(b)
-	put32(b, 0x3fc, crc32c(^uint32(0), b[:0x3fc]))
+	put32(b, ondisk.SChecksum, ondisk.SuperSum(b))
 }
 
 // group changes a descriptor.
@@ -71,7 +73,7 @@ func (d *damaged) bitmap(group uint32, field int, change func(b []byte)) {
 		if field == 4 {
 			n = d.f.sb.inodesPerGroup
 		}
-		crc := crc32c(d.f.seed, b[:n/8])
+		crc := d.f.seed.Add(b[:n/8])
 		put16(desc, 0x18+field/2, uint16(crc))
 		put16(desc, 0x38+field/2, uint16(crc>>16))
 	})
@@ -87,7 +89,7 @@ func (d *damaged) inodeNo(ino uint32, change func(b []byte)) {
 	off := int(g.inodeTable)*d.f.sb.blockSize + int((ino-1)%d.f.sb.inodesPerGroup)*d.f.sb.inodeSize
 	b := d.img[off : off+d.f.sb.inodeSize]
 	change(b)
-	crc, _ := d.f.inodeChecksum(ino, b)
+	crc, _ := ondisk.InodeSum(b, ino, d.f.seed)
 	put16(b, 0x7c, uint16(crc))
 	put16(b, 0x82, uint16(crc>>16))
 }
@@ -102,8 +104,8 @@ func (d *damaged) leaf(path string, block uint64, change func(b []byte)) {
 	d.t.Helper()
 	n, b := d.ino(path), d.block(d.phys(path, block))
 	change(b)
-	tail := len(b) - dirTailSize
-	put32(b, tail+8, crc32c(d.f.inodeSeed(n.Ino, n.Generation), b[:tail]))
+	tail := len(b) - ondisk.DirTailSize
+	put32(b, tail+8, uint32(d.f.inodeSeed(n).Add(b[:tail])))
 }
 
 // index changes an htree node whose counts are at offset.
@@ -116,8 +118,7 @@ func (d *damaged) index(path string, block uint64, offset int, change func(b []b
 	if tail+8 > len(b) || offset+8*count > len(b) {
 		return
 	}
-	crc := crc32c(d.f.inodeSeed(n.Ino, n.Generation), b[:offset+8*count])
-	put32(b, tail+4, crc32cLE32(crc32c(crc, b[tail:tail+4]), 0))
+	put32(b, tail+4, ondisk.HtreeSum(b, offset, count, tail, d.f.inodeSeed(n)))
 }
 
 // node changes the first extent node below an inode.
@@ -126,8 +127,8 @@ func (d *damaged) node(path string, change func(b []byte)) {
 	n := d.ino(path)
 	b := d.block(nodeChild(n.iblock[:], 0))
 	change(b)
-	tail := extentHeaderSize + extentSize*((len(b)-extentHeaderSize)/extentSize)
-	put32(b, tail, crc32c(d.f.inodeSeed(n.Ino, n.Generation), b[:tail]))
+	tail := ondisk.ExtentHeaderSize + ondisk.ExtentSize*((len(b)-ondisk.ExtentHeaderSize)/ondisk.ExtentSize)
+	put32(b, tail, uint32(d.f.inodeSeed(n).Add(b[:tail])))
 }
 
 // xattrBlock changes an xattr block.
@@ -137,8 +138,7 @@ func (d *damaged) xattrBlock(path string, change func(b []byte)) {
 	b := d.block(number)
 	change(b)
 	put32(b, 0x10, 0)
-	crc := crc32c(d.f.seed, binary.LittleEndian.AppendUint64(nil, number))
-	put32(b, 0x10, crc32c(crc, b))
+	put32(b, ondisk.XattrHChecksum, ondisk.XattrSum(b, number, d.f.seed))
 }
 
 // journal changes the journal's superblock.
@@ -156,7 +156,7 @@ func (d *damaged) journal(change func(b []byte)) {
 	b := d.block(s.phys)
 	change(b)
 	binary.BigEndian.PutUint32(b[0xfc:], 0)
-	binary.BigEndian.PutUint32(b[0xfc:], crc32c(^uint32(0), b[:1024]))
+	binary.BigEndian.PutUint32(b[ondisk.JournalChecksum:], ondisk.JournalSum(b))
 }
 
 func put16(b []byte, off int, v uint16) { binary.LittleEndian.PutUint16(b[off:], v) }

@@ -16,6 +16,8 @@ import (
 
 	"golang.org/x/sys/unix"
 	"purebundle/ext2img/imgtest"
+
+	"purebundle/ext2img/internal/ondisk"
 )
 
 // region is a run of bytes of an image that holds metadata.
@@ -98,9 +100,9 @@ func metadataOf(img []byte) ([]region, error) {
 				}
 				block(b.phys)
 			}
-		case n.IsRegular() && n.Flags&flagExtents != 0 && nodeDepth(n.iblock[:]) > 0:
+		case n.IsRegular() && n.Flags&ondisk.ExtentsFl != 0 && nodeDepth(n.iblock[:]) > 0:
 			block(nodeChild(n.iblock[:], 0))
-		case n.IsRegular() && n.Flags&flagExtents == 0:
+		case n.IsRegular() && n.Flags&ondisk.ExtentsFl == 0:
 			for i := directBlocks; i < 15; i++ {
 				block(uint64(le32(n.iblock[:], 4*i)))
 			}

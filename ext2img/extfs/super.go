@@ -6,15 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
-)
 
-const (
-	superOffset = 1024 // bytes from the start of the image
-	superSize   = 1024
-	superMagic  = 0xef53
-	rootIno     = 2
-
-	goodOldInodeSize = 128
+	"purebundle/ext2img/internal/ondisk"
 )
 
 // superblock holds the fields of struct ext4_super_block that are used, under
@@ -52,68 +45,70 @@ type superblock struct {
 	orphanFileInum uint32
 }
 
-func (s *superblock) metadataCsum() bool { return s.roCompat&roMetadataCsum != 0 }
+func (s *superblock) metadataCsum() bool { return s.roCompat&ondisk.ROMetadataCsum != 0 }
 
 // groupCsum is true where descriptors have a checksum, and with it the
 // uninit flags and bg_itable_unused a meaning.
-func (s *superblock) groupCsum() bool { return s.roCompat&(roMetadataCsum|roGDTCsum) != 0 }
+func (s *superblock) groupCsum() bool {
+	return s.roCompat&(ondisk.ROMetadataCsum|ondisk.ROGDTCsum) != 0
+}
 
 // parseSuper decodes and checks a superblock against itself.
 func parseSuper(b []byte) (*superblock, error) {
-	if le16(b, 0x38) != superMagic {
+	if le16(b, ondisk.SMagic) != ondisk.SuperMagic {
 		return nil, errors.New("not an ext4 file system (no magic number)")
 	}
 	s := &superblock{
-		inodesCount:    le32(b, 0x0),
-		blocksCount:    uint64(le32(b, 0x4)),
-		freeBlocks:     uint64(le32(b, 0xc)),
-		freeInodes:     le32(b, 0x10),
-		firstDataBlock: le32(b, 0x14),
-		blocksPerGroup: le32(b, 0x20),
-		inodesPerGroup: le32(b, 0x28),
-		state:          le16(b, 0x3a),
+		inodesCount:    le32(b, ondisk.SInodesCount),
+		blocksCount:    uint64(le32(b, ondisk.SBlocksCountLo)),
+		freeBlocks:     uint64(le32(b, ondisk.SFreeBlocksCountLo)),
+		freeInodes:     le32(b, ondisk.SFreeInodesCount),
+		firstDataBlock: le32(b, ondisk.SFirstDataBlock),
+		blocksPerGroup: le32(b, ondisk.SBlocksPerGroup),
+		inodesPerGroup: le32(b, ondisk.SInodesPerGroup),
+		state:          le16(b, ondisk.SState),
 		firstIno:       11,
-		inodeSize:      goodOldInodeSize,
-		blockGroupNr:   le16(b, 0x5a),
-		compat:         le32(b, 0x5c),
-		incompat:       le32(b, 0x60),
-		roCompat:       le32(b, 0x64),
-		uuid:           [16]byte(b[0x68:]),
-		label:          cString(b[0x78:0x88]),
-		reservedGDT:    uint32(le16(b, 0xce)),
-		journalInum:    le32(b, 0xe0),
-		lastOrphan:     le32(b, 0xe8),
-		hashSeed:       [4]uint32{le32(b, 0xec), le32(b, 0xf0), le32(b, 0xf4), le32(b, 0xf8)},
-		jnlBackupType:  b[0xfd],
+		inodeSize:      ondisk.GoodOldInodeSize,
+		blockGroupNr:   le16(b, ondisk.SBlockGroupNr),
+		compat:         le32(b, ondisk.SFeatureCompat),
+		incompat:       le32(b, ondisk.SFeatureIncompat),
+		roCompat:       le32(b, ondisk.SFeatureROCompat),
+		uuid:           [16]byte(b[ondisk.SUUID:]),
+		label:          cString(b[ondisk.SVolumeName:ondisk.SLastMounted]),
+		reservedGDT:    uint32(le16(b, ondisk.SReservedGDTBlocks)),
+		journalInum:    le32(b, ondisk.SJournalInum),
+		lastOrphan:     le32(b, ondisk.SLastOrphan),
+		hashSeed:       words4(b, ondisk.SHashSeed),
+		jnlBackupType:  b[ondisk.SJnlBackupType],
 		descSize:       32,
-		jnlBlocks:      [68]byte(b[0x10c:]),
-		flags:          le32(b, 0x160),
-		checksumType:   b[0x175],
-		quotaInums:     [3]uint32{le32(b, 0x240), le32(b, 0x244), le32(b, 0x26c)},
-		backupBGs:      [2]uint32{le32(b, 0x24c), le32(b, 0x250)},
-		checksumSeed:   le32(b, 0x270),
-		orphanFileInum: le32(b, 0x280),
+		jnlBlocks:      [68]byte(b[ondisk.SJnlBlocks:]),
+		flags:          le32(b, ondisk.SFlags),
+		checksumType:   b[ondisk.SChecksumType],
+		quotaInums:     [3]uint32{le32(b, ondisk.SUsrQuotaInum), le32(b, ondisk.SGrpQuotaInum), le32(b, ondisk.SPrjQuotaInum)},
+		backupBGs:      [2]uint32{le32(b, ondisk.SBackupBgs), le32(b, ondisk.SBackupBgs+4)},
+		checksumSeed:   le32(b, ondisk.SChecksumSeed),
+		orphanFileInum: le32(b, ondisk.SOrphanFileInum),
 	}
-	if rev := le32(b, 0x4c); rev == 1 {
-		s.firstIno = le32(b, 0x54)
-		s.inodeSize = int(le16(b, 0x58))
+	if rev := le32(b, ondisk.SRevLevel); rev == 1 {
+		s.firstIno = le32(b, ondisk.SFirstIno)
+		s.inodeSize = int(le16(b, ondisk.SInodeSize))
 	} else if rev != 0 {
 		return nil, fmt.Errorf("unknown revision %d", rev)
 	}
 	if err := s.checkFeatures(b); err != nil {
 		return nil, err
 	}
-	if s.incompat&incompat64bit != 0 {
-		s.blocksCount |= uint64(le32(b, 0x150)) << 32
-		s.freeBlocks |= uint64(le32(b, 0x158)) << 32
-		s.descSize = int(le16(b, 0xfe))
+	if s.incompat&ondisk.Incompat64bit != 0 {
+		s.blocksCount |= uint64(le32(b, ondisk.SBlocksCountHi)) << 32
+		s.freeBlocks |= uint64(le32(b, ondisk.SFreeBlocksCountHi)) << 32
+		s.descSize = int(le16(b, ondisk.SDescSize))
 	}
-	logBlock := le32(b, 0x18)
+	logBlock := le32(b, ondisk.SLogBlockSize)
 	if logBlock > 6 {
 		return nil, fmt.Errorf("block size 2^%d KiB", logBlock)
 	}
 	s.blockSize = 1024 << logBlock
-	if le32(b, 0x1c) != logBlock || le32(b, 0x24) != s.blocksPerGroup {
+	if le32(b, ondisk.SLogClusterSize) != logBlock || le32(b, ondisk.SClustersPerGroup) != s.blocksPerGroup {
 		return nil, errors.New("cluster size is not the block size")
 	}
 	return s, s.checkGeometry()
@@ -128,9 +123,9 @@ func (s *superblock) checkGeometry() error {
 		first = 1
 	}
 	switch {
-	case s.inodeSize < goodOldInodeSize || s.inodeSize > bs || s.inodeSize&(s.inodeSize-1) != 0:
+	case s.inodeSize < ondisk.GoodOldInodeSize || s.inodeSize > bs || s.inodeSize&(s.inodeSize-1) != 0:
 		return fmt.Errorf("inode size %d", s.inodeSize)
-	case s.descSize < 32 || s.descSize > 1024 || s.descSize&(s.descSize-1) != 0 || s.incompat&incompat64bit != 0 && s.descSize < 64:
+	case s.descSize < 32 || s.descSize > 1024 || s.descSize&(s.descSize-1) != 0 || s.incompat&ondisk.Incompat64bit != 0 && s.descSize < 64:
 		return fmt.Errorf("group descriptor size %d", s.descSize)
 	case s.blocksPerGroup < 256 || int(s.blocksPerGroup) > 8*bs || s.blocksPerGroup%8 != 0:
 		return fmt.Errorf("%d blocks per group", s.blocksPerGroup)
@@ -172,7 +167,7 @@ func (s *superblock) inodeTableBlocks() uint64 {
 type FS struct {
 	r    io.ReaderAt
 	sb   *superblock
-	seed uint32 // what metadata checksums start from
+	seed ondisk.CRC // what metadata checksums start from
 	desc descCache
 }
 
@@ -191,11 +186,11 @@ type Info struct {
 // Open reads the superblock of an image of size bytes and checks it. The
 // image may be longer than the file system, never shorter.
 func Open(r io.ReaderAt, size int64) (*FS, error) {
-	if size < superOffset+superSize {
+	if size < ondisk.SuperblockOffset+ondisk.SuperblockSize {
 		return nil, fmt.Errorf("open ext4: %d bytes are too few", size)
 	}
-	b := make([]byte, superSize)
-	if _, err := readFull(r, b, superOffset); err != nil {
+	b := make([]byte, ondisk.SuperblockSize)
+	if _, err := readFull(r, b, ondisk.SuperblockOffset); err != nil {
 		return nil, fmt.Errorf("open ext4: superblock: %w", err)
 	}
 	s, err := parseSuper(b)
@@ -206,9 +201,9 @@ func Open(r io.ReaderAt, size int64) (*FS, error) {
 		return nil, fmt.Errorf("open ext4: truncated: the file system has %d blocks of %d bytes, the image %d bytes",
 			s.blocksCount, s.blockSize, size)
 	}
-	f := &FS{r: r, sb: s, seed: s.checksumSeed}
-	if s.incompat&incompatCsumSeed == 0 {
-		f.seed = crc32c(^uint32(0), s.uuid[:])
+	f := &FS{r: r, sb: s, seed: ondisk.CRC(s.checksumSeed)}
+	if s.incompat&ondisk.IncompatCsumSeed == 0 {
+		f.seed = ondisk.Seed(s.uuid)
 	}
 	return f, nil
 }
@@ -249,6 +244,10 @@ func readFull(r io.ReaderAt, p []byte, off int64) (int, error) {
 
 func le16(b []byte, off int) uint16 { return binary.LittleEndian.Uint16(b[off:]) }
 func le32(b []byte, off int) uint32 { return binary.LittleEndian.Uint32(b[off:]) }
+
+func words4(b []byte, off int) [4]uint32 {
+	return [4]uint32{le32(b, off), le32(b, off+4), le32(b, off+8), le32(b, off+12)}
+}
 
 // cString gives the bytes before the first NUL.
 func cString(b []byte) string {

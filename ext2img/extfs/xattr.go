@@ -2,43 +2,12 @@ package extfs
 
 import (
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
+
+	"purebundle/ext2img/internal/ondisk"
 )
-
-const (
-	xattrMagic      = 0xea020000
-	xattrHeaderSize = 32 // of a block; in an inode it is the magic number alone
-	xattrEntrySize  = 16 // before the name
-	xattrMaxRef     = 1024
-
-	xattrACLAccess  = 2
-	xattrACLDefault = 3
-)
-
-// xattrPrefix gives the prefix of a name index (e_name_index); "" for those
-// that the kernel does not know.
-func xattrPrefix(index uint8) string {
-	switch index {
-	case 1:
-		return "user."
-	case xattrACLAccess:
-		return "system.posix_acl_access"
-	case xattrACLDefault:
-		return "system.posix_acl_default"
-	case 4:
-		return "trusted."
-	case 6:
-		return "security."
-	case 7:
-		return "system."
-	case 8:
-		return "system.richacl"
-	}
-	return ""
-}
 
 // Xattr is an extended attribute as the system calls have it: ACLs are in
 // their version 2 form.
@@ -67,7 +36,7 @@ func (f *FS) Xattrs(n *Inode) ([]Xattr, error) {
 			err = f.checkXattrBlock(n.fileACL, block)
 		}
 		if err == nil {
-			err = parseXattrs(block, xattrHeaderSize, add)
+			err = parseXattrs(block, ondisk.XattrHeaderSize, add)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("inode %d: xattr block %d: %w", n.Ino, n.fileACL, err)
@@ -78,16 +47,16 @@ func (f *FS) Xattrs(n *Inode) ([]Xattr, error) {
 }
 
 func hasInlineXattrs(n *Inode) bool {
-	return len(n.inlineEA) >= 4 && le32(n.inlineEA, 0) == xattrMagic
+	return len(n.inlineEA) >= 4 && le32(n.inlineEA, 0) == ondisk.XattrMagic
 }
 
 // checkXattrBlock checks the header of an xattr block and its checksum.
 func (f *FS) checkXattrBlock(number uint64, block []byte) error {
 	switch {
-	case le32(block, 0) != xattrMagic:
-		return fmt.Errorf("magic number is %#x", le32(block, 0))
-	case le32(block, 8) != 1:
-		return fmt.Errorf("h_blocks is %d", le32(block, 8))
+	case le32(block, ondisk.XattrHMagic) != ondisk.XattrMagic:
+		return fmt.Errorf("magic number is %#x", le32(block, ondisk.XattrHMagic))
+	case le32(block, ondisk.XattrHBlocks) != 1:
+		return fmt.Errorf("h_blocks is %d", le32(block, ondisk.XattrHBlocks))
 	case !f.xattrChecksumOK(number, block):
 		return errors.New("bad checksum")
 	}
@@ -117,23 +86,23 @@ func parseXattrs(area []byte, first int, fn func(xattrEntry) error) error {
 		if le32(area, end) == 0 {
 			break
 		}
-		if end+xattrEntrySize > len(area) {
+		if end+ondisk.XattrEntrySize > len(area) {
 			return errors.New("entry without room")
 		}
-		end += (xattrEntrySize + int(area[end]) + 3) &^ 3
+		end += (ondisk.XattrEntrySize + int(area[end+ondisk.XattrENameLen]) + 3) &^ 3
 	}
 	var taken []Range
 	for at := first; at < end; {
-		nameLen, off, size := int(area[at]), int(le16(area, at+2)), le32(area, at+8)
+		nameLen, off, size := int(area[at+ondisk.XattrENameLen]), int(le16(area, at+ondisk.XattrEValueOffs)), le32(area, at+ondisk.XattrEValueSize)
 		e := xattrEntry{
-			index: area[at+1],
-			hash:  le32(area, at+12),
+			index: area[at+ondisk.XattrENameIndex],
+			hash:  le32(area, at+ondisk.XattrEHash),
 		}
-		if at+xattrEntrySize+nameLen > end {
+		if at+ondisk.XattrEntrySize+nameLen > end {
 			return errors.New("name without room")
 		}
-		e.name = area[at+xattrEntrySize : at+xattrEntrySize+nameLen]
-		if le32(area, at+4) != 0 {
+		e.name = area[at+ondisk.XattrEntrySize : at+ondisk.XattrEntrySize+nameLen]
+		if le32(area, at+ondisk.XattrEValueInum) != 0 {
 			return fmt.Errorf("%q: not supported: value in an inode", e.name)
 		}
 		if size > 0 {
@@ -148,7 +117,7 @@ func parseXattrs(area []byte, first int, fn func(xattrEntry) error) error {
 		if err := fn(e); err != nil {
 			return err
 		}
-		at += (xattrEntrySize + nameLen + 3) &^ 3
+		at += (ondisk.XattrEntrySize + nameLen + 3) &^ 3
 	}
 	slices.SortFunc(taken, func(a, b Range) int { return cmp.Compare(a.Off, b.Off) })
 	for i := 1; i < len(taken); i++ {
@@ -161,73 +130,33 @@ func parseXattrs(area []byte, first int, fn func(xattrEntry) error) error {
 
 // decode gives an entry as the system calls have it; the result is a copy.
 func (e *xattrEntry) decode() (Xattr, error) {
-	prefix := xattrPrefix(e.index)
+	prefix := ondisk.XattrPrefix(e.index)
 	if prefix == "" {
 		return Xattr{}, fmt.Errorf("unknown name index %d of %q", e.index, e.name)
 	}
 	x := Xattr{Name: prefix + string(e.name), Value: append([]byte{}, e.value...)}
-	if e.index == xattrACLAccess || e.index == xattrACLDefault {
-		value, err := decodeACL(e.value)
-		if err != nil {
-			return x, fmt.Errorf("%s: %w", x.Name, err)
+	if e.index == ondisk.XattrACLAccess || e.index == ondisk.XattrACLDefault {
+		value, ok := ondisk.SyscallACL(e.value)
+		if !ok {
+			return x, fmt.Errorf("%s: not an ACL of version 1", x.Name)
 		}
 		x.Value = value
 	}
 	return x, nil
 }
 
-// decodeACL turns a POSIX ACL of the disk form (version 1, where only named
-// users and groups have an ID) into that of the system calls (version 2).
-func decodeACL(disk []byte) ([]byte, error) {
-	if len(disk) < 4 || le32(disk, 0) != 1 {
-		return nil, errors.New("ACL without version 1")
+// wholeWords returns the value of an entry padded to words, with zeros if the
+// end of the area cuts the padding off.
+func (e *xattrEntry) wholeWords() []byte {
+	if len(e.words)%4 == 0 {
+		return e.words
 	}
-	const named = 0x02 | 0x08 // ACL_USER, ACL_GROUP
-	out := []byte{2, 0, 0, 0}
-	for disk = disk[4:]; len(disk) > 0; {
-		if len(disk) < 4 {
-			return nil, errors.New("ACL entry cut off")
-		}
-		out = append(out, disk[:4]...)
-		if le16(disk, 0)&named == 0 {
-			out = binary.LittleEndian.AppendUint32(out, 1<<32-1)
-			disk = disk[4:]
-			continue
-		}
-		if len(disk) < 8 {
-			return nil, errors.New("ACL entry cut off")
-		}
-		out = append(out, disk[4:8]...)
-		disk = disk[8:]
-	}
-	return out, nil
+	return append(append([]byte{}, e.words...), make([]byte, 4-len(e.words)%4)...)
 }
 
-// xattrHash gives e_hash of an entry: of its name, and of its value in
-// little-endian words.
-func xattrHash(e *xattrEntry) uint32 {
-	hash := uint32(0)
-	for _, c := range e.name {
-		hash = hash<<5 ^ hash>>27 ^ uint32(c)
-	}
-	return xattrValueHash(e, hash)
-}
-
-// xattrHashSigned is xattrHash as kernels before 6.2 had it on machines where
-// char is signed; it differs for names with bytes above 127.
-func xattrHashSigned(e *xattrEntry) uint32 {
-	hash := uint32(0)
-	for _, c := range e.name {
-		hash = hash<<5 ^ hash>>27 ^ uint32(int32(int8(c)))
-	}
-	return xattrValueHash(e, hash)
-}
-
-func xattrValueHash(e *xattrEntry, hash uint32) uint32 {
-	for i := 0; i < len(e.value); i += 4 {
-		var word [4]byte
-		copy(word[:], e.words[i:])
-		hash = hash<<16 ^ hash>>16 ^ le32(word[:], 0)
-	}
-	return hash
+// hashOK says whether e_hash of an entry is right; signed and unsigned bytes of
+// names are.
+func (e *xattrEntry) hashOK() bool {
+	name, words := string(e.name), e.wholeWords()
+	return e.hash == ondisk.XattrHash(name, words, ondisk.Unsigned) || e.hash == ondisk.XattrHash(name, words, ondisk.Signed)
 }

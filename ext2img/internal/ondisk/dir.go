@@ -9,10 +9,21 @@ const (
 	FtFifo     = 5
 	FtSock     = 6
 	FtSymlink  = 7
-	ftChecksum = 0xDE // the tail that holds det_checksum
+	FtChecksum = 0xDE // the tail that holds det_checksum
 )
 
-const dirTailSize = 12 // struct ext4_dir_entry_tail, bytes
+// Offsets in struct ext4_dir_entry_2, in bytes, and sizes. The tail of a block
+// (struct ext4_dir_entry_tail) is an entry of inode 0 without a name, of type
+// FtChecksum, and the checksum in place of the name.
+const (
+	DeInode       = 0 // u32, 0: unused
+	DeRecLen      = 4 // u16, bytes to the next entry
+	DeNameLen     = 6 // u8, bytes
+	DeFileType    = 7 // u8, Ft*
+	DirHeaderSize = 8 // the name is behind it
+	DirTailSize   = 12
+	NameMax       = 255 // EXT4_NAME_LEN, bytes of a name
+)
 
 // FileType gives the directory entry's type for an st_mode.
 func FileType(mode uint32) byte {
@@ -36,10 +47,10 @@ func FileType(mode uint32) byte {
 }
 
 // DirentSize is the room of an entry with a name of n bytes, in bytes.
-func DirentSize(n int) int { return (8 + n + 3) &^ 3 }
+func DirentSize(n int) int { return (DirHeaderSize + n + 3) &^ 3 }
 
 // DirLeafSize is the room for entries in a directory block, in bytes.
-const DirLeafSize = BlockSize - dirTailSize
+const DirLeafSize = BlockSize - DirTailSize
 
 // DirLeaf fills one block of a directory entry by entry.
 type DirLeaf struct {
@@ -55,11 +66,11 @@ func NewDirLeaf(b []byte) *DirLeaf { return &DirLeaf{b: b, last: -1} }
 func (l *DirLeaf) Add(ino uint32, ftype byte, name string) {
 	d := l.b[l.next:]
 	size := DirentSize(len(name))
-	le.PutUint32(d[0:], ino)
-	le.PutUint16(d[4:], uint16(size)) // rec_len
-	d[6] = byte(len(name))            // name_len
-	d[7] = ftype
-	copy(d[8:], name)
+	le.PutUint32(d[DeInode:], ino)
+	le.PutUint16(d[DeRecLen:], uint16(size))
+	d[DeNameLen] = byte(len(name))
+	d[DeFileType] = ftype
+	copy(d[DirHeaderSize:], name)
 	l.last, l.next = l.next, l.next+size
 }
 
@@ -68,12 +79,12 @@ func (l *DirLeaf) Add(ino uint32, ftype byte, name string) {
 func (l *DirLeaf) Close(ino uint32, seed CRC) {
 	switch {
 	case l.last >= 0:
-		le.PutUint16(l.b[l.last+4:], uint16(DirLeafSize-l.last))
+		le.PutUint16(l.b[l.last+DeRecLen:], uint16(DirLeafSize-l.last))
 	default: // one unused entry
-		le.PutUint16(l.b[4:], DirLeafSize)
+		le.PutUint16(l.b[DeRecLen:], DirLeafSize)
 	}
 	tail := l.b[DirLeafSize:]
-	le.PutUint16(tail[4:], dirTailSize)
-	tail[7] = ftChecksum
-	le.PutUint32(tail[8:], uint32(seed.Inode(ino).Add(l.b[:DirLeafSize])))
+	le.PutUint16(tail[DeRecLen:], DirTailSize)
+	tail[DeFileType] = FtChecksum
+	le.PutUint32(tail[DirHeaderSize:], uint32(seed.Inode(ino, 0).Add(l.b[:DirLeafSize])))
 }

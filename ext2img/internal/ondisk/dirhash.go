@@ -2,58 +2,129 @@ package ondisk
 
 import "math/bits"
 
-// HashHalfMD4 is s_def_hash_version of our images; with SignedHash in s_flags,
-// bytes of names count as signed char, as on x86.
+// Hash versions of directories (s_def_hash_version, hash_version). Ours is
+// half-MD4.
 const (
+	HashLegacy  = 0
 	HashHalfMD4 = 1
-	SignedHash  = 1 // EXT2_FLAGS_SIGNED_HASH
+	HashTEA     = 2
 )
 
-// NameHash is the half-MD4 hash of a name, its lowest bit clear, as the kernel's
-// fs/ext4/hash.c orders hashed directories.
-func NameHash(name string, seed [4]uint32) uint32 {
-	buf := seed
-	if seed == [4]uint32{} {
-		buf = [4]uint32{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476}
+// Flags in s_flags that say how bytes of names count in hashes.
+const (
+	SignedHash   = 1 // EXT2_FLAGS_SIGNED_HASH, as on x86: that of our images
+	UnsignedHash = 2 // EXT2_FLAGS_UNSIGNED_HASH
+)
+
+// Signedness says how bytes of names count.
+type Signedness bool
+
+// Bytes of names as signed or unsigned char.
+const (
+	Signed   Signedness = false
+	Unsigned Signedness = true
+)
+
+func (s Signedness) char(c byte) uint32 {
+	if s == Unsigned {
+		return uint32(c)
 	}
-	for {
-		var in [8]uint32
-		packName(&in, name)
-		halfMD4(&buf, &in)
-		if len(name) <= 32 {
-			break
-		}
-		name = name[32:]
+	return uint32(int32(int8(c)))
+}
+
+// NameHash returns the hash of a name by which a directory is ordered, its
+// lowest bit clear, as the kernel's fs/ext4/hash.c has it. ok is false for an
+// unknown version. seed is s_hash_seed.
+func NameHash(version uint8, name string, seed [4]uint32, sign Signedness) (hash uint32, ok bool) {
+	if seed == [4]uint32{} {
+		seed = [4]uint32{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476}
+	}
+	switch version {
+	case HashLegacy:
+		hash = legacyHash(name, sign)
+	case HashHalfMD4:
+		hash = halfMD4Hash(name, &seed, sign)
+	case HashTEA:
+		hash = teaHash(name, &seed, sign)
+	default:
+		return 0, false
 	}
 	const eof = 0x7fffffff << 1 // EXT4_HTREE_EOF_32BIT: marks the end for readers
-	hash := buf[1] &^ 1
+	hash &^= 1
 	if hash == eof {
 		hash = (0x7fffffff - 1) << 1
 	}
-	return hash
+	return hash, true
 }
 
-// packName fills 32 bytes from the start of name, padded with its length.
-func packName(in *[8]uint32, name string) {
+// legacyHash is that of the first kernels with hashed directories.
+func legacyHash(name string, sign Signedness) uint32 {
+	a, b := uint32(0x12a3fe2d), uint32(0x37abe8f9)
+	for i := 0; i < len(name); i++ {
+		h := b + (a ^ sign.char(name[i])*7152373)
+		if h&0x80000000 != 0 {
+			h -= 0x7fffffff
+		}
+		a, b = h, a
+	}
+	return a << 1
+}
+
+func halfMD4Hash(name string, buf *[4]uint32, sign Signedness) uint32 {
+	var in [8]uint32
+	for {
+		packName(in[:], name, sign)
+		halfMD4(buf, &in)
+		if len(name) <= 32 {
+			return buf[1]
+		}
+		name = name[32:]
+	}
+}
+
+func teaHash(name string, buf *[4]uint32, sign Signedness) uint32 {
+	var in [4]uint32
+	for {
+		packName(in[:], name, sign)
+		tea(buf, &in)
+		if len(name) <= 16 {
+			return buf[0]
+		}
+		name = name[16:]
+	}
+}
+
+// packName fills words with four bytes of a name each, the first in the highest,
+// and pads with the name's length.
+func packName(in []uint32, name string, sign Signedness) {
 	pad := uint32(len(name)) | uint32(len(name))<<8
 	pad |= pad << 16
-	n := min(len(name), 32)
-	word, i := pad, 0
-	for j := 0; j < n; j++ {
-		word = uint32(int32(int8(name[j]))) + word<<8
-		if j%4 == 3 {
-			in[i] = word
-			word = pad
-			i++
+	high := uint32(0) // what a byte over 0x7F brings with it
+	if sign == Signed {
+		high = 0xFFFFFF00
+	}
+	name = name[:min(len(name), 4*len(in))]
+	for i := range in {
+		word := pad
+		for j := 0; j < 4 && j < len(name); j++ {
+			c := uint32(name[j])
+			word = (c | -(c>>7)&high) + word<<8
 		}
+		in[i], name = word, name[min(4, len(name)):]
 	}
-	if i < 8 {
-		in[i] = word
-		i++
+}
+
+// tea is sixteen rounds of the Tiny Encryption Algorithm.
+func tea(buf *[4]uint32, in *[4]uint32) {
+	b0, b1 := buf[0], buf[1]
+	sum := uint32(0)
+	for range 16 {
+		sum += 0x9e3779b9
+		b0 += (b1<<4 + in[0]) ^ (b1 + sum) ^ (b1>>5 + in[1])
+		b1 += (b0<<4 + in[2]) ^ (b0 + sum) ^ (b0>>5 + in[3])
 	}
-	for ; i < 8; i++ {
-		in[i] = pad
-	}
+	buf[0] += b0
+	buf[1] += b1
 }
 
 // halfMD4 is MD4 with 8 of 16 steps in each of its three rounds.

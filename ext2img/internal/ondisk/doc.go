@@ -1,6 +1,8 @@
-// Package ondisk encodes ext4's on-disk structures, one file a structure. All
-// integers are little-endian; offsets, units and names are those of
-// Documentation/filesystems/ext4 in the Linux kernel. It knows no files, no
+// Package ondisk has every fact of ext4's on-disk format, one file a structure:
+// offsets, flags, magic numbers, checksums, hashes, times, device numbers. Writer
+// (ext2img) and reader (extfs) share it; encoding is here, decoding is extfs'. All
+// integers are little-endian but the journal's; names, offsets and units are those
+// of Documentation/filesystems/ext4 in the Linux kernel. It knows no files, no
 // trees and no allocation.
 package ondisk
 
@@ -21,7 +23,9 @@ const (
 
 // Inode numbers with a meaning of their own.
 const (
+	BadIno       = 1 // the list of bad blocks
 	RootIno      = 2
+	ResizeIno    = 7
 	JournalIno   = 8
 	FirstIno     = 11 // s_first_ino: the first that is not reserved
 	LostFoundIno = 11

@@ -1,11 +1,26 @@
 package ondisk
 
-// Entries in the index blocks of a hashed directory, the dx_tail taken off.
+// Offsets in the index blocks of a hashed directory, in bytes: struct dx_root,
+// which begins with "." and ".." and struct dx_root_info, and struct dx_node,
+// which begins with an unused entry of the whole block. Both end with
+// struct dx_tail: a reserved u32, then dt_checksum.
 const (
-	HtreeRootLimit = (BlockSize-htreeRootOff)/8 - 1 // struct dx_root
-	HtreeNodeLimit = (BlockSize-htreeNodeOff)/8 - 1 // struct dx_node
-	htreeRootOff   = 12 + 12 + 8                    // dot, dotdot, dx_root_info
-	htreeNodeOff   = 8                              // the fake entry over the whole block
+	DxInfo           = 0x18 // struct dx_root_info: a zero u32
+	DxHashVersion    = 0x1C // u8, Hash*
+	DxInfoLength     = 0x1D // u8, 8
+	DxIndirectLevels = 0x1E // u8, levels of nodes below the root
+	DxUnusedFlags    = 0x1F // u8
+	DxRootEntries    = 0x20 // limit and count, both u16, in place of the first hash; then entries
+	DxNodeEntries    = 0x08 // the same in a node
+	DxEntrySize      = 8    // u32 hash, u32 logical block
+
+	DxInfoSize = 8 // what DxInfoLength says
+)
+
+// Entries in the index blocks, the dx_tail taken off.
+const (
+	HtreeRootLimit = (BlockSize-DxRootEntries)/DxEntrySize - 1
+	HtreeNodeLimit = (BlockSize-DxNodeEntries)/DxEntrySize - 1
 )
 
 // HtreeEntry says that names from Hash on are in the directory's block Block.
@@ -25,18 +40,18 @@ func PutHtreeRoot(b []byte, ino, parent uint32, levels int, es []HtreeEntry, see
 	le.PutUint32(b[12:], parent)
 	le.PutUint16(b[16:], BlockSize-12)
 	b[18], b[19], b[20], b[21] = 2, FtDir, '.', '.'
-	b[28] = HashHalfMD4  // hash_version
-	b[29] = 8            // info_length
-	b[30] = byte(levels) // indirect_levels
-	putHtreeEntries(b, htreeRootOff, HtreeRootLimit, es)
-	sumHtree(b, htreeRootOff, HtreeRootLimit, len(es), ino, seed)
+	b[DxHashVersion] = HashHalfMD4
+	b[DxInfoLength] = DxInfoSize
+	b[DxIndirectLevels] = byte(levels)
+	putHtreeEntries(b, DxRootEntries, HtreeRootLimit, es)
+	sumHtree(b, DxRootEntries, HtreeRootLimit, len(es), ino, seed)
 }
 
 // PutHtreeNode encodes an inner block of the directory ino.
 func PutHtreeNode(b []byte, ino uint32, es []HtreeEntry, seed CRC) {
 	le.PutUint16(b[4:], BlockSize)
-	putHtreeEntries(b, htreeNodeOff, HtreeNodeLimit, es)
-	sumHtree(b, htreeNodeOff, HtreeNodeLimit, len(es), ino, seed)
+	putHtreeEntries(b, DxNodeEntries, HtreeNodeLimit, es)
+	sumHtree(b, DxNodeEntries, HtreeNodeLimit, len(es), ino, seed)
 }
 
 func putHtreeEntries(b []byte, off, limit int, es []HtreeEntry) {
@@ -48,9 +63,8 @@ func putHtreeEntries(b []byte, off, limit int, es []HtreeEntry) {
 	le.PutUint16(b[off+2:], uint16(len(es))) // where the first hash would
 }
 
-// sumHtree sets dt_checksum: over the block up to the last entry in use, then
-// the tail's reserved word and a zero checksum.
+// sumHtree sets dt_checksum.
 func sumHtree(b []byte, off, limit, count int, ino uint32, seed CRC) {
-	sum := seed.Inode(ino).Add(b[:off+8*count]).Add32(0).Add32(0)
-	le.PutUint32(b[off+8*limit+4:], uint32(sum))
+	tail := off + DxEntrySize*limit
+	le.PutUint32(b[tail+4:], HtreeSum(b, off, count, tail, seed.Inode(ino, 0)))
 }

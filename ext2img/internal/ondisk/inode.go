@@ -2,7 +2,7 @@ package ondisk
 
 import "time"
 
-// File types in i_mode, and inode flags that matter here.
+// File types in i_mode.
 const (
 	SIFMT   = 0o170000
 	SIFSOCK = 0o140000
@@ -12,13 +12,60 @@ const (
 	SIFDIR  = 0o040000
 	SIFCHR  = 0o020000
 	SIFIFO  = 0o010000
-
-	ImmutableFl = 0x10    // EXT4_IMMUTABLE_FL
-	AppendFl    = 0x20    // EXT4_APPEND_FL
-	NodumpFl    = 0x40    // EXT4_NODUMP_FL
-	IndexFl     = 0x1000  // EXT4_INDEX_FL: hashed directory
-	ExtentsFl   = 0x80000 // EXT4_EXTENTS_FL
 )
+
+// Inode flags (i_flags), EXT4_*_FL of the kernel.
+const (
+	ImmutableFl  = 0x10
+	AppendFl     = 0x20
+	NodumpFl     = 0x40
+	EncryptFl    = 0x800
+	IndexFl      = 0x1000     // a hashed directory
+	HugeFileFl   = 0x40000    // i_blocks counts blocks of the file system
+	ExtentsFl    = 0x80000    // i_block is the root of an extent tree
+	VerityFl     = 0x100000   // data behind i_size
+	EAInodeFl    = 0x200000   // holds the value of an attribute
+	InlineDataFl = 0x10000000 // content in the inode
+	CasefoldFl   = 0x40000000
+)
+
+// LinkMax is EXT4_LINK_MAX, the most links that an inode counts.
+const LinkMax = 65000
+
+// Offsets of the fields of struct ext4_inode, in bytes.
+const (
+	IMode        = 0x00 // u16
+	IUID         = 0x02 // u16, low half
+	ISizeLo      = 0x04 // u32, bytes
+	IAtime       = 0x08 // u32, seconds since 1970, signed
+	ICtime       = 0x0C // u32, as i_atime
+	IMtime       = 0x10 // u32, as i_atime
+	IDtime       = 0x14 // u32, seconds; 0: in use
+	IGID         = 0x18 // u16, low half
+	ILinksCount  = 0x1A // u16
+	IBlocksLo    = 0x1C // u32, 512 bytes each; blocks with HugeFileFl
+	IFlags       = 0x20 // u32, *Fl
+	IBlock       = 0x28 // 60 bytes: extent root, block map, fast symlink or device
+	IGeneration  = 0x64 // u32
+	IFileACLLo   = 0x68 // u32, block of attributes; 0: none
+	ISizeHigh    = 0x6C // u32
+	IBlocksHigh  = 0x74 // u16
+	IFileACLHigh = 0x76 // u16
+	IUIDHigh     = 0x78 // u16
+	IGIDHigh     = 0x7A // u16
+	IChecksumLo  = 0x7C // u16
+	IExtraIsize  = 0x80 // u16, bytes of fields behind GoodOldInodeSize
+	IChecksumHi  = 0x82 // u16
+	ICtimeExtra  = 0x84 // u32, see Stamp
+	IMtimeExtra  = 0x88 // u32
+	IAtimeExtra  = 0x8C // u32
+	ICrtime      = 0x90 // u32
+	ICrtimeExtra = 0x94 // u32
+	IProjid      = 0x9C // u32
+)
+
+// GoodOldInodeSize is the size of an inode without i_extra_isize, in bytes.
+const GoodOldInodeSize = 128
 
 // FastSymlinkMax is the longest target, in bytes, that i_block itself holds:
 // the kernel keeps its 60th byte zero.
@@ -66,38 +113,38 @@ type Inode struct {
 
 // InodeXattrSize is the room for attributes in an inode, in bytes, with their
 // 4-byte magic.
-const InodeXattrSize = InodeSize - 128 - ExtraIsize
+const InodeXattrSize = InodeSize - GoodOldInodeSize - ExtraIsize
 
 // Put encodes the inode numbered ino into the InodeSize bytes of b, which are
 // zero.
 func (in *Inode) Put(b []byte, ino uint32, seed CRC) {
-	le.PutUint16(b[0x00:], in.Mode)
-	le.PutUint16(b[0x02:], uint16(in.UID))
-	le.PutUint32(b[0x04:], uint32(in.Size))
-	le.PutUint32(b[0x08:], in.Atime.Sec)
-	le.PutUint32(b[0x0C:], in.Ctime.Sec)
-	le.PutUint32(b[0x10:], in.Mtime.Sec)
-	le.PutUint16(b[0x18:], uint16(in.GID))
-	le.PutUint16(b[0x1A:], in.Links)
-	le.PutUint32(b[0x1C:], uint32(in.Blocks))
-	le.PutUint32(b[0x20:], in.Flags)
-	copy(b[0x28:0x64], in.Block[:])
-	le.PutUint32(b[0x68:], uint32(in.FileACL))
-	le.PutUint32(b[0x6C:], uint32(in.Size>>32))
-	le.PutUint16(b[0x74:], uint16(in.Blocks>>32))
-	le.PutUint16(b[0x76:], uint16(in.FileACL>>32))
-	le.PutUint16(b[0x78:], uint16(in.UID>>16))
-	le.PutUint16(b[0x7A:], uint16(in.GID>>16))
-	le.PutUint16(b[0x80:], ExtraIsize)
-	le.PutUint32(b[0x84:], in.Ctime.Extra)
-	le.PutUint32(b[0x88:], in.Mtime.Extra)
-	le.PutUint32(b[0x8C:], in.Atime.Extra)
-	le.PutUint32(b[0x90:], in.Crtime.Sec)
-	le.PutUint32(b[0x94:], in.Crtime.Extra)
-	copy(b[128+ExtraIsize:InodeSize], in.Xattrs)
-	sum := seed.Inode(ino).Add(b[:InodeSize])
-	le.PutUint16(b[0x7C:], uint16(sum))     // i_checksum_lo
-	le.PutUint16(b[0x82:], uint16(sum>>16)) // i_checksum_hi
+	le.PutUint16(b[IMode:], in.Mode)
+	le.PutUint16(b[IUID:], uint16(in.UID))
+	le.PutUint32(b[ISizeLo:], uint32(in.Size))
+	le.PutUint32(b[IAtime:], in.Atime.Sec)
+	le.PutUint32(b[ICtime:], in.Ctime.Sec)
+	le.PutUint32(b[IMtime:], in.Mtime.Sec)
+	le.PutUint16(b[IGID:], uint16(in.GID))
+	le.PutUint16(b[ILinksCount:], in.Links)
+	le.PutUint32(b[IBlocksLo:], uint32(in.Blocks))
+	le.PutUint32(b[IFlags:], in.Flags)
+	copy(b[IBlock:IGeneration], in.Block[:])
+	le.PutUint32(b[IFileACLLo:], uint32(in.FileACL))
+	le.PutUint32(b[ISizeHigh:], uint32(in.Size>>32))
+	le.PutUint16(b[IBlocksHigh:], uint16(in.Blocks>>32))
+	le.PutUint16(b[IFileACLHigh:], uint16(in.FileACL>>32))
+	le.PutUint16(b[IUIDHigh:], uint16(in.UID>>16))
+	le.PutUint16(b[IGIDHigh:], uint16(in.GID>>16))
+	le.PutUint16(b[IExtraIsize:], ExtraIsize)
+	le.PutUint32(b[ICtimeExtra:], in.Ctime.Extra)
+	le.PutUint32(b[IMtimeExtra:], in.Mtime.Extra)
+	le.PutUint32(b[IAtimeExtra:], in.Atime.Extra)
+	le.PutUint32(b[ICrtime:], in.Crtime.Sec)
+	le.PutUint32(b[ICrtimeExtra:], in.Crtime.Extra)
+	copy(b[GoodOldInodeSize+ExtraIsize:InodeSize], in.Xattrs)
+	sum, _ := InodeSum(b[:InodeSize], ino, seed)
+	le.PutUint16(b[IChecksumLo:], uint16(sum))
+	le.PutUint16(b[IChecksumHi:], uint16(sum>>16))
 }
 
 // Device encodes a device number into i_block: the old form in the first word
@@ -110,7 +157,23 @@ func Device(block *[60]byte, major, minor uint32) {
 	le.PutUint32(block[4:], minor&0xff|major<<8|minor&^0xff<<12)
 }
 
-// Time gives the time that s holds.
+// DeviceNumber decodes what Device encodes.
+func DeviceNumber(block *[60]byte) (major, minor uint32) {
+	if old := le.Uint32(block[0:]); old != 0 {
+		return old >> 8 & 0xff, old & 0xff
+	}
+	dev := le.Uint32(block[4:])
+	return dev >> 8 & 0xfff, dev&0xff | dev>>12&0xfff00
+}
+
+// Unix returns the seconds since 1970 and the nanoseconds that s holds; in a
+// damaged inode these may be a thousand million or more.
+func (s Stamp) Unix() (sec int64, nsec uint32) {
+	return int64(int32(s.Sec)) + int64(s.Extra&3)<<32, s.Extra >> 2
+}
+
+// Time returns the time that s holds.
 func (s Stamp) Time() time.Time {
-	return time.Unix(int64(int32(s.Sec))+int64(s.Extra&3)<<32, int64(s.Extra>>2))
+	sec, nsec := s.Unix()
+	return time.Unix(sec, int64(nsec))
 }

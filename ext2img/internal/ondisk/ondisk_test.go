@@ -77,7 +77,7 @@ func TestNameHash(t *testing.T) {
 		"0123456789abcdef0123456789abcdefXY": 0xfc90de40,
 	}
 	for name, want := range cases {
-		if got := NameHash(name, [4]uint32{}); got != want {
+		if got, ok := NameHash(HashHalfMD4, name, [4]uint32{}, Signed); got != want || !ok {
 			t.Errorf("NameHash(%q) = %#x, want %#x", name, got, want)
 		}
 	}
@@ -96,7 +96,7 @@ func BenchmarkInode(b *testing.B) {
 func BenchmarkNameHash(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		NameHash("libsomething.so.6.0.1", [4]uint32{1, 2, 3, 4})
+		NameHash(HashHalfMD4, "libsomething.so.6.0.1", [4]uint32{1, 2, 3, 4}, Signed)
 	}
 }
 

@@ -20,57 +20,158 @@ const SuperblockOffset = 1024
 // SuperblockSize is its size, in bytes.
 const SuperblockSize = 1024
 
-// Features that images have.
+// SuperMagic is s_magic.
+const SuperMagic = 0xEF53
+
+// Offsets of the fields of struct ext4_super_block, in bytes.
 const (
-	FeatureCompat   = 0x4 | 0x8 | 0x20          // has_journal ext_attr dir_index
-	FeatureIncompat = 0x2 | 0x40 | 0x80 | 0x200 // filetype extents 64bit flex_bg
-	FeatureROCompat = 0x1 | 0x2 | 0x8 | 0x20 | 0x40 | 0x400
-	// sparse_super large_file huge_file dir_nlink extra_isize metadata_csum
+	SInodesCount       = 0x00  // u32
+	SBlocksCountLo     = 0x04  // u32, blocks
+	SRBlocksCountLo    = 0x08  // u32, blocks that only root may use
+	SFreeBlocksCountLo = 0x0C  // u32, blocks
+	SFreeInodesCount   = 0x10  // u32
+	SFirstDataBlock    = 0x14  // u32: 1 with blocks of 1 KiB, else 0
+	SLogBlockSize      = 0x18  // u32, a block is 1 KiB << this
+	SLogClusterSize    = 0x1C  // u32, as s_log_block_size
+	SBlocksPerGroup    = 0x20  // u32
+	SClustersPerGroup  = 0x24  // u32
+	SInodesPerGroup    = 0x28  // u32
+	SMtime             = 0x2C  // u32, seconds; 0: never mounted
+	SWtime             = 0x30  // u32, seconds
+	SMntCount          = 0x34  // u16
+	SMaxMntCount       = 0x36  // u16, 0xFFFF: no limit
+	SMagic             = 0x38  // u16
+	SState             = 0x3A  // u16, 1: clean
+	SLastcheck         = 0x40  // u32, seconds
+	SRevLevel          = 0x4C  // u32
+	SFirstIno          = 0x54  // u32
+	SInodeSize         = 0x58  // u16, bytes
+	SBlockGroupNr      = 0x5A  // u16, the group of this copy
+	SFeatureCompat     = 0x5C  // u32
+	SFeatureIncompat   = 0x60  // u32
+	SFeatureROCompat   = 0x64  // u32
+	SUUID              = 0x68  // 16 bytes
+	SVolumeName        = 0x78  // 16 bytes, ended by NUL if shorter
+	SLastMounted       = 0x88  // 64 bytes
+	SReservedGDTBlocks = 0xCE  // u16, blocks
+	SJournalUUID       = 0xD0  // 16 bytes, of an external journal
+	SJournalInum       = 0xE0  // u32
+	SLastOrphan        = 0xE8  // u32, inode; 0: none
+	SHashSeed          = 0xEC  // 4 u32
+	SDefHashVersion    = 0xFC  // u8, Hash*
+	SJnlBackupType     = 0xFD  // u8, 1: s_jnl_blocks is i_block and i_size
+	SDescSize          = 0xFE  // u16, bytes
+	SDefaultMountOpts  = 0x100 // u32
+	SMkfsTime          = 0x108 // u32, seconds
+	SJnlBlocks         = 0x10C // 68 bytes: i_block of the journal, then the high and the low half of its i_size
+	SBlocksCountHi     = 0x150 // u32
+	SRBlocksCountHi    = 0x154 // u32
+	SFreeBlocksCountHi = 0x158 // u32
+	SMinExtraIsize     = 0x15C // u16, bytes
+	SWantExtraIsize    = 0x15E // u16, bytes
+	SFlags             = 0x160 // u32
+	SChecksumType      = 0x175 // u8, 1: crc32c
+	SKbytesWritten     = 0x178 // u64, KiB; then snapshots, errors and mount options
+	SUsrQuotaInum      = 0x240 // u32, 0: none
+	SGrpQuotaInum      = 0x244 // u32, 0: none
+	SOverheadClusters  = 0x248 // u32, blocks that are metadata of the file system itself
+	SBackupBgs         = 0x24C // 2 u32, with sparse_super2
+	SLpfIno            = 0x268 // u32, lost+found
+	SPrjQuotaInum      = 0x26C // u32, 0: none
+	SChecksumSeed      = 0x270 // u32, with metadata_csum_seed
+	SWtimeHi           = 0x274 // u8, bits 32 to 39 of s_wtime
+	SMkfsTimeHi        = 0x276 // u8
+	SLastcheckHi       = 0x277 // u8
+	SOrphanFileInum    = 0x280 // u32
+	SChecksum          = 0x3FC // u32, of all before it
+)
+
+// Features that nobody need know (s_feature_compat).
+const (
+	CompatHasJournal   = 0x4
+	CompatExtAttr      = 0x8
+	CompatResizeInode  = 0x10
+	CompatDirIndex     = 0x20
+	CompatSparseSuper2 = 0x200
+	CompatOrphanFile   = 0x1000
+)
+
+// Features that one must know to read (s_feature_incompat).
+const (
+	IncompatFiletype = 0x2
+	IncompatExtents  = 0x40
+	Incompat64bit    = 0x80
+	IncompatFlexBG   = 0x200
+	IncompatCsumSeed = 0x2000
+	IncompatLargedir = 0x4000
+)
+
+// Features that one must know to write (s_feature_ro_compat).
+const (
+	ROSparseSuper   = 0x1
+	ROLargeFile     = 0x2
+	ROHugeFile      = 0x8
+	ROGDTCsum       = 0x10
+	RODirNlink      = 0x20
+	ROExtraIsize    = 0x40
+	ROSnapshot      = 0x80
+	ROBigalloc      = 0x200
+	ROMetadataCsum  = 0x400
+	ROReplica       = 0x800
+	ROSharedBlocks  = 0x4000
+	ROOrphanPresent = 0x10000
+)
+
+// Features that our images have.
+const (
+	FeatureCompat   = CompatHasJournal | CompatExtAttr | CompatDirIndex
+	FeatureIncompat = IncompatFiletype | IncompatExtents | Incompat64bit | IncompatFlexBG
+	FeatureROCompat = ROSparseSuper | ROLargeFile | ROHugeFile | RODirNlink | ROExtraIsize | ROMetadataCsum
 )
 
 // Patch overwrites the fields of Super in the superblock b, for the copy in
 // group, and sets its checksum.
 func (s *Super) Patch(b []byte, group uint32) {
-	le.PutUint32(b[0x00:], s.Inodes)
-	le.PutUint32(b[0x04:], uint32(s.Blocks))
-	le.PutUint32(b[0x08:], uint32(s.ReservedBlocks))
-	le.PutUint32(b[0x0C:], uint32(s.FreeBlocks))
-	le.PutUint32(b[0x10:], s.FreeInodes)
-	le.PutUint32(b[0x2C:], 0)              // s_mtime: never mounted
-	le.PutUint32(b[0x30:], uint32(s.Time)) // s_wtime
-	le.PutUint16(b[0x34:], 0)              // s_mnt_count
-	le.PutUint16(b[0x36:], 0xFFFF)         // s_max_mnt_count: no limit
-	le.PutUint32(b[0x40:], uint32(s.Time)) // s_lastcheck
-	le.PutUint16(b[0x5A:], uint16(group))  // s_block_group_nr
-	le.PutUint32(b[0x5C:], FeatureCompat)
-	le.PutUint32(b[0x60:], FeatureIncompat)
-	le.PutUint32(b[0x64:], FeatureROCompat)
-	copy(b[0x68:0x78], s.UUID[:])
-	clear(b[0x78:0xC8]) // s_volume_name, s_last_mounted
-	copy(b[0x78:0x88], s.Label)
-	clear(b[0xD0:0xE0]) // s_journal_uuid: of an external journal
+	le.PutUint32(b[SInodesCount:], s.Inodes)
+	le.PutUint32(b[SBlocksCountLo:], uint32(s.Blocks))
+	le.PutUint32(b[SRBlocksCountLo:], uint32(s.ReservedBlocks))
+	le.PutUint32(b[SFreeBlocksCountLo:], uint32(s.FreeBlocks))
+	le.PutUint32(b[SFreeInodesCount:], s.FreeInodes)
+	le.PutUint32(b[SMtime:], 0)
+	le.PutUint32(b[SWtime:], uint32(s.Time))
+	le.PutUint16(b[SMntCount:], 0)
+	le.PutUint16(b[SMaxMntCount:], 0xFFFF)
+	le.PutUint32(b[SLastcheck:], uint32(s.Time))
+	le.PutUint16(b[SBlockGroupNr:], uint16(group))
+	le.PutUint32(b[SFeatureCompat:], FeatureCompat)
+	le.PutUint32(b[SFeatureIncompat:], FeatureIncompat)
+	le.PutUint32(b[SFeatureROCompat:], FeatureROCompat)
+	copy(b[SUUID:SVolumeName], s.UUID[:])
+	clear(b[SVolumeName : SLastMounted+64])
+	copy(b[SVolumeName:SLastMounted], s.Label)
+	clear(b[SJournalUUID:SJournalInum])
 	for i, w := range s.HashSeed {
-		le.PutUint32(b[0xEC+4*i:], w)
+		le.PutUint32(b[SHashSeed+4*i:], w)
 	}
-	b[0xFC] = HashHalfMD4                   // s_def_hash_version
-	b[0xFD] = 1                             // s_jnl_backup_type: s_jnl_blocks is i_block and i_size
-	le.PutUint32(b[0x100:], 0xC)            // s_default_mount_opts: user_xattr, acl
-	le.PutUint32(b[0x108:], uint32(s.Time)) // s_mkfs_time
-	copy(b[0x10C:0x148], s.JournalBlock[:])
-	le.PutUint32(b[0x148:], uint32(s.JournalSize>>32))
-	le.PutUint32(b[0x14C:], uint32(s.JournalSize))
-	le.PutUint32(b[0x150:], uint32(s.Blocks>>32))
-	le.PutUint32(b[0x154:], uint32(s.ReservedBlocks>>32))
-	le.PutUint32(b[0x158:], uint32(s.FreeBlocks>>32))
-	le.PutUint16(b[0x15C:], ExtraIsize) // s_min_extra_isize
-	le.PutUint16(b[0x15E:], ExtraIsize) // s_want_extra_isize
-	le.PutUint32(b[0x160:], SignedHash) // s_flags
-	clear(b[0x178:0x240])               // s_kbytes_written, snapshots, s_error_*, s_last_error_*, s_mount_opts
-	clear(b[0x240:0x248])               // s_usr_quota_inum, s_grp_quota_inum
-	le.PutUint32(b[0x248:], s.Overhead)
-	le.PutUint32(b[0x268:], LostFoundIno) // s_lpf_ino
-	clear(b[0x26C:0x3FC])                 // s_prj_quota_inum, s_checksum_seed, *_hi bytes of times, reserved
+	b[SDefHashVersion] = HashHalfMD4
+	b[SJnlBackupType] = 1
+	le.PutUint32(b[SDefaultMountOpts:], 0xC) // s_default_mount_opts: user_xattr, acl
+	le.PutUint32(b[SMkfsTime:], uint32(s.Time))
+	copy(b[SJnlBlocks:][:60], s.JournalBlock[:])
+	le.PutUint32(b[SJnlBlocks+60:], uint32(s.JournalSize>>32))
+	le.PutUint32(b[SJnlBlocks+64:], uint32(s.JournalSize))
+	le.PutUint32(b[SBlocksCountHi:], uint32(s.Blocks>>32))
+	le.PutUint32(b[SRBlocksCountHi:], uint32(s.ReservedBlocks>>32))
+	le.PutUint32(b[SFreeBlocksCountHi:], uint32(s.FreeBlocks>>32))
+	le.PutUint16(b[SMinExtraIsize:], ExtraIsize)
+	le.PutUint16(b[SWantExtraIsize:], ExtraIsize)
+	le.PutUint32(b[SFlags:], SignedHash)
+	clear(b[SKbytesWritten:SUsrQuotaInum]) // s_kbytes_written, snapshots, s_error_*, s_last_error_*, s_mount_opts
+	clear(b[SUsrQuotaInum:SOverheadClusters])
+	le.PutUint32(b[SOverheadClusters:], s.Overhead)
+	le.PutUint32(b[SLpfIno:], LostFoundIno)
+	clear(b[SPrjQuotaInum:SChecksum]) // s_prj_quota_inum, s_checksum_seed, *_hi bytes of times, reserved
 	hi := byte(s.Time >> 32)
-	b[0x274], b[0x276], b[0x277] = hi, hi, hi // s_wtime_hi, s_mkfs_time_hi, s_lastcheck_hi
-	le.PutUint32(b[0x3FC:], uint32(CRC(0xFFFFFFFF).Add(b[:0x3FC])))
+	b[SWtimeHi], b[SMkfsTimeHi], b[SLastcheckHi] = hi, hi, hi // s_wtime_hi, s_mkfs_time_hi, s_lastcheck_hi
+	le.PutUint32(b[SChecksum:], SuperSum(b))
 }
