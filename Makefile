@@ -56,6 +56,7 @@ lint:
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi
 	go vet -tags boot ./...
 	go run $(STATICCHECK) -tags boot ./...
+	.ci/govulncheck
 
 # Trees are made and removed: 30 GiB of disk, half an hour. BENCH has its flags:
 # make bench BENCH='-trees A -rounds 3'; BENCH=-h lists them.

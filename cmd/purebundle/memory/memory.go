@@ -20,6 +20,10 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("needs more than the %d MiB of memory that it may use", e.Limit>>20)
 }
 
+// least is what it may use however little there is, in bytes: with less, no command
+// does anything.
+const least = 64 << 20
+
 // SetLimit has the garbage collector keep below what GOMEMLIMIT says, or without
 // it below three quarters of what the machine and the control group have left, and
 // returns that, in bytes. math.MaxInt64 is no limit: what there is is not known, or
@@ -27,7 +31,7 @@ func (e *Error) Error() string {
 func SetLimit() int64 {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		if n := available(os.DirFS("/")); n < math.MaxInt64 {
-			debug.SetMemoryLimit(n / 4 * 3)
+			debug.SetMemoryLimit(max(n/4*3, least))
 		}
 	}
 	return debug.SetMemoryLimit(-1)

@@ -24,7 +24,7 @@ func TestAvailable(t *testing.T) {
 		{"machine", map[string]string{"proc/meminfo": meminfo}, 5 * mib},
 		{"old machine", map[string]string{"proc/meminfo": "MemTotal: 8192 kB\nSwapFree: 0 kB\n"}, math.MaxInt64},
 		{"version 2", map[string]string{"proc/meminfo": meminfo, "proc/self/cgroup": "0::/a/b\n",
-			"sys/fs/cgroup/a/memory.max": "3145728\n",
+			"sys/fs/cgroup/a/memory.max":  "3145728\n",
 			"sys/fs/cgroup/a/memory.stat": "anon 524288\nshmem 524288\nactive_file 1048576\nslab_reclaimable 1048576\n", "sys/fs/cgroup/a/b/memory.max": "max\n"}, 2 * mib},
 		{"version 2, used up", map[string]string{"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/memory.max": "4096\n", "sys/fs/cgroup/a/memory.stat": "anon 8192\n"}, 0},
 		{"version 1", map[string]string{"proc/meminfo": meminfo, "proc/self/cgroup": "5:cpu,memory:/a\n4:cpu:/x\n",
