@@ -53,6 +53,7 @@ type root struct {
 	statFlags int    // for statx
 	beneath   bool   // openat2 works
 	noXattrs  bool   // the file system has no extended attributes
+	readOnly  bool   // no access time changes, whatever is opened how
 }
 
 // openRoot opens the crossed mount m by its mount point. The mount found there must be m.
@@ -122,7 +123,7 @@ func (r *root) clone() error {
 		return os.NewSyscallError("open_tree", err)
 	}
 	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NODEV}
-	_ = unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &attr)
+	r.readOnly = unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &attr) == nil
 	id, err := mountID(fd)
 	if err != nil {
 		unix.Close(fd)
@@ -175,9 +176,10 @@ func (r *root) check(fd int) error {
 	return err
 }
 
-// openNoatime opens so that reading leaves the access time alone, unless the file is somebody else's and we may not ask for that.
+// openNoatime opens so that reading leaves the access time alone, unless the file is somebody else's and we may not ask for that
+// (CAP_FOWNER).
 func (r *root) openNoatime(dir int, name string, flags int) (int, error) {
-	if flags&unix.O_PATH != 0 {
+	if flags&unix.O_PATH != 0 || r.readOnly {
 		return r.openRaw(dir, name, flags)
 	}
 	fd, err := r.openRaw(dir, name, flags|unix.O_NOATIME)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +20,12 @@ func (t *Tree) Open(name string, st *unix.Stat_t) (fd int, err error) {
 		return -1, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
 	return fd, nil
+}
+
+// TouchesTimes returns true if some mount could not be cloned read-only. There, to open a file of another user without changing its
+// access time takes CAP_FOWNER (O_NOATIME).
+func (t *Tree) TouchesTimes() bool {
+	return slices.ContainsFunc(t.roots, func(r *root) bool { return !r.readOnly })
 }
 
 // Close releases the mounts. Files that were opened stay open.

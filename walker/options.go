@@ -17,5 +17,10 @@ type Options struct {
 
 	LeaveOut []string // existing directories whose contents never enter, recognised by device and inode wherever they show up
 
+	// Opened, if not nil, is called once all crossed mounts are open, before anything below them is read. From then on the walk needs
+	// CAP_DAC_READ_SEARCH to read what is other people's, CAP_SYS_ADMIN for the attributes trusted.*, and, if Tree.TouchesTimes says so,
+	// CAP_FOWNER; after Walk has returned, Tree.Open needs the first and the last. An error ends the walk.
+	Opened func(*Tree) error
+
 	mode mode // how to guard mount borders; tests force one
 }

@@ -30,6 +30,9 @@ func Walk(ctx context.Context, source string, opt Options, fn func(*Entry) error
 	}
 	t.Mounts = p.list()
 	w, err := newWalker(ctx, t, p, opt)
+	if err == nil && opt.Opened != nil {
+		err = opt.Opened(t)
+	}
 	if err == nil {
 		w.fn = fn
 		err = onOwnThread(func() error {
@@ -165,6 +168,9 @@ func (w *walker) source(name string) error {
 	w.entry.Path = "/"
 	if w.leave[w.entry.id()] {
 		return &os.PathError{Op: "walk", Path: name, Err: errSourceLeftOut}
+	}
+	if !seesTrusted() {
+		w.warn("/", unseenTrusted)
 	}
 	fd, err := r.open(r.fd, ".", dirFlags)
 	if err != nil {
