@@ -1,5 +1,7 @@
 package walker
 
+import "purebundle/walker/filter"
+
 // Options choose what of SOURCE is walked. The zero value is what a bundle of a root file system wants.
 //
 // Patterns are those of package pattern, anchored at SOURCE. An include wins over everything but a refused mount, a mount that is
@@ -13,8 +15,10 @@ type Options struct {
 	Include []string // patterns of what to keep although an exclude, a default or the filter drops it
 
 	NoDefaultExcludes bool // keep the contents of /tmp, /run, /mnt and the other directories emptied by default
-	NoFilter          bool // keep secrets and the machine's identity
 
+	Filter filter.Choice // which secrets, histories, logs and what of the machine's identity to leave out
+
+	Secret   []string // existing files that never enter, whatever an include says, recognised by device and inode under every name
 	LeaveOut []string // existing directories whose contents never enter, recognised by device and inode wherever they show up
 
 	// Opened, if not nil, is called once all crossed mounts are open, before anything below them is read. From then on the walk needs

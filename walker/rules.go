@@ -1,8 +1,10 @@
 package walker
 
 import (
+	"path"
 	"strings"
 
+	"purebundle/walker/filter"
 	"purebundle/walker/pattern"
 )
 
@@ -11,8 +13,8 @@ type rules struct {
 	include, exclude *pattern.Set
 	defaults         *pattern.Set // directories whose contents are left out by default
 	reach            *pattern.Set // mount points of Options.Cross: below them no default applies that holds above
-	filter           *pattern.Set
-	secrets          []filterRule // of filter's patterns, in their order
+	filter           *filter.Set
+	filtering        bool // filter has places
 }
 
 // fate is what happens to a name.
@@ -24,7 +26,8 @@ const (
 	dropFile      // drop if it is a regular file
 	hollow        // a directory without its contents
 	blank         // a regular file without its contents
-	hostKey       // an SSH host key: drop if the tree makes new ones at boot
+	hostKey       // an SSH host key: drop if its root makes new ones at boot
+	keyfile       // a connection of NetworkManager's: drop if it holds a secret
 )
 
 // Names are judged by whether they are directories'.
@@ -41,6 +44,8 @@ type verdict struct {
 	resumed bool // Options.Cross named it: what was left out above is not left out below
 	secret  bool // the rule is the filter's
 	told    bool // the rule holds from further above, where it was reported
+
+	place *filter.Place // what the filter knows of the name, nil if nothing or if a rule that wins over it holds
 }
 
 // scope is what the rules know about the names of one directory.
@@ -49,7 +54,8 @@ type scope struct {
 	left      string // the rule by which names are left out here, "" if none
 	byDefault bool   // left is a default exclusion
 
-	inc, exc, def, rea, fil pattern.States
+	inc, exc, def, rea pattern.States
+	fil                filter.Scope
 }
 
 // newRules compiles the patterns of opt; cross are the mount points that Options.Cross names, as paths below SOURCE.
@@ -61,23 +67,21 @@ func newRules(opt Options, cross []string) (*rules, error) {
 			reach = append(reach, pattern.Quote(p))
 		}
 	}
-	var defaults, filter []string
+	var defaults []string
 	if !opt.NoDefaultExcludes {
 		defaults = emptiedDirectories()
 	}
-	if !opt.NoFilter {
-		r.secrets = filterRules()
-		for _, f := range r.secrets {
-			filter = append(filter, f.pattern)
-		}
+	r.filtering = opt.Filter.InForce() != 0
+	var err error
+	if r.filter, err = filter.New(opt.Filter); err != nil {
+		return nil, err
 	}
 	for _, s := range []struct {
 		set      **pattern.Set
 		patterns []string
 	}{
-		{&r.include, opt.Include}, {&r.exclude, opt.Exclude}, {&r.defaults, defaults}, {&r.reach, reach}, {&r.filter, filter},
+		{&r.include, opt.Include}, {&r.exclude, opt.Exclude}, {&r.defaults, defaults}, {&r.reach, reach},
 	} {
-		var err error
 		if *s.set, err = pattern.NewSet(s.patterns); err != nil {
 			return nil, err
 		}
@@ -85,9 +89,12 @@ func newRules(opt Options, cross []string) (*rules, error) {
 	return &r, nil
 }
 
-// top returns the scope of SOURCE's own directory.
+// top returns the scope of SOURCE's own directory. The filter knows no homes there yet but those that each root has.
 func (r *rules) top() scope {
-	return scope{inc: r.include.Top(), exc: r.exclude.Top(), def: r.defaults.Top(), rea: r.reach.Top(), fil: r.filter.Top()}
+	return scope{
+		inc: r.include.Top(), exc: r.exclude.Top(), def: r.defaults.Top(), rea: r.reach.Top(),
+		fil: r.filter.Root(filter.Scope{}, filter.NewHomes(nil, path.Clean)),
+	}
 }
 
 // judge decides about a name in a directory.
@@ -111,18 +118,37 @@ func (r *rules) judge(sc *scope, name string, dir bool) verdict {
 	if i := r.defaults.Match(sc.def, name, dir); i >= 0 && !crossed {
 		return verdict{fate: hollow, rule: "the default for " + strings.TrimSuffix(r.defaults.Text(i), "/")}
 	}
-	if i := r.filter.Match(sc.fil, name, dir); i >= 0 {
-		if f := &r.secrets[i]; !dir || f.dirs {
-			return verdict{fate: f.fate, rule: f.reason, secret: true}
-		}
+	if p := r.filter.Match(&sc.fil, name, dir); p != nil {
+		return verdict{fate: r.fateOf(p), rule: p.Reason, secret: true, place: p}
 	}
 	return verdict{}
+}
+
+// fateOf returns what happens to a place of the filter.
+func (r *rules) fateOf(p *filter.Place) fate {
+	switch p.Take {
+	case filter.File, filter.Name:
+		return drop
+	case filter.Regular:
+		return dropFile
+	case filter.Contents:
+		return blank
+	case filter.HostKey:
+		return hostKey
+	case filter.Keyfile:
+		return keyfile
+	case filter.Login:
+		if r.filter.GiveAway() {
+			return drop
+		}
+	}
+	return keep
 }
 
 // child returns the scope of the directory called name, about which v was decided.
 func (r *rules) child(sc *scope, name string, v verdict) scope {
 	if v.kept {
-		return scope{kept: true}
+		return scope{kept: true, fil: r.filter.Descend(&sc.fil, name)}
 	}
 	c := scope{
 		left: sc.left, byDefault: sc.byDefault,
@@ -130,7 +156,7 @@ func (r *rules) child(sc *scope, name string, v verdict) scope {
 		exc: r.exclude.Descend(sc.exc, name),
 		def: r.defaults.Descend(sc.def, name),
 		rea: r.reach.Descend(sc.rea, name),
-		fil: r.filter.Descend(sc.fil, name),
+		fil: r.filter.Descend(&sc.fil, name),
 	}
 	switch {
 	case v.resumed:

@@ -77,33 +77,3 @@ func TestRules(t *testing.T) {
 		})
 	}
 }
-
-func TestFilterRules(t *testing.T) {
-	for _, p := range []string{
-		"/root/.ssh/id_rsa", "/home/u/.ssh/id_ed25519", "/home/u/.ssh/id_ecdsa_sk", "/var/lib/git/.ssh/id_work", "/home/u/.ssh/authorized_keys",
-		"/root/.bash_history", "/home/u/.zsh_history", "/home/u/.local/share/fish/fish_history", "/root/.aws/credentials", "/root/.netrc",
-		"/home/u/src/.main.go.swp", "/etc/.fstab.swo", "/var/lib/systemd/random-seed", "/var/lib/urandom/random-seed",
-		"/var/lib/dhcp/dhclient.eth0.leases", "/var/lib/dhclient/dhclient--eth0.lease", "/var/lib/NetworkManager/internal-1-eth0.lease",
-		"/var/lib/cloud/instance", "/var/lib/cloud/instances/i-1/", "/var/lib/cloud/instances/i-1/user-data.txt", "/var/lib/cloud/data/instance-id",
-	} {
-		if got := fates(t, Options{}, p); !strings.HasSuffix(got, " drop") {
-			t.Errorf("%s", got)
-		}
-		if got := fates(t, Options{NoFilter: true}, p); !strings.HasSuffix(got, " keep") {
-			t.Errorf("without the filter: %s", got)
-		}
-	}
-	for _, p := range []string{
-		"/root/.ssh/id_rsa.pub", "/home/u/.ssh/known_hosts", "/home/u/.ssh/config", "/home/u/id_rsa", "/etc/ssl/certs/ca.pem", "/etc/ssl/private/x.key",
-		"/usr/share/keyrings/debian.gpg", "/etc/apt/trusted.gpg.d/x.gpg", "/home/u/credentials", "/srv/a.swp", "/etc/machine-id2", "/srv/etc/machine-id",
-		"/var/lib/dhcp/dhcpd.leases", "/var/lib/cloud/seed/nocloud/user-data", "/var/lib/cloud/scripts/per-boot/x", "/home/u/.ssh/id_dir/", "/home/u/.x.swf",
-	} {
-		if got := fates(t, Options{}, p); !strings.HasSuffix(got, " keep") {
-			t.Errorf("%s", got)
-		}
-	}
-	want := "/etc/machine-id blank, /var/lib/dbus/machine-id drop file, /etc/ssh/ssh_host_rsa_key host key, /etc/ssh/ssh_host_rsa_key.pub host key"
-	if got := fates(t, Options{}, "/etc/machine-id", "/var/lib/dbus/machine-id", "/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_rsa_key.pub"); got != want {
-		t.Error(got)
-	}
-}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"purebundle/walker/filter"
 )
 
 // storyTree is the machine on which bundles filled with proc: named's init script had bound /proc into the chroot where the exclude
@@ -65,7 +67,7 @@ func TestStory(t *testing.T) {
 
 func TestStoryNoDefaults(t *testing.T) {
 	dir := storyTree(t)
-	res := walkAll(t, dir, Options{NoDefaultExcludes: true, NoFilter: true, Include: []string{"/**"}})
+	res := walkAll(t, dir, Options{NoDefaultExcludes: true, Filter: filter.Choice{Classes: filter.None}, Include: []string{"/**"}})
 	for _, p := range []string{"/opt/odd", "/opt/over", "/opt/under", "/srv/sys", "/var/named/chroot/proc"} {
 		if got := res.below(p); len(got) > 0 {
 			t.Errorf("below %s: %q", p, got[:1])

@@ -87,9 +87,10 @@ type object struct {
 	root    *root // of the mount that the object is on
 	spot    *spot
 	verdict verdict
-	scope   scope // of the names below
-	bare    bool  // something is mounted on it: contents and data are not taken
-	covered bool  // it is under a mount and cannot be seen: nothing of it can be read
+	scope   scope  // of the names below
+	key     string // which key the file is, "" if none or not looked at
+	bare    bool   // something is mounted on it: contents and data are not taken
+	covered bool   // it is under a mount and cannot be seen: nothing of it can be read
 }
 
 // report completes the entry, whose metadata is set, and walks it if it is a directory.
@@ -117,7 +118,7 @@ func (w *walker) report(o *object) error {
 		}
 		e.Size = int64(len(e.Target))
 	}
-	if o.verdict.fate == hostKey && w.remakesHostKeys() {
+	if w.dropsHostKey(o) {
 		w.leftOut(o.verdict)
 		return nil
 	}
@@ -130,6 +131,7 @@ func (w *walker) report(o *object) error {
 	if e.Nlink > 1 {
 		e.Link = w.hard.link(e)
 	}
+	w.tellKept(o)
 	return w.emit()
 }
 
@@ -169,6 +171,9 @@ func (w *walker) refresh(fd int, r *root) error {
 func (w *walker) regular(o *object) (skip bool) {
 	e := &w.entry
 	switch {
+	case w.secret[e.id()]:
+		w.leftOut(verdict{rule: "named as a secret", secret: true})
+		return true
 	case o.verdict.fate == dropFile:
 		w.leftOut(o.verdict)
 		return true
@@ -183,6 +188,10 @@ func (w *walker) regular(o *object) (skip bool) {
 		e.Size, e.Nlink = 0, 1
 		return false
 	}
+	if v, is := w.lookForKey(o); is {
+		w.leftOut(v)
+		return true
+	}
 	if int64(w.st.Blocks)*512 < e.Size { // st_blocks counts 512 bytes whatever the block size
 		e.Data = w.sparse(o)
 	}
@@ -191,21 +200,11 @@ func (w *walker) regular(o *object) (skip bool) {
 
 // sparse returns the data ranges of a regular file, nil if they cannot be had: then all of it counts as data.
 func (w *walker) sparse(o *object) []Range {
-	var fd int
-	var err error
-	var st unix.Stat_t
-	if o.name == "" {
-		fd, err = o.root.openSelf(&st)
-	} else {
-		fd, err = o.root.openFile(o.dir, o.name, &st)
-	}
+	fd, err := w.openEntry(o)
 	if err != nil {
 		return nil
 	}
 	defer unix.Close(fd)
-	if (identity{st.Dev, st.Ino}) != w.entry.id() {
-		return nil
-	}
 	ranges, err := dataRanges(fd, w.entry.Size, w.data)
 	if err != nil {
 		return nil
@@ -326,20 +325,6 @@ func (w *walker) device(f *frame, d device) error {
 		Atime: f.times[0], Mtime: f.times[1], Ctime: f.times[2],
 	}
 	return w.emit()
-}
-
-// remakesHostKeys says whether the tree makes SSH host keys at boot. If not, keeping them is worth a warning.
-func (w *walker) remakesHostKeys() bool {
-	if w.keys == unasked {
-		w.keys = notMade
-		if makesHostKeys(w.tree) {
-			w.keys = made
-		}
-	}
-	if w.keys == notMade {
-		w.warn(w.entry.Path, "SSH host key kept: nothing in the tree makes new ones at boot")
-	}
-	return w.keys == made
 }
 
 // clone returns a copy that does not share memory which the walk uses again.

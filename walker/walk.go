@@ -98,9 +98,11 @@ type walker struct {
 
 	frames []*frame // from SOURCE's directory down; those beyond depth are free to be used again
 	depth  int
-	held   int    // frames with an entry that is not reported yet
-	last   string // path reported last
-	keys   hostKeys
+	held   int                 // frames with an entry that is not reported yet
+	last   string              // path reported last
+	keys   map[string]hostKeys // by root: "" is SOURCE itself
+	secret map[identity]bool   // Options.Secret
+	head   []byte              // of a file that may be a key
 }
 
 // linkMap finds the first name of a file with several links.
@@ -126,34 +128,26 @@ func (l linkMap) link(e *Entry) string {
 	return ""
 }
 
-// hostKeys remembers whether the tree makes SSH host keys at boot.
-type hostKeys int
-
-const (
-	unasked hostKeys = iota
-	made
-	notMade
-)
-
 // dentsSize is the size in bytes of the buffer for reading directories: one system call for some 8,000 names.
 const dentsSize = 256 << 10
 
+// newWalker returns a walker that has not begun.
 func newWalker(ctx context.Context, t *Tree, p *plan, opt Options) (*walker, error) {
 	w := &walker{
 		ctx: ctx, tree: t, rules: p.rules, spots: p.spots(t),
 		buf: make([]byte, dentsSize), link: make([]byte, unix.PathMax+1),
-		hard: make(linkMap), leave: make(map[identity]bool),
+		hard: make(linkMap), keys: make(map[string]hostKeys),
 	}
 	w.drop = func(why string) { w.warn(w.entry.Path, why) }
-	for _, dir := range opt.LeaveOut {
-		var st unix.Stat_t
-		if err := unix.Stat(dir, &st); err != nil {
-			return nil, &os.PathError{Op: "stat", Path: dir, Err: err}
-		}
-		w.leave[identity{st.Dev, st.Ino}] = true
+	var err error
+	if w.leave, err = identities(opt.LeaveOut); err != nil {
+		return nil, err
 	}
 	if !opt.NoDefaultExcludes {
 		w.swap = swapFiles()
+	}
+	if w.secret, err = identities(opt.Secret); err != nil {
+		return nil, err
 	}
 	return w, nil
 }
@@ -199,6 +193,7 @@ func (w *walker) visitAll(f *frame) error {
 		}
 	}
 	f.sort()
+	w.enterSystem(f)
 	for ; f.next < len(f.list); f.next++ {
 		if err := w.ctx.Err(); err != nil {
 			w.pop()

@@ -21,6 +21,7 @@ import (
 type bundleConfig struct {
 	source, dest string
 	walk         walker.Options
+	filter       filterFlags
 	excludeFrom  []string
 
 	prefix string
@@ -53,8 +54,12 @@ in DEST, a directory (made if missing) or s3://BUCKET/DIR:
 The parts appear only when all of them are good. SOURCE is only read. Of other
 file systems below SOURCE, local disks are crossed; proc, sysfs and their binds
 never are; "purebundle mounts" shows each decision. The contents of /dev, /proc,
-/sys, /run, /tmp, /var/tmp, /mnt, /media and swap files are left out, as are
-secrets such as private SSH keys and shell histories.
+/sys, /run, /tmp, /var/tmp, /mnt, /media and swap files are left out.
+
+CLASSES of what an image should not carry: secrets (keys, credentials), histories
+(of shells, editors), identity (machine-id, host keys, leases), logs. Each path is
+reported. Private keys are known by their content, too: in homes they are left out,
+elsewhere kept and told. No filter finds everything.
 
 To S3 the parts go straight from SOURCE, with no disk in between: each is sent with
 its SHA-256, which S3 checks.
@@ -135,6 +140,10 @@ func (c *bundleConfig) check() error {
 	if size := int64(c.size); size > 0 && size < chunk.Size {
 		return withHint(usagef("bundle: --size %s: too small", &c.size),
 			"one part, %s, is the least", formatSize(chunk.Size))
+	}
+	var err error
+	if c.walk.Filter, err = c.filter.choice(false); err != nil {
+		return err
 	}
 	return c.clock.fromEnvironment()
 }

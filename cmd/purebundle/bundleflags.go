@@ -14,7 +14,7 @@ func (c *bundleConfig) contentFlags(cmd *cobra.Command) {
 		f.BoolVarP(&c.walk.OneFileSystem, "one-file-system", "x", false, "cross no mount at all")
 		f.StringArrayVar(&c.walk.Cross, "cross", nil, "cross the mount at `PATH` as well (never proc, sysfs or a bind of them); repeatable")
 		f.BoolVar(&c.walk.NoDefaultExcludes, "no-default-excludes", false, "keep the contents of /tmp, /run, /mnt and the like")
-		f.BoolVar(&c.walk.NoFilter, "no-filter", false, "keep secrets and machine identity")
+		c.filter.add(f, "secrets,histories,identity; for a machine image logs, too")
 	})
 }
 

@@ -53,6 +53,17 @@ func (c *ec2Config) keys() (keys ec2.Keys, err error) {
 	return keys, keys.Check()
 }
 
+// named returns the files that the flags name as secrets and that are there: none of them belongs in an image.
+func (c *ec2Config) named() []string {
+	var files []string
+	for _, f := range []string{c.key, c.cert, c.ec2cert} {
+		if _, err := os.Stat(f); f != "" && err == nil {
+			files = append(files, f)
+		}
+	}
+	return files
+}
+
 // findEC2Cert is --ec2cert, or the first file in the usual places.
 func (c *ec2Config) findEC2Cert() string {
 	if c.ec2cert != "" {

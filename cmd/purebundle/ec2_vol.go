@@ -27,7 +27,7 @@ type ec2VolConfig struct {
 	size             int64 // MiB
 	all              bool
 	exclude, include []string
-	noFilter         bool
+	filter           filterFlags
 	fstab            string
 	generateFstab    bool
 	inherit          bool
@@ -50,8 +50,9 @@ directory --destination (made if missing):
   PREFIX.part.N          the image: tar, gzip, AES-128-CBC, in parts of 10 MiB
   PREFIX.manifest.xml    what is needed to put it together again, signed
 
-What goes in and what does not is decided as by "purebundle bundle". Excluded
-directories are kept, empty. Disk is taken for the image's content, once.
+What goes in and what does not is decided as by "purebundle bundle", but that logs,
+SSH's authorized_keys and private keys wherever they lie are left out as well.
+Excluded directories are kept, empty. Disk is taken for the image's content, once.
 
 PATHS are absolute, below the volume, and separated by commas; * ? [] match
 within a name, ** across names.`,
@@ -71,7 +72,7 @@ within a name, ** across names.`,
 		f.StringSliceVarP(&c.exclude, "exclude", "e", nil, "leave out what is in `PATHS`; repeatable")
 		f.StringSliceVarP(&c.include, "include", "i", nil, "keep `PATHS` that would be left out; repeatable")
 		f.BoolVarP(&c.all, "all", "a", false, "also what is mounted from elsewhere (never proc or sysfs)")
-		f.BoolVar(&c.noFilter, "no-filter", false, "keep secrets and machine identity")
+		c.filter.add(f, "all")
 		f.StringVar(&c.fstab, "fstab", "", "/etc/fstab is to be `FILE`; the old one becomes /etc/fstab.old")
 		f.BoolVar(&c.generateFstab, "generate-fstab", false, "/etc/fstab is made for the image; the old one becomes /etc/fstab.old")
 	})
@@ -118,8 +119,11 @@ func (c *ec2VolConfig) check() (*bundleConfig, error) {
 		return nil, &usageError{err}
 	}
 	cfg := &bundleConfig{source: c.volume, dest: c.dest, prefix: c.prefix, size: sizeFlag(c.size << 20), progress: c.progress, force: c.force}
-	cfg.walk.NoFilter, cfg.walk.CrossAll = c.noFilter, c.all
+	cfg.walk.CrossAll, cfg.walk.Secret = c.all, c.named()
 	var err error
+	if cfg.walk.Filter, err = c.filter.choice(true); err != nil {
+		return nil, err
+	}
 	if cfg.walk.Exclude, err = volumePaths("--exclude", c.volume, c.exclude); err != nil {
 		return nil, err
 	}

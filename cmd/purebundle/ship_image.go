@@ -38,6 +38,10 @@ func (c *shipConfig) checkImage() (err error) {
 	case int64(c.bundle.size) > maxEC2Size<<20:
 		return withHint(usagef("ship: --size %s: at most %d MiB for an instance-store AMI", &c.bundle.size, maxEC2Size), "leave it away: that is what it is then")
 	}
+	if c.bundle.walk.Filter, err = c.bundle.filter.choice(true); err != nil {
+		return err
+	}
+	c.bundle.walk.Secret = c.ec2.named()
 	if c.bundle.s3.acl == "" {
 		c.bundle.s3.acl = "aws-exec-read"
 	}

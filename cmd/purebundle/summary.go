@@ -163,7 +163,7 @@ func (r *bundleRun) leftOutRows() [][2]string {
 			len(r.tree.Mounts)-left-refused, refused, left)})
 	}
 	if n := len(r.tree.Filtered); n > 0 {
-		rows = append(rows, [2]string{"filtered", plural(int64(n), "secret or identity", "secrets or identities") + "; --no-filter keeps them"})
+		rows = append(rows, [2]string{"filtered", plural(int64(n), "path") + r.filteredAs()})
 	}
 	if n := len(r.tree.Excluded); n > 0 {
 		rows = append(rows, [2]string{"excluded", plural(int64(n), "path")})
@@ -215,4 +215,13 @@ func shellQuote(word string) string {
 		return word
 	}
 	return "'" + strings.ReplaceAll(printable(word), "'", `'\''`) + "'"
+}
+
+// filteredAs says what the filtered paths are, and how to keep them.
+func (r *bundleRun) filteredAs() string {
+	classes := r.cfg.walk.Filter.InForce()
+	if classes == 0 { // walker.Options.Secret alone
+		return ", named as secrets on the command line"
+	}
+	return ": " + classes.String() + "; --no-filter keeps them"
 }

@@ -1,5 +1,7 @@
 package pattern
 
+import "iter"
+
 // Set is a list of patterns matched together. A Set does not change, so several goroutines may use it.
 type Set struct {
 	texts []string   // as the caller wrote them
@@ -62,18 +64,26 @@ func (s *Set) add(states States, st state) States {
 // Match returns the index, in the list given to NewSet, of the first pattern that a name in a directory with these states matches in
 // full, or -1. dir says whether the name is a directory's.
 func (s *Set) Match(states States, name string, dir bool) int {
-	best := int32(-1)
-	for _, list := range [...]States{s.roam, states} {
-		for _, st := range list {
-			if best >= 0 && s.pats[st.pat].source >= best {
-				continue
-			}
-			if s.ends(st, name, dir) {
-				best = s.pats[st.pat].source
+	best := -1
+	for i := range s.Matches(states, name, dir) {
+		if best < 0 || i < best {
+			best = i
+		}
+	}
+	return best
+}
+
+// Matches yields the indexes of all patterns that Match chooses from, in no order, some twice.
+func (s *Set) Matches(states States, name string, dir bool) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for _, list := range [...]States{s.roam, states} {
+			for _, st := range list {
+				if s.ends(st, name, dir) && !yield(int(s.pats[st.pat].source)) {
+					return
+				}
 			}
 		}
 	}
-	return int(best)
 }
 
 // ends says whether a name completes a pattern that has come as far as st.
