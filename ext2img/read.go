@@ -162,6 +162,7 @@ func (m *Image) readOnce(r *fileRead) (before, after identity, err error) {
 		}
 	}
 	after, err = f.identity()
+	after.mode = before.mode // which the opener may have cut; another one would show in the change time
 	return before, after, err
 }
 

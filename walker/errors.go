@@ -46,11 +46,12 @@ func (e *LeftOutError) Error() string {
 	return fmt.Sprintf("cross %s: %s", e.Path, e.Reason)
 }
 
-// NotMountError says that a path in Options.Cross is no mount point below SOURCE.
+// NotMountError says that a path in Options.Cross or Options.KeepPrivileges is no mount point below SOURCE.
 type NotMountError struct {
-	Path string
+	Op   string // "cross" or "keep privileges"
+	Path string // as the caller wrote it
 }
 
 func (e *NotMountError) Error() string {
-	return fmt.Sprintf("cross %s: not a mount point below the source", e.Path)
+	return fmt.Sprintf("%s %s: not a mount point below the source", e.Op, e.Path)
 }

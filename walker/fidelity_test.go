@@ -140,7 +140,7 @@ func TestXattrs(t *testing.T) {
 			must(t, xattr.LSet(filepath.Join(dir, p), x.Name, x.Value))
 		}
 	}
-	must(t, xattr.LSet(filepath.Join(dir, "z"), "trusted.overlay.opaque", []byte("y")))
+	must(t, xattr.LSet(filepath.Join(dir, "z"), "trusted.overlay.impure", []byte("y")))
 	must(t, xattr.LSet(filepath.Join(dir, "z!"), "trusted.overlay.origin", []byte("y")))
 	res := walkAll(t, dir, Options{})
 	for p, e := range res.entries {
@@ -159,7 +159,8 @@ func TestRefuseXattr(t *testing.T) {
 	for name, taken := range map[string]bool{
 		"user.x": true, "trusted.x": true, "trusted.overlayx": true, "security.selinux": true, "security.capability": true, "security.ima": true,
 		"system.posix_acl_access": true, "system.posix_acl_default": true,
-		"security.evm": false, "trusted.overlay.redirect": false, "btrfs.compression": false, "system.nfs4_acl": false, "system.ntfs_acl": false,
+		"trusted.overlay.redirect": true, "trusted.overlay.opaque": true, "trusted.overlay.metacopy": true, "trusted.overlay.uuid": false,
+		"trusted.overlay.nlink": false, "trusted.overlay.upper": false, "security.evm": false, "btrfs.compression": false, "system.nfs4_acl": false, "system.ntfs_acl": false,
 		"system.cifs_acl": false, "lustre.lov": false, "ceph.dir.layout": false, "os2.x": false, "nodot": false,
 	} {
 		if got := refuseXattr(name) == ""; got != taken {

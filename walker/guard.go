@@ -54,6 +54,7 @@ type root struct {
 	beneath   bool   // openat2 works
 	noXattrs  bool   // the file system has no extended attributes
 	readOnly  bool   // no access time changes, whatever is opened how
+	takes     privileges
 }
 
 // openRoot opens the crossed mount m by its mount point. The mount found there must be m.
@@ -77,7 +78,7 @@ func openRoot(m *mount, want mode) (*root, error) {
 
 // newRoot takes over fd, which is open with O_PATH on the mount m, and chooses the guard.
 func newRoot(m *mount, fd int, want mode) (*root, error) {
-	r := &root{path: m.Path, fd: fd, mode: plainMode, mntID: uint64(m.ID), statFlags: unix.AT_SYMLINK_NOFOLLOW | unix.AT_NO_AUTOMOUNT}
+	r := &root{path: m.Path, takes: m.takes, fd: fd, mode: plainMode, mntID: uint64(m.ID), statFlags: unix.AT_SYMLINK_NOFOLLOW | unix.AT_NO_AUTOMOUNT}
 	magic, err := fsMagic(fd)
 	if err != nil {
 		unix.Close(fd)

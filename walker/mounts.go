@@ -42,6 +42,7 @@ type mount struct {
 	order   int    // in the kernel's table: older mounts first
 	top     *mount // the mount seen at this mount point: itself unless hidden
 	judging bool   // decide is at work on it
+	takes   privileges
 }
 
 // table is the part of the kernel's mount table that lies below SOURCE.
@@ -116,7 +117,7 @@ func newTable(infos []*mountinfo.Info, id int, point string) *table {
 }
 
 func newMount(info *mountinfo.Info, rel string) *mount {
-	m := &mount{point: info.Mountpoint, Mount: Mount{
+	m := &mount{point: info.Mountpoint, takes: privilegesOf(strings.Split(info.Options, ",")), Mount: Mount{
 		ID: info.ID, Parent: info.Parent, Path: rel, FSType: info.FSType, Source: info.Source, Root: info.Root,
 		Major: info.Major, Minor: info.Minor,
 	}}

@@ -10,7 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open opens a regular file of the tree for reading, by its path below SOURCE, fills st with what fstat says of it, and returns the
+// Open opens a regular file of the tree for reading, by its path below SOURCE, fills st with what fstat says of it (without the set-ID bits
+// that a nosuid mount takes), and returns the
 // file descriptor, which is the caller's to close. It is guarded like the walk: no mount that was not crossed is entered, no symbolic
 // link followed, nothing but a regular file opened for good, no access time changed. Errors wrap the errno; a path that has become
 // something else gives ErrNotRegular, one below a directory that is none any more fs.ErrNotExist. Open may be called from several
@@ -101,6 +102,7 @@ func (r *root) regular(fd int, st *unix.Stat_t) (int, error) {
 		unix.Close(fd)
 		return -1, err
 	}
+	st.Mode = r.takes.mode(st.Mode)
 	return fd, nil
 }
 

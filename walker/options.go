@@ -11,6 +11,10 @@ type Options struct {
 	Cross         []string // mount points below SOURCE to cross although the policy or a default leaves them out; never refused mounts
 	CrossAll      bool     // cross every mount that Cross could name and no rule, OneFileSystem or mount around it leaves out
 
+	// KeepPrivileges lists mount points below SOURCE, "/" for its own mount, whose set-ID bits, capabilities and device nodes are kept
+	// although the mount is nosuid or nodev.
+	KeepPrivileges []string
+
 	Exclude []string // patterns of what to leave out, with everything below it
 	Include []string // patterns of what to keep although an exclude, a default or the filter drops it
 

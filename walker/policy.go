@@ -26,9 +26,9 @@ func (p *policy) judgeAll(source string, opt Options) error {
 	var named []*mount
 	var paths []string
 	for _, c := range opt.Cross {
-		m, err := p.named(c)
-		if err != nil {
-			return err
+		m := p.named(c)
+		if m == nil {
+			return &NotMountError{"cross", c}
 		}
 		named, paths = append(named, m), append(paths, m.Path)
 		p.cross[m.Path] = true
@@ -37,8 +37,20 @@ func (p *policy) judgeAll(source string, opt Options) error {
 	if p.rules, err = newRules(opt, paths); err != nil {
 		return err
 	}
+	for _, c := range opt.KeepPrivileges {
+		m := p.named(c)
+		if m == nil {
+			return &NotMountError{"keep privileges", c}
+		}
+		m.takes = privileges{}
+	}
 	for _, m := range p.mounts {
 		p.decide(m)
+	}
+	for _, m := range p.all {
+		if text := m.takes.String(); text != "" && m.Action == Crossed {
+			m.Reason += "; " + text
+		}
 	}
 	for i, m := range named {
 		switch {
@@ -52,9 +64,9 @@ func (p *policy) judgeAll(source string, opt Options) error {
 	return nil
 }
 
-// named finds the mount that is seen at a path of Options.Cross, which is meant below SOURCE; a path of the running system is
-// understood too.
-func (p *policy) named(c string) (*mount, error) {
+// named returns the mount that is seen at a path that an option names, nil if there is none. The path is meant below SOURCE; one of the
+// running system is understood too.
+func (p *policy) named(c string) *mount {
 	rel := path.Join("/", c)
 	paths := []string{rel}
 	if r, ok := below(p.source.point, rel); ok {
@@ -66,16 +78,16 @@ func (p *policy) named(c string) (*mount, error) {
 			switch {
 			case m.Path != rel:
 			case m.visible():
-				return m, nil
+				return m
 			default:
 				hidden = m
 			}
 		}
 		if hidden != nil {
-			return hidden, nil
+			return hidden
 		}
 	}
-	return nil, &NotMountError{c}
+	return nil
 }
 
 // decide sets m.Action and m.Reason, and before that those of the mounts that they depend on.

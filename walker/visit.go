@@ -97,6 +97,11 @@ type object struct {
 func (w *walker) report(o *object) error {
 	e := &w.entry
 	switch e.Mode & unix.S_IFMT {
+	case unix.S_IFCHR, unix.S_IFBLK:
+		if o.root.takes.device(e) && !o.covered {
+			w.warn(e.Path, deviceText)
+			return nil
+		}
 	case unix.S_IFDIR:
 		return w.directory(o)
 	case unix.S_IFREG:
@@ -127,6 +132,10 @@ func (w *walker) report(o *object) error {
 	}
 	if err := w.readXattrs(o); err != nil {
 		return err
+	}
+	if mode := o.root.takes.mode(e.Mode); mode != e.Mode {
+		w.warn(e.Path, setIDText)
+		e.Mode = mode
 	}
 	if e.Nlink > 1 {
 		e.Link = w.hard.link(e)

@@ -61,15 +61,11 @@ func (x *xattrReader) has(name string) bool {
 
 // readFD appends the attributes of what fd stands for, which may be open with O_PATH, to list, in name order. drop is called with the
 // reason for each one that is not taken.
-func readFD(fd int, list []Xattr, drop func(why string)) ([]Xattr, error) {
-	return readXattrs(fdPath(fd), list, drop, xattr.List, xattr.Get)
-}
-
-func readXattrs(path string, list []Xattr, drop func(string), names func(string) ([]string, error),
-	get func(path, name string) ([]byte, error)) ([]Xattr, error) {
-	found, err := names(path)
+func (r *root) readFD(fd int, list []Xattr, drop func(why string)) ([]Xattr, error) {
+	path := fdPath(fd)
+	found, err := xattr.List(path)
 	for errors.Is(err, unix.ERANGE) { // one was added between the question for the size and the question for the names
-		found, err = names(path)
+		found, err = xattr.List(path)
 	}
 	if err != nil {
 		if errors.Is(err, unix.ENOTSUP) {
@@ -78,11 +74,15 @@ func readXattrs(path string, list []Xattr, drop func(string), names func(string)
 		return list, errno(err)
 	}
 	for _, name := range found {
+		if name == capability && r.takes.noSuid {
+			drop(capText)
+			continue
+		}
 		if why := refuseXattr(name); why != "" {
 			drop(why)
 			continue
 		}
-		value, err := get(path, name)
+		value, err := xattr.Get(path, name)
 		switch {
 		case err == nil:
 			list = append(list, Xattr{name, value})
@@ -106,6 +106,16 @@ func errno(err error) error {
 	return err
 }
 
+// capability is the attribute that gives a program privileges.
+const capability = "security.capability"
+
+// overlayOwn has the attributes by which an overlay finds its layers again (Documentation/filesystems/overlayfs.rst): they name inodes and
+// the UUID of the file system that they are on. The others (opaque, redirect, metacopy) are what a layer means.
+var overlayOwn = map[string]bool{
+	"trusted.overlay.origin": true, "trusted.overlay.upper": true, "trusted.overlay.uuid": true,
+	"trusted.overlay.nlink": true, "trusted.overlay.impure": true,
+}
+
 // refuseXattr says why an attribute does not go into an image, "" if it does. Those that other file systems show in namespaces of
 // their own, or make up under system., mean nothing in ext4, which knows user, trusted, security and POSIX ACLs.
 func refuseXattr(name string) string {
@@ -113,8 +123,8 @@ func refuseXattr(name string) string {
 	switch {
 	case name == "security.evm":
 		return "extended attribute security.evm left out: it signs the inode number and the file system"
-	case strings.HasPrefix(name, "trusted.overlay."):
-		return "extended attributes trusted.overlay.* left out: they belong to a mounted overlay"
+	case overlayOwn[name]:
+		return "extended attributes trusted.overlay.* left out that name the old file system: origin, upper, uuid, nlink, impure"
 	case space == "user", space == "trusted", space == "security":
 		return ""
 	case name == "system.posix_acl_access", name == "system.posix_acl_default":
@@ -164,7 +174,7 @@ func (w *walker) readXattrsFD(r *root, fd int) {
 		return
 	}
 	var err error
-	w.attrs, err = readFD(fd, w.attrs[:0], w.drop)
+	w.attrs, err = r.readFD(fd, w.attrs[:0], w.drop)
 	w.setXattrs(err)
 }
 

@@ -13,6 +13,7 @@ func (c *bundleConfig) contentFlags(cmd *cobra.Command) {
 		f.StringArrayVarP(&c.walk.Include, "include", "i", nil, "keep what matches `PATTERN` and would be left out; repeatable")
 		f.BoolVarP(&c.walk.OneFileSystem, "one-file-system", "x", false, "cross no mount at all")
 		f.StringArrayVar(&c.walk.Cross, "cross", nil, "cross the mount at `PATH` as well (never proc, sysfs or a bind of them); repeatable")
+		f.StringArrayVar(&c.walk.KeepPrivileges, "keep-privileges", nil, "keep set-ID bits, capabilities and device nodes of the nosuid or nodev mount at `PATH`; repeatable")
 		f.BoolVar(&c.walk.NoDefaultExcludes, "no-default-excludes", false, "keep the contents of /tmp, /run, /mnt and the like")
 		c.filter.add(f, "secrets,histories,identity; for a machine image logs, too")
 	})

@@ -61,7 +61,7 @@ func walkHint(err error) string {
 	case errors.As(err, &refused):
 		return "proc, sysfs and other kernel file systems are never part of an image; leave the --cross away, or give another SOURCE"
 	case errors.As(err, &noMount):
-		return "\"purebundle mounts\" lists the mounts that --cross can name"
+		return "\"purebundle mounts\" lists the mounts that --cross and --keep-privileges can name"
 	case errors.As(err, &bad):
 		return "* ? [a-z] match within a name, ** across names; put a backslash before a character that is meant as it is"
 	}

@@ -45,6 +45,7 @@ func newMounts(a *app) *cobra.Command {
 	group(cmd, "What goes in", func(f *pflag.FlagSet) {
 		f.BoolVarP(&opt.OneFileSystem, "one-file-system", "x", false, "cross no mount at all")
 		f.StringArrayVar(&opt.Cross, "cross", nil, "cross the mount at `PATH` as well; repeatable")
+		f.StringArrayVar(&opt.KeepPrivileges, "keep-privileges", nil, "keep set-ID bits, capabilities and device nodes of the nosuid or nodev mount at `PATH`; repeatable")
 	})
 	group(cmd, "The output", func(f *pflag.FlagSet) {
 		f.BoolVar(&asJSON, "json", false, "print JSON")
