@@ -66,7 +66,9 @@ func TestLessPower(t *testing.T) {
 func TestTrustedUnseen(t *testing.T) {
 	dir := othersTree(t)
 	got := walkWith(t, dir, "-all,+dac_read_search")
-	denied := func(line string) bool { return strings.Contains(line, "denied") || strings.Contains(line, "not permitted") }
+	denied := func(line string) bool {
+		return strings.Contains(line, "denied") || strings.Contains(line, "not permitted")
+	}
 	if !slices.Contains(got["warning"], "/ "+unseenTrusted+" 1") || slices.ContainsFunc(got["closed"], denied) || len(got["unreadable"]) > 0 {
 		t.Errorf("warnings %q, closed %q, unreadable %q", got["warning"], got["closed"], got["unreadable"])
 	}
