@@ -1,6 +1,8 @@
 package awsapi
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 
 	"purebundle/chunk"
 )
@@ -172,4 +175,36 @@ func Exposed(paths []string) []string {
 		}
 	}
 	return open
+}
+
+// Alone returns true if the credentials of a profile, "" for that of the
+// environment, come without this process running a program or writing a file:
+// neither does credential_process, nor are tokens renewed (SSO, aws login). It asks
+// nobody. Where it is not certain, it returns false.
+func Alone(ctx context.Context, profile string) bool {
+	files, err := sharedFiles()
+	if err != nil {
+		return false
+	}
+	if profile == "" {
+		if os.Getenv("AWS_ACCESS_KEY_ID") != "" && os.Getenv("AWS_SECRET_ACCESS_KEY") != "" {
+			return true // the SDK looks there first
+		}
+		profile = cmp.Or(os.Getenv("AWS_PROFILE"), os.Getenv("AWS_DEFAULT_PROFILE"), config.DefaultSharedConfigProfile)
+	}
+	c, err := config.LoadSharedConfigProfile(ctx, profile, func(o *config.LoadSharedConfigOptions) {
+		o.ConfigFiles, o.CredentialsFiles, o.Logger = files.config, files.credentials, logging.Nop{}
+	})
+	if none := (config.SharedConfigProfileNotExistError{}); errors.As(err, &none) {
+		return profile == config.DefaultSharedConfigProfile // without files: the instance's role, or none
+	}
+	if err != nil {
+		return false
+	}
+	for p := &c; p != nil; p = p.Source {
+		if p.CredentialProcess != "" || p.SSOSession != nil || p.SSOSessionName != "" || p.SSOStartURL != "" || p.LoginSession != "" {
+			return false
+		}
+	}
+	return true
 }

@@ -185,3 +185,37 @@ func TestExposed(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+func TestAlone(t *testing.T) {
+	for _, c := range []struct {
+		name, profile, config, key string
+		want                       bool
+	}{
+		{"nothing", "", "", "", true},
+		{"keys in the environment", "", "[default]\ncredential_process = x\n", "AKID", true},
+		{"but a profile is named", "p", "[profile p]\ncredential_process = x\n", "AKID", false},
+		{"keys in a file", "", "[default]\naws_access_key_id = a\naws_secret_access_key = b\n", "", true},
+		{"program", "", "[default]\ncredential_process = x\n", "", false},
+		{"program of the source", "p", "[profile p]\nrole_arn = r\nsource_profile = q\n[profile q]\ncredential_process = x\n", "", false},
+		{"role of keys", "p", "[profile p]\nrole_arn = r\nsource_profile = q\n[profile q]\naws_access_key_id = a\naws_secret_access_key = b\n", "", true},
+		{"SSO", "p", "[profile p]\nsso_session = s\nsso_account_id = 1\nsso_role_name = r\n[sso-session s]\nsso_region = r\nsso_start_url = u\n", "", false},
+		{"login", "p", "[profile p]\nlogin_session = s\n", "", false},
+		{"no such profile", "p", "", "", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			isolate(t)
+			t.Setenv("AWS_ACCESS_KEY_ID", c.key)
+			t.Setenv("AWS_SECRET_ACCESS_KEY", c.key)
+			file := filepath.Join(t.TempDir(), "config")
+			if c.config != "" {
+				if err := os.WriteFile(file, []byte(c.config), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			t.Setenv("AWS_CONFIG_FILE", file)
+			if got := Alone(t.Context(), c.profile); got != c.want {
+				t.Errorf("%v, want %v", got, c.want)
+			}
+		})
+	}
+}
