@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"purebundle/chunk"
+	"purebundle/cmd/purebundle/cli"
 	"purebundle/ext2img/imgtest"
 	"purebundle/walker"
 )
@@ -119,7 +120,7 @@ type bootSource struct {
 // no list of mounts in the tree knows.
 func newBootSource(ctx context.Context, t *testing.T, archive, image string) bootSource {
 	t.Helper()
-	src := bootSource{uuid: formatUUID(freshUUID()), password: strings.ToLower(rand.Text())}
+	src := bootSource{uuid: cli.FormatUUID(cli.FreshUUID()), password: strings.ToLower(rand.Text())}
 	grow(t, image, 2<<30)
 	imgtest.Run(t, "mke2fs", "-q", "-t", "ext4", "-U", src.uuid, "-L", bootHost, image)
 	src.dir = imgtest.MountRW(t, image)
@@ -186,7 +187,7 @@ func joinForBoot(t *testing.T, out, image string) string {
 func mustCall(t *testing.T, args ...string) (stdout string) {
 	t.Helper()
 	code, stdout, stderr := call(args...)
-	if code != statusDone {
+	if code != cli.StatusDone {
 		t.Fatalf("purebundle %q: status %d\n%s", args, code, stderr)
 	}
 	return stdout

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"purebundle/cmd/purebundle/cli"
 	"purebundle/ext2img/imgtest"
 )
 
@@ -85,7 +86,7 @@ func churnRound(t *testing.T, src, work string, changes map[string]int) (files i
 	dest, image := filepath.Join(work, "dest"), filepath.Join(work, "image")
 	out, err := exec.Command("purebundle", "bundle", "-q", src, dest).CombinedOutput()
 	var exit *exec.ExitError
-	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != statusIncomplete) {
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != cli.StatusIncomplete) {
 		t.Fatalf("bundle: %v\n%s", err, out)
 	}
 	if out, err := exec.Command("purebundle", "unbundle", "-q", dest, image).CombinedOutput(); err != nil {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"purebundle/cmd/purebundle/cli"
 )
 
 // call runs the program and gives its exit status and output.
@@ -60,8 +62,8 @@ func TestUsageErrors(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			code, stdout, stderr := call(c.args...)
 			lines := strings.Split(strings.TrimSuffix(stderr, "\n"), "\n")
-			if code != statusUsage || stdout != "" {
-				t.Errorf("status %d, stdout %q; want status %d and no output", code, stdout, statusUsage)
+			if code != cli.StatusUsage || stdout != "" {
+				t.Errorf("status %d, stdout %q; want status %d and no output", code, stdout, cli.StatusUsage)
 			}
 			if !strings.HasPrefix(lines[0], "purebundle: ") || !strings.Contains(lines[0], c.error) {
 				t.Errorf("error %q, want %q", lines[0], c.error)
@@ -86,7 +88,7 @@ func TestHelp(t *testing.T) {
 	if code, _, stderr := call("man", dir); code != 0 {
 		t.Fatal(stderr)
 	}
-	for _, cmd := range documented(newRoot(&app{})) {
+	for _, cmd := range cli.Documented(newRoot(&cli.App{})) {
 		args := append(strings.Fields(cmd.CommandPath())[1:], "--help")
 		code, stdout, stderr := call(args...)
 		if code != 0 || stderr != "" {
@@ -102,13 +104,13 @@ func TestHelp(t *testing.T) {
 				t.Errorf("%s: %d columns: %s", args, len(line)-1, line)
 			}
 		}
-		page, err := os.ReadFile(filepath.Join(dir, manName(cmd)+".1"))
+		page, err := os.ReadFile(filepath.Join(dir, cli.ManName(cmd)+".1"))
 		if err != nil {
 			t.Error(err)
 		}
 		for _, want := range []string{".TH PUREBUNDLE", ".SH NAME\n", ".SH SYNOPSIS\n", ".SH EXAMPLES\n", ".SH EXIT STATUS\n"} {
 			if !bytes.Contains(page, []byte(want)) {
-				t.Errorf("%s has no %q", manName(cmd), want)
+				t.Errorf("%s has no %q", cli.ManName(cmd), want)
 			}
 		}
 	}
@@ -138,26 +140,6 @@ func TestCompletion(t *testing.T) {
 		_, stdout, _ := call(append([]string{"__complete"}, c.args...)...)
 		if !strings.Contains(stdout, c.want) {
 			t.Errorf("completing %q: %q, want %q", c.args, stdout, c.want)
-		}
-	}
-}
-
-func TestRoff(t *testing.T) {
-	for in, want := range map[string]string{
-		"a-b": `a\-b`, `\x`: `\ex`, ".start": `\&.start`, "'q": `\&'q`, "a\n.b": "a\n\\&.b",
-	} {
-		if got := roff(in); got != want {
-			t.Errorf("roff(%q) = %q, want %q", in, got, want)
-		}
-	}
-}
-
-func TestShellQuote(t *testing.T) {
-	for in, want := range map[string]string{
-		"/mnt/a-b_c.d": "/mnt/a-b_c.d", "a b": "'a b'", "": "''", "it's": `'it'\''s'`, "$HOME": "'$HOME'", "~": "'~'",
-	} {
-		if got := shellQuote(in); got != want {
-			t.Errorf("shellQuote(%q) = %s, want %s", in, got, want)
 		}
 	}
 }

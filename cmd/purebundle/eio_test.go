@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"purebundle/cmd/purebundle/cli"
 	"purebundle/ext2img/imgtest"
 )
 
@@ -42,10 +43,10 @@ func TestReadError(t *testing.T) {
 
 			out, image := filepath.Join(work, "out"), filepath.Join(work, "image")
 			code, _, stderr := call("bundle", "--progress", "plain", src, out)
-			if code != statusIncomplete || !strings.Contains(stderr, "/bad: unreadable") || !strings.Contains(stderr, "input/output error") {
-				t.Fatalf("status %d, want %d and /bad named:\n%s", code, statusIncomplete, stderr)
+			if code != cli.StatusIncomplete || !strings.Contains(stderr, "/bad: unreadable") || !strings.Contains(stderr, "input/output error") {
+				t.Fatalf("status %d, want %d and /bad named:\n%s", code, cli.StatusIncomplete, stderr)
 			}
-			if code, _, stderr := call("unbundle", "-q", out, image); code != statusDone {
+			if code, _, stderr := call("unbundle", "-q", out, image); code != cli.StatusDone {
 				t.Fatalf("unbundle: status %d: %s", code, stderr)
 			}
 			imgtest.Fsck(t, image)

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"purebundle/cmd/purebundle/cli"
 	"purebundle/ext2img/imgtest"
 )
 
@@ -78,10 +79,10 @@ func TestInterruptedAnywhere(t *testing.T) {
 		code, stderr, _ := interruptible(t, sig, delay, bundleArgs...)
 		ended[wantInterrupted(t, what, sig, code, stderr)]++
 		switch now := identities(t, dest); {
-		case code != statusDone && !maps.Equal(now, older):
+		case code != cli.StatusDone && !maps.Equal(now, older):
 			t.Fatalf("%s: status %d, and DEST is not as it was: %d files, not %d", what, code, len(now), len(older))
-		case code == statusDone:
-			if code, _, stderr := call("verify", "-q", dest); code != statusDone {
+		case code == cli.StatusDone:
+			if code, _, stderr := call("verify", "-q", dest); code != cli.StatusDone {
 				t.Fatalf("%s: status 0, but %s", what, stderr)
 			}
 			older = now
@@ -91,7 +92,7 @@ func TestInterruptedAnywhere(t *testing.T) {
 		what = fmt.Sprintf("unbundle, %s after %v", unix.SignalName(sig), delay/2)
 		code, stderr, _ = interruptible(t, sig, delay/2, unbundleArgs...)
 		wantInterrupted(t, what, sig, code, stderr)
-		if _, err := os.Stat(image); (err == nil) != (code == statusDone) {
+		if _, err := os.Stat(image); (err == nil) != (code == cli.StatusDone) {
 			t.Errorf("%s: status %d, image: %v", what, code, err)
 		}
 		_ = os.Remove(image)
@@ -109,7 +110,7 @@ func TestInterruptedAnywhere(t *testing.T) {
 		delay := time.Duration(random.Int64N(int64(length) / 2))
 		code, stderr, _ := interruptible(t, syscall.SIGTERM, delay, bundleArgs...)
 		wantInterrupted(t, fmt.Sprintf("new DEST, round %d, %v", i, delay), syscall.SIGTERM, code, stderr)
-		if code == statusDone {
+		if code == cli.StatusDone {
 			_ = os.RemoveAll(filepath.Join(dir, "deep"))
 		}
 		if _, err := os.Stat(fresh); err == nil {
@@ -132,13 +133,13 @@ func TestKilled(t *testing.T) {
 	for i := range 8 {
 		delay := length * time.Duration(i+1) / 8
 		interruptible(t, syscall.SIGKILL, delay, args...)
-		if code, _, stderr := call("verify", "-q", dest); code != statusDone {
+		if code, _, stderr := call("verify", "-q", dest); code != cli.StatusDone {
 			t.Errorf("killed after %v: %s", delay, stderr)
 		}
 		if hidden, _ := filepath.Glob(filepath.Join(dest, ".*")); len(hidden) > 0 {
 			left++
 		}
-		if code, stderr, _ := interruptible(t, 0, -1, args...); code != statusDone {
+		if code, stderr, _ := interruptible(t, 0, -1, args...); code != cli.StatusDone {
 			t.Errorf("the run after one killed after %v: status %d, %s", delay, code, stderr)
 		}
 		if hidden, _ := filepath.Glob(filepath.Join(dest, ".*")); len(hidden) > 0 {
@@ -153,11 +154,11 @@ func TestKilled(t *testing.T) {
 func wantInterrupted(t *testing.T, what string, sig syscall.Signal, code int, stderr string) string {
 	t.Helper()
 	switch {
-	case code == statusDone:
+	case code == cli.StatusDone:
 		return "done"
 	case code == -1 && stderr == "":
 		return "not begun"
-	case code == statusFailed && strings.HasPrefix(stderr, "purebundle: interrupted ("+unix.SignalName(sig)+")"):
+	case code == cli.StatusFailed && strings.HasPrefix(stderr, "purebundle: interrupted ("+unix.SignalName(sig)+")"):
 		return "interrupted"
 	}
 	t.Errorf("%s: status %d, %s", what, code, stderr)

@@ -1,15 +1,17 @@
 // Command purebundle turns a live Linux root file system into an ext4 image
 // cut into parts of exactly 10 MiB, and reads such bundles back.
 //
-// This package parses flags, turns signals into a cancelled context, draws
-// progress and maps errors to sentences and exit statuses. It holds no policy:
-// what is walked is the walker package's affair, what the image looks like
-// ext2img's, and what the parts are chunk's.
+// This package is the program as a whole: the tree of commands, and the tests
+// that need all of it. The commands are in rooms of their own, each of which
+// imports none that comes after it: words, progress, cli, create, look, ec2tools,
+// ship.
 package main
 
 import (
 	"os"
 	"runtime/debug"
+
+	"purebundle/cmd/purebundle/ec2tools"
 )
 
 // gcPercent is how far the heap may grow before it is collected, in percent of
@@ -22,5 +24,5 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	os.Exit(run(commandLine(os.Args), os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(ec2tools.CommandLine(os.Args), os.Stdin, os.Stdout, os.Stderr))
 }

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"purebundle/cmd/purebundle/cli"
 	"purebundle/ext2img/imgtest"
 )
 
@@ -73,7 +74,7 @@ func newDisturbed(t *testing.T) *disturbed {
 	d.mount(t)
 	fillFile(t, filepath.Join(dir, "old/data"), 1<<20)
 	fillFile(t, filepath.Join(d.tree, "data"), newerSize)
-	if code, _, stderr := call("bundle", "-q", filepath.Join(dir, "old"), d.dest); code != statusDone {
+	if code, _, stderr := call("bundle", "-q", filepath.Join(dir, "old"), d.dest); code != cli.StatusDone {
 		t.Fatal(stderr)
 	}
 	d.older = digests(t, d.dest)
@@ -227,15 +228,15 @@ func TestOutputFails(t *testing.T) {
 					d := newDisturbed(t)
 					d.run(t, written<<20, c.do)
 					c.undo(t, d)
-					if d.code == statusDone {
-						if code, _, stderr := call("verify", "-q", d.dest); code != statusDone {
+					if d.code == cli.StatusDone {
+						if code, _, stderr := call("verify", "-q", d.dest); code != cli.StatusDone {
 							t.Errorf("status 0, but %s", stderr)
 						}
 						return
 					}
 					failed++
 					t.Log(d.stderr)
-					if d.code != statusFailed || !regexp.MustCompile(c.error).MatchString(d.stderr) {
+					if d.code != cli.StatusFailed || !regexp.MustCompile(c.error).MatchString(d.stderr) {
 						t.Errorf("status %d, want an error like %s", d.code, c.error)
 					}
 					d.wantOlder(t, c.stuck)
@@ -259,7 +260,7 @@ func (d *disturbed) wantOlder(t *testing.T, stuck bool) {
 		}
 	}
 	if stuck {
-		if code, _, stderr := call("bundle", "-q", "-p", "other", filepath.Join(d.tree, "../old"), d.dest); code != statusDone {
+		if code, _, stderr := call("bundle", "-q", "-p", "other", filepath.Join(d.tree, "../old"), d.dest); code != cli.StatusDone {
 			t.Error(stderr)
 		}
 		now = digests(t, d.dest)
@@ -278,7 +279,7 @@ func TestOutputRemoved(t *testing.T) {
 		d := newDisturbed(t)
 		d.run(t, written<<20, func(d *disturbed) error { return os.RemoveAll(d.dest) })
 		t.Logf("after %d MiB: status %d, %s", written, d.code, d.stderr)
-		if d.code != statusFailed || !strings.Contains(d.stderr, "/out") || !strings.Contains(d.stderr, "hint: ") {
+		if d.code != cli.StatusFailed || !strings.Contains(d.stderr, "/out") || !strings.Contains(d.stderr, "hint: ") {
 			t.Errorf("after %d MiB: status %d, %s", written, d.code, d.stderr)
 		}
 		if names, err := os.ReadDir(d.mnt); err != nil || len(names) != 1 || names[0].Name() != "lost+found" {
@@ -306,7 +307,7 @@ func TestOutputQuota(t *testing.T) {
 
 	code, _, stderr := call("bundle", "--progress", "none", filepath.Join(dir, "tree"), mnt+"/sub/out")
 	t.Log(stderr)
-	if code != statusFailed || !regexp.MustCompile(`^purebundle: .*/sub/out.*: disk quota exceeded\nhint: .*quota`).MatchString(stderr) {
+	if code != cli.StatusFailed || !regexp.MustCompile(`^purebundle: .*/sub/out.*: disk quota exceeded\nhint: .*quota`).MatchString(stderr) {
 		t.Errorf("status %d, %s", code, stderr)
 	}
 	if _, err := os.Stat(mnt + "/sub/out"); err == nil {

@@ -7,6 +7,11 @@ import (
 	"testing"
 
 	"purebundle/chunk"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/create"
+	"purebundle/cmd/purebundle/look"
+	"purebundle/cmd/purebundle/progress"
+	"purebundle/cmd/purebundle/ship"
 	"purebundle/ext2img"
 )
 
@@ -18,7 +23,7 @@ func TestReadmeIsComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	readme := string(text)
-	for _, v := range []any{jsonLine{}, summaryJSON{}, shipJSON{}, movedJSON{}, chunk.Manifest{}} {
+	for _, v := range []any{progress.JSONLine{}, create.Summary{}, ship.Summary{}, look.Moved{}, chunk.Manifest{}} {
 		for name := range jsonFields(reflect.TypeOf(v)) {
 			if !strings.Contains(readme, "`"+name+"`") {
 				t.Errorf("no `%s` of %T", name, v)
@@ -30,7 +35,7 @@ func TestReadmeIsComplete(t *testing.T) {
 			t.Errorf("no change `%s`", k)
 		}
 	}
-	for _, cmd := range newRoot(&app{}).Commands() {
+	for _, cmd := range newRoot(&cli.App{}).Commands() {
 		if !cmd.Hidden && !strings.Contains(readme, "\npurebundle "+cmd.Name()+" ") {
 			t.Errorf("no command %s", cmd.Name())
 		}

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"purebundle/chunk"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/create"
 	"purebundle/ext2img/imgtest"
 )
 
@@ -26,15 +28,15 @@ func TestBundleRoot(t *testing.T) {
 		args = append(args, "-e", large+"/*")
 	}
 	code, stdout, stderr := call(append(args, "/", out)...)
-	if code != statusDone {
+	if code != cli.StatusDone {
 		t.Fatalf("status %d: %s", code, stderr)
 	}
-	var summary summaryJSON
+	var summary create.Summary
 	if err := json.Unmarshal([]byte(stdout), &summary); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%d entries, %d bytes, %d parts in %.1f s", summary.Counts.Entries, summary.Counts.DataBytes, summary.Parts, summary.Seconds)
-	if code, _, stderr := call("unbundle", "-q", out, image); code != statusDone {
+	if code, _, stderr := call("unbundle", "-q", out, image); code != cli.StatusDone {
 		t.Fatalf("unbundle: status %d: %s", code, stderr)
 	}
 	os.RemoveAll(out) // the image is as large again
@@ -58,7 +60,7 @@ func TestBundleRoot(t *testing.T) {
 // TestMountsOfRoot checks that mounts are named with reasons on this machine.
 func TestMountsOfRoot(t *testing.T) {
 	code, stdout, stderr := call("mounts", "--json", "/")
-	if code != statusDone {
+	if code != cli.StatusDone {
 		t.Fatalf("status %d: %s", code, stderr)
 	}
 	var mounts []chunk.Mount

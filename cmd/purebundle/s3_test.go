@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"purebundle/chunk/ec2"
 	"purebundle/chunk/s3/s3test"
+	"purebundle/cmd/purebundle/cli"
 )
 
 func TestS3Flags(t *testing.T) {
@@ -39,43 +39,10 @@ func TestS3Flags(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code, stdout, stderr := call(strings.Fields(c.args)...)
-			if code != statusUsage || stdout != "" || !strings.Contains(stderr, c.wrong) {
+			if code != cli.StatusUsage || stdout != "" || !strings.Contains(stderr, c.wrong) {
 				t.Errorf("status %d, %q", code, stderr)
 			}
 		})
-	}
-}
-
-func TestRateFlag(t *testing.T) {
-	for in, want := range map[string]int64{"5M": 5 << 20, "5MiB/s": 5 << 20, "1000": 1000, "0": 0} {
-		var f rateFlag
-		if err := f.Set(in); err != nil || int64(f) != want {
-			t.Errorf("%s: %d, %v", in, f, err)
-		}
-	}
-}
-
-// The next command can be typed as it is.
-func TestAgain(t *testing.T) {
-	c := s3Config{region: "eu-west-1", profile: "my profile", endpoint: "http://h:9", pathStyle: true, acl: "private"}
-	if got := c.again(); got != " --region eu-west-1 --profile 'my profile' --endpoint-url http://h:9 --path-style" {
-		t.Error(got)
-	}
-	if got := c.cliFlags(); got != " --region eu-west-1 --profile 'my profile'" {
-		t.Error(got)
-	}
-}
-
-// Names of parts come from a manifest that anybody may have written.
-func TestPartNames(t *testing.T) {
-	for name, good := range map[string]bool{
-		"image.part.0": true, "image.part.017": true, "a.part.b.part.3": true,
-		"image.part.": false, "image.part.x": false, ".bashrc": false, ".x.part.0": false, "-x.part.0": false, ".part.0": false, "image": false,
-		"image.part.1\n": false, "image.part.1 ": false,
-	} {
-		if err := partNames(&ec2.Manifest{Parts: []ec2.Part{{Name: name}}}); (err == nil) != good {
-			t.Errorf("%q: %v", name, err)
-		}
 	}
 }
 
@@ -120,13 +87,13 @@ func TestInterruptedInS3(t *testing.T) {
 		code, stderr, _ := interruptible(t, sig, delay, args...)
 		ended[wantInterrupted(t, what, sig, code, stderr)]++
 		switch {
-		case code == statusDone && i%2 == 1:
+		case code == cli.StatusDone && i%2 == 1:
 			older = objects("over")
-		case code == statusDone:
+		case code == cli.StatusDone:
 		case i%2 == 1 && !maps.Equal(objects("over"), want), i%2 == 0 && len(objects("fresh")) > 0:
 			t.Errorf("%s: S3 holds %q\n%s", what, slices.Sorted(maps.Keys(objects(filepath.Base(args[len(args)-1])))), stderr)
 		}
-		if code == statusDone && i%2 == 0 {
+		if code == cli.StatusDone && i%2 == 0 {
 			if code, stderr, _ := interruptible(t, 0, -1, purebundle, "delete", "--yes", args[len(args)-1]); code != 0 {
 				t.Fatal(stderr)
 			}

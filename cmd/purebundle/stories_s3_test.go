@@ -13,6 +13,7 @@ import (
 
 	"purebundle/chunk/ec2/ami/amitest"
 	"purebundle/chunk/s3/s3test"
+	"purebundle/cmd/purebundle/ship"
 )
 
 // serverKey is where a story finds the S3 server that all stories share.
@@ -26,7 +27,7 @@ func cmdS3(ts *testscript.TestScript, _ bool, _ []string) {
 	bucket := server.Bucket(testOf(ts))
 	ts.Setenv("BUCKET", bucket)
 	ts.Setenv("OBJECTS", filepath.Join(server.Dir, bucket))
-	ts.Setenv("HOST", fieldValues(time.Now())["hostname"])
+	ts.Setenv("HOST", ship.FieldValues(time.Now())["hostname"])
 }
 
 // serverOf starts the server when the first story needs it.

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"purebundle/chunk/s3/s3test"
+	"purebundle/cmd/purebundle/cli"
 	"purebundle/ext2img/imgtest"
 )
 
@@ -214,7 +215,7 @@ func namesIn(ts *testscript.TestScript, dir string) []string {
 
 // fill FILE BYTES: makes a file of bytes that do not compress and do not repeat.
 func cmdFill(ts *testscript.TestScript, _ bool, args []string) {
-	size, err := parseSize(args[1])
+	size, err := cli.ParseSize(args[1])
 	ts.Check(err)
 	name := ts.MkAbs(args[0])
 	ts.Check(os.MkdirAll(filepath.Dir(name), 0o755))

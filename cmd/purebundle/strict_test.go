@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"purebundle/chunk"
+	"purebundle/cmd/purebundle/cli"
 	"purebundle/ext2img/imgtest"
 )
 
@@ -21,7 +22,7 @@ func TestChangedFiles(t *testing.T) {
 		"grown":    func(file string) error { return appendTo(file, "and more") },
 		"replaced": func(file string) error { return errors.Join(os.Remove(file), os.Mkdir(file, 0o755)) },
 	}
-	for flags, want := range map[string]int{"": statusDone, "--strict": statusIncomplete} {
+	for flags, want := range map[string]int{"": cli.StatusDone, "--strict": cli.StatusIncomplete} {
 		t.Run("with "+flags, func(t *testing.T) {
 			d := newDisturbed(t)
 			d.flags = strings.Fields(flags)
@@ -39,7 +40,7 @@ func TestChangedFiles(t *testing.T) {
 			if d.code != want {
 				t.Errorf("status %d, want %d", d.code, want)
 			}
-			if strict := "bundle " + d.tree + ": done, but 4 files changed while it ran (--strict)"; strings.Contains(d.stderr, strict) != (want != statusDone) {
+			if strict := "bundle " + d.tree + ": done, but 4 files changed while it ran (--strict)"; strings.Contains(d.stderr, strict) != (want != cli.StatusDone) {
 				t.Errorf("stderr: %s", d.stderr)
 			}
 			b, err := chunk.Load(d.dest, "")
@@ -56,7 +57,7 @@ func TestChangedFiles(t *testing.T) {
 					t.Errorf("/late/%s is listed as %q", kind, got["/late/"+kind])
 				}
 			}
-			if code, _, stderr := call("verify", "-q", "--deep", d.dest); code != statusDone {
+			if code, _, stderr := call("verify", "-q", "--deep", d.dest); code != cli.StatusDone {
 				t.Error(stderr)
 			}
 		})

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"purebundle/cmd/purebundle/progress"
 	"purebundle/ext2img/imgtest"
 )
 
@@ -85,32 +86,32 @@ func uiDemo() {
 	if err != nil {
 		panic(err)
 	}
-	u := newUI(os.Stderr, progressAuto)
+	u := progress.New(os.Stderr, progress.Auto)
 	lines := bufio.NewScanner(control)
 	for lines.Scan() {
 		word, rest, _ := strings.Cut(lines.Text(), " ")
 		n, _ := strconv.ParseInt(rest, 10, 64)
 		switch word {
 		case "begin":
-			for p := starting; p <= finishing; p++ {
+			for p := progress.Starting; p <= progress.Finishing; p++ {
 				if p.String() == rest {
-					u.begin(p)
+					u.Begin(p)
 				}
 			}
 		case "entries":
-			u.entries.Store(n)
-			u.found.Store(n << 16)
+			u.Entries.Store(n)
+			u.Found.Store(n << 16)
 		case "dir":
-			u.dir.Store(&rest)
+			u.Dir.Store(&rest)
 		case "percent":
-			u.allBytes.Store(1000 << 20)
-			u.allParts.Store(100)
-			u.bytes.Store(n * 10 << 20)
-			u.parts.Store(n)
+			u.AllBytes.Store(1000 << 20)
+			u.AllParts.Store(100)
+			u.Bytes.Store(n * 10 << 20)
+			u.Parts.Store(n)
 		case "warn":
-			u.warn("/some/file", rest)
+			u.Warn("/some/file", rest)
 		case "close":
-			u.close()
+			u.Close()
 		case "print":
 			fmt.Println(rest)
 		}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"purebundle/cmd/purebundle/cli"
 	"purebundle/ext2img/imgtest"
 )
 
@@ -74,7 +75,7 @@ func bundleAndCompare(t *testing.T, src string) {
 		{"verify", "-q", "--deep", out},
 		{"unbundle", "-q", out, image},
 	} {
-		if code, stdout, stderr := call(args...); code != statusDone {
+		if code, stdout, stderr := call(args...); code != cli.StatusDone {
 			t.Fatalf("%s: status %d\n%s%s", args[0], code, stdout, stderr)
 		}
 	}

@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/term"
+
+	"purebundle/cmd/purebundle/progress"
+	"purebundle/cmd/purebundle/words"
+)
+
+// IsTerminal says whether there is a person at an end of ours.
+func IsTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// Ask puts a question to the person at the terminal; only y and yes are yes. The
+// reading goes on in the background where ctx is done first.
+func (a *App) Ask(ctx context.Context, question string) (bool, error) {
+	fmt.Fprint(a.Stderr, question)
+	answer := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(a.Stdin).ReadString('\n') // its end is a no
+		answer <- strings.ToLower(strings.TrimSpace(line))
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(a.Stderr)
+		return false, &LeftError{Err: context.Cause(ctx), Left: "nothing was deleted"}
+	case line := <-answer:
+		return line == "y" || line == "yes", nil
+	}
+}
+
+// Report prints the error that ends the run, in the form that progress has.
+// A reader of our output that went away (cat BUNDLE PATH | head) needs no words.
+func (a *App) Report(err error) {
+	var network *net.OpError
+	if errors.Is(err, syscall.EPIPE) && !errors.As(err, &network) {
+		return
+	}
+	if err != nil && a.JSONErrors {
+		progress.WriteJSON(a.Stderr, progress.JSONLine{Event: "error", Text: words.Printable(err.Error()), Hint: words.Printable(HintFor(err))})
+		return
+	}
+	printError(a.Stderr, err, a.Verbose)
+}
+
+// Show starts showing progress; what is said meanwhile appears above it.
+func (a *App) Show(mode progress.Mode) *progress.UI {
+	u := progress.New(a.Stderr, mode)
+	a.shown.Store(u)
+	return u
+}
+
+// Say prints a line that is no error, whatever the progress does: with -v, from
+// any goroutine.
+func (a *App) Say(text string) {
+	switch u := a.shown.Load(); {
+	case u != nil && u.Print(progress.Note{Kind: "note", Text: text}):
+	case a.JSONErrors:
+		progress.WriteJSON(a.Stderr, progress.JSONLine{Event: "note", Text: words.Printable(text)})
+	default:
+		fmt.Fprintln(a.Stderr, words.Printable(text))
+	}
+}
+
+// ErrorLine prints one of several errors; the last is the command's own.
+func (a *App) ErrorLine(text string) {
+	if a.JSONErrors {
+		progress.WriteJSON(a.Stderr, progress.JSONLine{Event: "error", Text: words.Printable(text)})
+		return
+	}
+	fmt.Fprintf(a.Stderr, "purebundle: %s\n", words.Printable(text))
+}
+
+// App is what every subcommand is given: where to write, and how much.
+type App struct {
+	Version        string // as --version says it, without the commit
+	Commit         string // "": that which Go noted when it built the program
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Quiet, Verbose bool
+	JSONErrors     bool                        // the error is an object of --progress json
+	shown          atomic.Pointer[progress.UI] // what shows the progress now; nil: nothing yet
+}
+
+// VersionText is what --version prints after the name.
+func (a *App) VersionText() string {
+	c := a.Commit
+	if info, ok := debug.ReadBuildInfo(); ok && c == "" {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				c = s.Value
+			}
+		}
+	}
+	if c == "" {
+		c = "unknown"
+	}
+	return fmt.Sprintf("%s (commit %.12s, %s %s/%s)", a.Version, c, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}

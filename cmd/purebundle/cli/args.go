@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"purebundle/cmd/purebundle/words"
+)
+
+// ArgsBetween takes from least to most arguments; what names them in the error.
+func ArgsBetween(least, most int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return Usagef("%s: %s needed, %s given", cmd.Name(), what, words.Plural(int64(len(args)), "argument"))
+		case len(args) > most:
+			return Usagef("%s: %s: one argument too many", cmd.Name(), args[most])
+		}
+		return nil
+	}
+}
+
+// WrapArgs turns a wrong number of arguments into a usage error with the
+// command's own synopsis as the hint.
+func WrapArgs(cmd *cobra.Command) {
+	check := cmd.Args
+	if check == nil {
+		return
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		err := check(cmd, args)
+		if err == nil {
+			return nil
+		}
+		var usage *UsageError
+		if !errors.As(err, &usage) {
+			err = &UsageError{Err: fmt.Errorf("%s: %w", cmd.Name(), err)}
+		}
+		return WithHint(err, "usage: %s", cmd.UseLine())
+	}
+	for _, sub := range cmd.Commands() {
+		WrapArgs(sub)
+	}
+}
+
+// FlagError explains a flag that does not parse, and names the one that was
+// probably meant.
+func FlagError(cmd *cobra.Command, err error) error {
+	if errors.Is(err, pflag.ErrHelp) {
+		return err
+	}
+	help := cmd.CommandPath() + " --help"
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		if unknown.GetSpecifiedShortnames() != "" {
+			return WithHint(Usagef("%s: unknown flag -%s", cmd.Name(), unknown.GetSpecifiedName()),
+				"%s lists the flags", help)
+		}
+		name := unknown.GetSpecifiedName()
+		err := Usagef("%s: unknown flag --%s", cmd.Name(), name)
+		if near := Nearest(name, flagNames(cmd)); near != "" {
+			return WithHint(err, "did you mean --%s?", near)
+		}
+		return WithHint(err, "%s lists the flags", help)
+	}
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		return WithHint(Usagef("%s: --%s %s: %w", cmd.Name(), invalid.GetFlag().Name, invalid.GetValue(), errors.Unwrap(invalid)),
+			"%s says what --%s takes", help, invalid.GetFlag().Name)
+	}
+	return WithHint(Usagef("%s: %w", cmd.Name(), err), "%s lists the flags", help)
+}
+
+// flagNames lists the flags that cmd takes, inherited ones included.
+func flagNames(cmd *cobra.Command) []string {
+	var names []string
+	add := func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	}
+	cmd.LocalFlags().VisitAll(add)
+	cmd.InheritedFlags().VisitAll(add)
+	return names
+}

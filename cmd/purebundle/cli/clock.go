@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"purebundle/ext2img"
+)
+
+// SourceDateEpoch is the environment variable of reproducible builds: seconds
+// since 1970, the latest time that output may hold.
+const SourceDateEpoch = "SOURCE_DATE_EPOCH"
+
+// Times that ext4 inodes hold: 34 bits of seconds around 1970.
+const (
+	minTime = -1 << 31          // 1901-12-13T20:45:52Z
+	maxTime = 1<<34 - 1<<31 - 1 // 2446-05-10T22:38:55Z
+)
+
+// Clock is the value of --time: the latest time that the image holds. Unset,
+// nothing is clamped and "now" is now.
+type Clock struct {
+	latest ext2img.Time
+	set    bool
+}
+
+func (c *Clock) Type() string { return "T" }
+
+func (c *Clock) String() string {
+	if !c.set {
+		return ""
+	}
+	return "@" + strconv.FormatInt(c.latest.Sec, 10)
+}
+
+func (c *Clock) Set(s string) error {
+	t, err := parseTime(s)
+	if err != nil {
+		return err
+	}
+	*c = Clock{latest: t, set: true}
+	return nil
+}
+
+// parseTime reads RFC 3339, "2026-01-31 12:00:00" or "2026-01-31" (UTC), or
+// "@" and seconds since the epoch.
+func parseTime(s string) (ext2img.Time, error) {
+	s = strings.TrimSpace(s)
+	var t ext2img.Time
+	if seconds, ok := strings.CutPrefix(s, "@"); ok {
+		sec, err := strconv.ParseInt(seconds, 10, 64)
+		if err != nil {
+			return t, errors.New("after @ comes a whole number of seconds since 1970")
+		}
+		t.Sec = sec
+	} else {
+		parsed, err := parseDate(s)
+		if err != nil {
+			return t, err
+		}
+		t = ext2img.Time{Sec: parsed.Unix(), Nsec: uint32(parsed.Nanosecond())}
+	}
+	if t.Sec < minTime || t.Sec > maxTime {
+		return t, errors.New("outside of what ext4 holds, 1901-12-13 to 2446-05-10")
+	}
+	return t, nil
+}
+
+func parseDate(s string) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339Nano, time.DateTime, time.DateOnly} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, errors.New("not a time; write 2026-01-31T12:00:00Z, 2026-01-31 or @1769860800")
+}
+
+// FromEnvironment sets the clock from SOURCE_DATE_EPOCH where --time did not.
+func (c *Clock) FromEnvironment() error {
+	value, ok := os.LookupEnv(SourceDateEpoch)
+	if c.set || !ok || value == "" {
+		return nil
+	}
+	if err := c.Set("@" + value); err != nil {
+		return Usagef("bundle: %s %s: %w", SourceDateEpoch, value, err)
+	}
+	return nil
+}
+
+// Now is the time at which the file system is made.
+func (c *Clock) Now() ext2img.Time {
+	if c.set {
+		return c.latest
+	}
+	t := time.Now()
+	return ext2img.Time{Sec: t.Unix(), Nsec: uint32(t.Nanosecond())}
+}
+
+// Limit is the latest time that files in the image may have, nil where there is
+// none.
+func (c *Clock) Limit() *ext2img.Time {
+	if !c.set {
+		return nil
+	}
+	return &c.latest
+}

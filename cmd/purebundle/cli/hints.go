@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"purebundle/chunk"
+	"purebundle/cmd/purebundle/words"
+	"purebundle/walker"
+	"purebundle/walker/pattern"
+)
+
+// HintFor gives the advice that goes with an error, or "". What the command
+// attached goes first, then what the libraries' typed errors know, then what
+// the cause alone suggests.
+func HintFor(err error) string {
+	var hinted *hintedError
+	if errors.As(err, &hinted) {
+		return hinted.hint
+	}
+	var space *chunk.SpaceError
+	if errors.As(err, &space) {
+		return fmt.Sprintf("free %s there, or give a DEST on another file system; --dry-run shows what takes the room",
+			words.Size(space.Need-space.Have))
+	}
+	switch {
+	case errors.Is(err, chunk.ErrExists):
+		return "--force replaces it; a bundle is replaced only once the new one is complete"
+	case errors.Is(err, chunk.ErrBusy):
+		return "wait until the other run is over, or give another DEST"
+	}
+	var chunkError *chunk.Error
+	if errors.As(err, &chunkError) && chunkError.Hint != "" {
+		return chunkError.Hint
+	}
+	if hint := walkHint(err); hint != "" {
+		return hint
+	}
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return "free some room there, or give a DEST on another file system"
+	case errors.Is(err, syscall.EDQUOT):
+		return "the quota of this user is used up there; give another DEST"
+	case errors.Is(err, syscall.EROFS):
+		return "that file system is read-only; give another DEST"
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		return "run it as root (sudo)"
+	}
+	return ""
+}
+
+// walkHint gives the advice for what the walk refuses, or "".
+func walkHint(err error) string {
+	var table *walker.MountTableError
+	var refused *walker.RefusedError
+	var noMount *walker.NotMountError
+	var bad *pattern.Error
+	switch {
+	case errors.As(err, &table):
+		return "mount proc first: mount -t proc proc /proc"
+	case errors.As(err, &refused):
+		return "proc, sysfs and other kernel file systems are never part of an image; leave the --cross away, or give another SOURCE"
+	case errors.As(err, &noMount):
+		return "\"purebundle mounts\" lists the mounts that --cross and --keep-privileges can name"
+	case errors.As(err, &bad):
+		return "* ? [a-z] match within a name, ** across names; put a backslash before a character that is meant as it is"
+	}
+	return ""
+}

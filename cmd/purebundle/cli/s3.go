@@ -1,0 +1,203 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"purebundle/chunk"
+	"purebundle/chunk/awsapi"
+	"purebundle/chunk/s3"
+	"purebundle/cmd/purebundle/words"
+)
+
+// BundleURL is BUNDLE for a bundle in S3, manifest and all.
+func BundleURL(loc s3.Location, prefix string) string {
+	return strings.TrimSuffix(loc.String(), "/") + "/" + chunk.ManifestName(prefix)
+}
+
+func CutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+// s3Group is the heading of the flags below.
+const s3Group = "S3"
+
+// S3 is what the flags about S3 say. Where they say nothing, the SDK's
+// standard chain does: environment, shared files, roles.
+type S3 struct {
+	Region, Profile, Endpoint string
+	pathStyle                 bool
+	limit                     Rate
+	Concurrency               int
+
+	ACL, storageClass, sse, kmsKey string
+	Tags                           Tags
+}
+
+// defaultConcurrency is how many requests are in flight unless told otherwise.
+const defaultConcurrency = 4
+
+// maxConcurrency bounds --concurrency: each upload holds 10 MiB.
+const maxConcurrency = 64
+
+// ReadFlags adds the flags of what reads from S3.
+func (c *S3) ReadFlags(cmd *cobra.Command) { Group(cmd, s3Group, c.access) }
+
+// WriteFlags adds the flags of what writes there as well.
+func (c *S3) WriteFlags(cmd *cobra.Command) {
+	Group(cmd, s3Group, func(f *pflag.FlagSet) {
+		c.access(f)
+		f.StringVar(&c.ACL, "acl", "", "canned `ACL` of the objects, such as private or aws-exec-read (default: the bucket's)")
+		f.StringVar(&c.storageClass, "storage-class", "", "storage `CLASS` of the objects, such as STANDARD_IA (default: the bucket's)")
+		f.StringVar(&c.sse, "sse", "", "server-side encryption `HOW`: AES256, aws:kms or aws:kms:dsse (default: the bucket's)")
+		f.StringVar(&c.kmsKey, "sse-kms-key-id", "", "KMS key `ID` for --sse aws:kms, which it stands for as well")
+		f.Var(&c.Tags, "tag", "tag the objects with `K=V`; repeatable")
+	})
+	for name, values := range map[string][]string{
+		"acl": cannedACLs, "sse": {"AES256", "aws:kms", "aws:kms:dsse"},
+		"storage-class": {"STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"},
+	} {
+		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	}
+}
+
+// cannedACLs are those that S3 knows for objects.
+var cannedACLs = []string{"private", "public-read", "public-read-write", "authenticated-read", "aws-exec-read", "bucket-owner-read", "bucket-owner-full-control"}
+
+// access is what is needed to reach S3 at all.
+func (c *S3) access(f *pflag.FlagSet) {
+	f.StringVar(&c.Region, "region", "", "AWS `REGION` (default: $AWS_REGION, the profile's, or the instance's)")
+	f.StringVar(&c.Profile, "profile", "", "profile `NAME` of the shared configuration files (default: $AWS_PROFILE)")
+	f.StringVar(&c.Endpoint, "endpoint-url", "", "`URL` of a server that speaks S3 (default: $AWS_ENDPOINT_URL, else Amazon's)")
+	f.BoolVar(&c.pathStyle, "path-style", false, "name the bucket in the path, not in the host name")
+	f.Var(&c.limit, "limit-rate", "move at most `SIZE` a second, as in 5M (default: no limit)")
+	f.IntVar(&c.Concurrency, "concurrency", defaultConcurrency, "`N` requests at a time; each upload holds 10 MiB of memory")
+}
+
+// Check finds what makes no sense. Without a place in S3, the flags about it do not.
+func (c *S3) Check(cmd *cobra.Command, places ...string) error {
+	if !slices.ContainsFunc(places, s3.IsURL) {
+		var err error
+		cmd.Flags().Visit(func(f *pflag.Flag) {
+			if err == nil && GroupOf(f) == s3Group {
+				err = WithHint(Usagef("%s: --%s is about S3, and there is no place in S3 here", cmd.Name(), f.Name), "a place in S3 is written s3://BUCKET/DIR")
+			}
+		})
+		return err
+	}
+	return c.Valid(cmd.Name())
+}
+
+// Valid checks the values.
+func (c *S3) Valid(name string) error {
+	switch {
+	case c.Concurrency < 1 || c.Concurrency > maxConcurrency:
+		return Usagef("%s: --concurrency %d: not between 1 and %d", name, c.Concurrency, maxConcurrency)
+	case c.Endpoint != "" && !strings.HasPrefix(c.Endpoint, "http://") && !strings.HasPrefix(c.Endpoint, "https://"):
+		return WithHint(Usagef("%s: --endpoint-url %s: is no URL", name, c.Endpoint), "write it as in https://s3.example.org:9000")
+	case c.sse != "" && c.sse != "AES256" && c.sse != "aws:kms" && c.sse != "aws:kms:dsse":
+		return WithHint(Usagef("%s: --sse %s: unknown", name, c.sse), "choose AES256, aws:kms or aws:kms:dsse")
+	case c.kmsKey != "" && c.sse == "AES256":
+		return WithHint(Usagef("%s: --sse-kms-key-id does not go with --sse AES256", name), "--sse aws:kms encrypts with that key")
+	case c.ACL != "" && !slices.Contains(cannedACLs, c.ACL):
+		return WithHint(Usagef("%s: --acl %s: unknown", name, c.ACL), "choose one of %s", strings.Join(cannedACLs, ", "))
+	}
+	if c.kmsKey != "" && c.sse == "" {
+		c.sse = "aws:kms"
+	}
+	return nil
+}
+
+// Shared is what S3 and EC2 are both reached with.
+func (c *S3) Shared(a *App) awsapi.Options {
+	opt := awsapi.Options{Profile: c.Profile, Region: c.Region, Endpoint: c.Endpoint}
+	if a.Verbose {
+		opt.Notify = a.Say
+	}
+	return opt
+}
+
+// Open connects to S3. It asks nothing of the bucket yet.
+func (c *S3) Open(ctx context.Context, a *App, loc s3.Location) (*s3.Store, error) {
+	return s3.Open(ctx, loc, s3.Options{
+		Options: c.Shared(a), PathStyle: c.pathStyle,
+		ACL: c.ACL, StorageClass: c.storageClass, SSE: c.sse, KMSKey: c.kmsKey, Tags: c.Tags.Values,
+		Limit: int64(c.limit), Workers: c.Concurrency,
+	})
+}
+
+// Again are the flags that the next command needs as well, each with a space
+// before it, to be typed.
+func (c *S3) Again() string {
+	var b strings.Builder
+	for _, f := range []struct{ name, value string }{{"region", c.Region}, {"profile", c.Profile}, {"endpoint-url", c.Endpoint}} {
+		if f.value != "" {
+			b.WriteString(" --" + f.name + " " + words.Quote(f.value))
+		}
+	}
+	if c.pathStyle {
+		b.WriteString(" --path-style")
+	}
+	return b.String()
+}
+
+// CliFlags are those of again that Amazon's own command line has for EC2 as well.
+func (c *S3) CliFlags() string {
+	return (&S3{Region: c.Region, Profile: c.Profile}).Again()
+}
+
+// Rate is the value of --limit-rate: bytes a second, 0 for no limit.
+type Rate int64
+
+func (f *Rate) Type() string { return "SIZE" }
+
+func (f *Rate) String() string {
+	if *f == 0 {
+		return ""
+	}
+	return words.Size(int64(*f)) + "/s"
+}
+
+func (f *Rate) Set(s string) error {
+	rate, err := ParseSize(strings.TrimSuffix(strings.TrimSpace(s), "/s"))
+	*f = Rate(rate)
+	return err
+}
+
+// Tags is the value of --tag, which may be given many times.
+type Tags struct{ Values map[string]string }
+
+func (f *Tags) Type() string { return "K=V" }
+
+func (f *Tags) String() string {
+	var list []string
+	for k, v := range f.Values {
+		list = append(list, k+"="+v)
+	}
+	slices.Sort(list)
+	return strings.Join(list, " ")
+}
+
+func (f *Tags) Set(s string) error {
+	key, value, ok := strings.Cut(s, "=")
+	if !ok || key == "" {
+		return errors.New("write it as in team=web")
+	}
+	if _, twice := f.Values[key]; twice {
+		return fmt.Errorf("%s is given twice", key)
+	}
+	if f.Values == nil {
+		f.Values = map[string]string{}
+	}
+	f.Values[key] = value
+	return nil
+}

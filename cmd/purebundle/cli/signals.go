@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// patience is how long a second signal is ignored after the first: long enough
+// to remove what was made, short enough to get out of a read that never ends.
+const patience = 2 * time.Second
+
+// signalError is the cause of a context that a signal cancelled.
+type signalError struct{ signal os.Signal }
+
+func (e *signalError) Error() string { return "interrupted (" + signalName(e.signal) + ")" }
+
+// WithSignals gives a context that SIGINT, SIGTERM and SIGHUP cancel, with a
+// *signalError as its cause. A SIGHUP that was ignored when the program started
+// (nohup) stays ignored. A write to a closed pipe is an error, not the end of
+// the program, so that a run whose reader has gone still cleans up.
+func WithSignals(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	caught := make(chan os.Signal, 1)
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(s) {
+			signal.Notify(caught, s)
+		}
+	}
+	pipe := make(chan os.Signal, 1)
+	signal.Notify(pipe, syscall.SIGPIPE)
+	go func() {
+		select {
+		case s := <-caught:
+			cancel(&signalError{s})
+			time.Sleep(patience)
+			signal.Stop(caught)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(caught)
+		signal.Stop(pipe)
+		cancel(nil)
+	}
+}
+
+// Interrupted puts the signal before whatever error the cancelled work gave.
+func Interrupted(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	if _, ok := cause.(*signalError); !ok {
+		return err
+	}
+	return &interruptedError{cause: cause, err: err}
+}
+
+// interruptedError is a run that a signal ended; err is where it was.
+type interruptedError struct{ cause, err error }
+
+func (e *interruptedError) Error() string {
+	if left, ok := errors.AsType[*LeftError](e.err); ok {
+		return e.cause.Error() + ": " + left.Left
+	}
+	return e.cause.Error() + ": nothing is left behind"
+}
+func (e *interruptedError) Unwrap() error { return e.err }
+
+func signalName(s os.Signal) string {
+	switch s {
+	case syscall.SIGINT:
+		return "SIGINT"
+	case syscall.SIGTERM:
+		return "SIGTERM"
+	case syscall.SIGHUP:
+		return "SIGHUP"
+	}
+	return fmt.Sprint(s)
+}

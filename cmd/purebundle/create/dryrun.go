@@ -1,0 +1,234 @@
+package create
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"purebundle/chunk"
+	"purebundle/chunk/s3"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/words"
+	"purebundle/walker"
+)
+
+// planJSON is what --dry-run adds to the summary in JSON.
+type planJSON struct {
+	Mounts   []chunk.Mount   `json:"mounts"`
+	Filtered []chunk.Left    `json:"filtered"`
+	Excluded []excludedSize  `json:"excluded"`
+	Largest  []directorySize `json:"largest"`
+}
+
+// directorySize is a directory and the bytes in the files below it.
+type directorySize struct {
+	Path  chunk.Path `json:"path"`
+	Bytes int64      `json:"bytes"`
+}
+
+// excludedSize is a path that is left out, its rule, and the bytes below it.
+type excludedSize struct {
+	chunk.Left
+	Bytes int64 `json:"bytes"`
+}
+
+// directorySizes adds up the files below each directory, in the order of the
+// walk: a directory is complete when the walk has left it.
+type directorySizes struct {
+	open []directorySize // the directories that the walk is in
+	done []directorySize
+}
+
+// listedDirectories is how many directories a dry run lists.
+const listedDirectories = 20
+
+func (d *directorySizes) add(e *walker.Entry) {
+	for len(d.open) > 0 && !below(e.Path, string(d.open[len(d.open)-1].Path)) {
+		d.close()
+	}
+	switch e.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		d.open = append(d.open, directorySize{Path: chunk.Path(e.Path)})
+	case unix.S_IFREG:
+		if e.Link == "" && len(d.open) > 0 {
+			d.open[len(d.open)-1].Bytes += dataBytes(e)
+		}
+	}
+}
+
+// Close ends the innermost directory and adds it to the one around it.
+func (d *directorySizes) close() {
+	last := d.open[len(d.open)-1]
+	d.open = d.open[:len(d.open)-1]
+	if len(d.open) > 0 {
+		d.open[len(d.open)-1].Bytes += last.Bytes
+		d.done = append(d.done, last)
+	}
+	if len(d.done) > 50*listedDirectories {
+		d.trim()
+	}
+}
+
+// largest ends all directories and gives the largest, SOURCE itself left out.
+func (d *directorySizes) largest() []directorySize {
+	for len(d.open) > 0 {
+		d.close()
+	}
+	d.trim()
+	return d.done
+}
+
+func (d *directorySizes) trim() {
+	slices.SortStableFunc(d.done, func(a, b directorySize) int {
+		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.Path, b.Path))
+	})
+	d.done = d.done[:min(len(d.done), listedDirectories)]
+}
+
+func below(name, dir string) bool {
+	return dir == "/" || path.Dir(name) == dir || len(name) > len(dir) && name[:len(dir)] == dir && name[len(dir)] == '/'
+}
+
+// dataBytes is what of a file is not hole.
+func dataBytes(e *walker.Entry) int64 {
+	if e.Data == nil {
+		return e.Size
+	}
+	var n int64
+	for _, r := range e.Data {
+		n += r.Len
+	}
+	return n
+}
+
+// DryRun says what run would do, and writes nothing.
+func (r *Run) DryRun(ctx context.Context) error {
+	r.sizes = &directorySizes{}
+	leaveOut := r.LeaveOut()
+	if _, err := os.Stat(r.Opt.Dest); err != nil {
+		leaveOut = nil
+	}
+	if err := r.Plan(ctx, leaveOut); err != nil {
+		return err
+	}
+	defer r.Tree.Close()
+	r.UI.Close()
+
+	s := r.Summarize()
+	parts := r.Image.Parts()
+	s.ZeroParts = len(parts.Zero)
+	need := [2]string{"disk", words.Size(r.diskNeed()) + " at most"}
+	if s3.IsURL(r.Opt.Dest) {
+		s.SentBytes = int64(len(parts.Data)+len(parts.Meta)) * chunk.Size
+		need = [2]string{"upload", words.Size(s.SentBytes) + " at most"}
+	} else {
+		s.DiskBytes = r.diskNeed()
+	}
+	plan := &planJSON{Mounts: MountsJSON(r.Tree.Mounts), Filtered: leftJSON(r.Tree.Filtered),
+		Excluded: r.excludedSizes(ctx), Largest: r.sizes.largest()}
+	if r.Opt.JSON {
+		s.Plan = plan
+		return cli.PrintJSON(r.App.Stdout, s)
+	}
+	if r.App.Quiet {
+		return nil
+	}
+	return r.printPlan(s, plan, need)
+}
+
+func leftJSON(left []walker.Left) []chunk.Left {
+	list := make([]chunk.Left, 0, len(left))
+	for _, l := range left {
+		list = append(list, chunk.Left{Path: chunk.Path(l.Path), Rule: l.Rule})
+	}
+	return list
+}
+
+// excludedSizes measures what is left out. It enters no mount: that is where
+// servers are that do not answer.
+func (r *Run) excludedSizes(ctx context.Context) []excludedSize {
+	mounts := map[string]bool{}
+	for _, m := range r.Tree.Mounts {
+		mounts[m.Path] = true
+	}
+	list := make([]excludedSize, 0, len(r.Tree.Excluded))
+	for _, l := range r.Tree.Excluded {
+		size := excludedSize{Left: chunk.Left{Path: chunk.Path(l.Path), Rule: l.Rule}}
+		top := filepath.Join(r.Opt.Source, l.Path)
+		_ = filepath.WalkDir(top, func(name string, d fs.DirEntry, err error) error {
+			rel := l.Path + strings.TrimPrefix(name, top)
+			switch {
+			case ctx.Err() != nil:
+				return filepath.SkipAll
+			case err != nil:
+				return nil // what cannot be read counts as nothing
+			case mounts[rel]:
+				if d.IsDir() {
+					return filepath.SkipDir
+				}
+			case d.Type().IsRegular():
+				if info, err := d.Info(); err == nil {
+					size.Bytes += info.Sys().(*syscall.Stat_t).Blocks * 512
+				}
+			}
+			return nil
+		})
+		list = append(list, size)
+	}
+	return list
+}
+
+// printPlan writes the dry run for people.
+func (r *Run) printPlan(s Summary, plan *planJSON, need [2]string) error {
+	w := r.App.Stdout
+	section := func(title string, rows [][2]string) error {
+		if len(rows) == 0 {
+			return nil
+		}
+		if _, err := fmt.Fprintf(w, "\n%s\n", title); err != nil {
+			return err
+		}
+		return cli.PrintRows(w, rows)
+	}
+	err := cli.PrintRows(w, [][2]string{
+		{"would bundle", r.ContentLine()},
+		{"image", r.ImageLine(s)},
+		{"inodes", fmt.Sprintf("%s, %s free", words.Count(s.Inodes), words.Count(s.FreeInodes))},
+		{"parts", fmt.Sprintf("%s of 10 MiB, %s of them all zero", words.Count(int64(s.Parts)), words.Count(int64(s.ZeroParts)))},
+		need,
+	})
+	if err != nil {
+		return err
+	}
+	var mounts, filtered, excluded, largest [][2]string
+	for _, m := range r.Tree.Mounts {
+		mounts = append(mounts, [2]string{"  " + string(m.Action), words.Printable(m.Path) + " (" + m.FSType + "): " + m.Reason})
+	}
+	for _, l := range plan.Filtered {
+		filtered = append(filtered, [2]string{"  " + words.Printable(string(l.Path)), l.Rule})
+	}
+	for _, l := range plan.Excluded {
+		excluded = append(excluded, [2]string{"  " + words.Size(l.Bytes), words.Printable(string(l.Path)) + ": " + l.Rule})
+	}
+	for _, d := range plan.Largest {
+		largest = append(largest, [2]string{"  " + words.Size(d.Bytes), words.Printable(string(d.Path))})
+	}
+	for _, s := range []struct {
+		title string
+		rows  [][2]string
+	}{{"Mounts:", mounts}, {"Filtered (--no-filter keeps them):", filtered}, {"Excluded:", excluded}, {"Largest directories:", largest}} {
+		if err := section(s.title, s.rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}

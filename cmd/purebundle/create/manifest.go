@@ -1,0 +1,88 @@
+package create
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"purebundle/chunk"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/ext2img"
+	"purebundle/walker"
+)
+
+// manifest fills in all of the manifest but what the chunk package knows.
+func (r *Run) manifest() *chunk.Manifest {
+	stats := r.Image.Stats()
+	now := r.Params.Now
+	m := &chunk.Manifest{
+		Tool:    "purebundle " + r.App.Version,
+		Created: time.Unix(now.Sec, int64(now.Nsec)).UTC().Truncate(time.Second),
+		Source:  chunk.Path(cli.Absolute(r.Opt.Source)),
+		Image: chunk.Image{
+			Size: r.Image.Size(), FSSize: stats.FSSize, BlockSize: ext2img.BlockSize,
+			Blocks: stats.Blocks, FreeBlocks: stats.FreeBlocks,
+			Inodes: stats.Inodes, FreeInodes: stats.FreeInodes,
+			Type: "ext4", Label: r.Params.Label, UUID: cli.FormatUUID(r.Params.UUID),
+		},
+		Counts: r.counts,
+		Mounts: []chunk.Mount{}, Filtered: []chunk.Left{}, Excluded: []chunk.Left{},
+		Unreadable: []chunk.Problem{}, Changes: []chunk.Change{}, Warnings: []chunk.Warning{},
+	}
+	m.Host, _ = os.Hostname() // a manifest without it is as good
+	for _, t := range r.Tree.Mounts {
+		m.Mounts = append(m.Mounts, chunk.Mount{
+			Path: chunk.Path(t.Path), FSType: t.FSType, Source: chunk.Path(t.Source), Root: chunk.Path(t.Root),
+			Action: string(t.Action), Reason: t.Reason,
+		})
+	}
+	for _, l := range r.Tree.Filtered {
+		m.Filtered = append(m.Filtered, chunk.Left{Path: chunk.Path(l.Path), Rule: l.Rule})
+	}
+	for _, l := range r.Tree.Excluded {
+		m.Excluded = append(m.Excluded, chunk.Left{Path: chunk.Path(l.Path), Rule: l.Rule})
+	}
+	for _, p := range r.Tree.Unreadable {
+		m.Unreadable = append(m.Unreadable, chunk.Problem{Path: chunk.Path(p.Path), Cause: p.Err.Error()})
+	}
+	m.Changes = r.Changes()
+	for _, w := range r.Tree.Warnings {
+		m.Warnings = append(m.Warnings, chunk.Warning{Path: chunk.Path(w.Path), Text: countedText(w.Text, w.Count)})
+	}
+	for _, w := range r.Report.Warnings {
+		m.Warnings = append(m.Warnings, chunk.Warning{Path: chunk.Path(w.Path), Text: w.Text})
+	}
+	return m
+}
+
+// Changes are the files that moved under the walk or under the read, by path.
+func (r *Run) Changes() []chunk.Change {
+	list := []chunk.Change{}
+	for _, path := range r.Tree.Vanished {
+		list = append(list, chunk.Change{Path: chunk.Path(path), Kind: ext2img.Vanished.String(), Detail: "gone when the walk came to it"})
+	}
+	for _, c := range r.Report.Changes {
+		list = append(list, chunk.Change{Path: chunk.Path(c.Path), Kind: c.Kind.String(), Detail: c.Detail})
+	}
+	slices.SortStableFunc(list, func(a, b chunk.Change) int { return strings.Compare(string(a.Path), string(b.Path)) })
+	return list
+}
+
+// MountsJSON gives the decisions in the form of the manifest.
+func MountsJSON(mounts []walker.Mount) []chunk.Mount {
+	list := make([]chunk.Mount, 0, len(mounts))
+	for _, m := range mounts {
+		list = append(list, chunk.Mount{
+			Path: chunk.Path(m.Path), FSType: m.FSType, Source: chunk.Path(m.Source), Root: chunk.Path(m.Root),
+			Action: string(m.Action), Reason: m.Reason,
+		})
+	}
+	return list
+}
+
+// mountLine is one decision in the middle of other output, after its path.
+func mountLine(m walker.Mount) string {
+	return fmt.Sprintf("%s mount %s: %s", m.FSType, m.Action, m.Reason)
+}

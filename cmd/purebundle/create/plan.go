@@ -1,0 +1,192 @@
+package create
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"purebundle/chunk"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/progress"
+	"purebundle/cmd/purebundle/words"
+	"purebundle/ext2img"
+	"purebundle/walker"
+)
+
+// minFree is the least room that --free as a percentage leaves, in bytes.
+const minFree = 16 << 20
+
+// Run is one run of "bundle": what it was told, and what it found.
+type Run struct {
+	App *cli.App
+	Opt *Options
+	UI  *progress.UI
+
+	Began  time.Time
+	Params ext2img.Params
+	Tree   *walker.Tree
+	counts chunk.Counts
+	Image  *ext2img.Plan
+	Report ext2img.Report
+	sizes  *directorySizes // with --dry-run
+	Swap   *substitute     // a file that is another one in the image; nil: none
+
+	TooSmall func(*ext2img.TooSmallError) error // says that --size is; nil: in the words of "bundle"
+}
+
+// Plan walks SOURCE and lays the image out. It reads metadata only and writes
+// nothing. Paths in leaveOut keep their directory but not its contents.
+func (r *Run) Plan(ctx context.Context, leaveOut []string) error {
+	r.Began = time.Now()
+	r.Params = r.ImageParams()
+	r.Opt.Walk.LeaveOut = leaveOut
+	r.UI.Begin(progress.Scanning)
+	builder := ext2img.NewBuilder(r.Params)
+	tree, err := walker.Walk(ctx, r.Opt.Source, r.Opt.Walk, func(e *walker.Entry) error {
+		r.met(e)
+		return r.Swap.add(builder, e)
+	})
+	if err == nil {
+		err = r.Swap.finish(builder)
+	}
+	if err != nil {
+		return err
+	}
+	r.Tree = tree
+	r.sayLeftOut()
+	r.Image, err = builder.Layout(r.Swap.opener(opener(tree)))
+	var small *ext2img.TooSmallError
+	switch {
+	case errors.As(err, &small) && r.TooSmall != nil:
+		return r.TooSmall(small)
+	case errors.As(err, &small):
+		return cli.WithHint(fmt.Errorf("bundle %s: --size %s is too small: the content needs %s", r.Opt.Source, &r.Opt.Size, words.Size(small.Need)),
+			"--size %d is the least that works; --size auto picks one with room", small.Need)
+	case err != nil:
+		return fmt.Errorf("lay out %s: %w", r.Opt.Source, err)
+	}
+	r.counts.DataBytes = r.Image.Stats().DataBytes
+	return nil
+}
+
+// opener opens files of the walked tree in the words that ext2img understands.
+func opener(tree *walker.Tree) ext2img.Opener {
+	return func(path string, st *unix.Stat_t) (int, error) {
+		fd, err := tree.Open(path, st)
+		if errors.Is(err, walker.ErrNotRegular) {
+			err = fmt.Errorf("%w: %w", ext2img.ErrReplaced, err)
+		}
+		return fd, err
+	}
+}
+
+// met counts one entry of the walk, for the manifest and for the bar.
+func (r *Run) met(e *walker.Entry) {
+	tally(&r.counts, e)
+	r.UI.Entries.Add(1)
+	if e.Link == "" && e.Mode&unix.S_IFMT == unix.S_IFREG {
+		r.UI.Found.Add(e.Size)
+	}
+	if e.Mode&unix.S_IFMT == unix.S_IFDIR {
+		dir := e.Path
+		r.UI.Dir.Store(&dir)
+	}
+	if r.sizes != nil {
+		r.sizes.add(e)
+	}
+}
+
+// ImageParams says what file system is wanted: label and UUID are those given,
+// else those of the ext file system whose root SOURCE is, else none and fresh.
+func (r *Run) ImageParams() ext2img.Params {
+	c := r.Opt
+	p := ext2img.Params{
+		Size: int64(c.Size), Free: c.Free.Bytes, FreePercent: c.Free.Percent,
+		Label: c.label.Value, UUID: c.UUID.Value,
+		Now: c.clock.Now(), Latest: c.clock.Limit(), PartSize: chunk.Size,
+	}
+	if c.Free.Percent > 0 {
+		p.Free = minFree
+	}
+	id, found := identity{}, false
+	if !c.label.Given || !c.UUID.Given {
+		id, found = sourceIdentity(c.Source)
+	}
+	if !c.label.Given {
+		p.Label = id.label
+	}
+	switch {
+	case c.UUID.Given:
+	case found:
+		p.UUID = id.uuid
+	default:
+		p.UUID = cli.FreshUUID()
+	}
+	return p
+}
+
+// SayMounts prints each mount decision.
+func (r *Run) SayMounts(mounts []walker.Mount) {
+	for _, m := range mounts {
+		r.UI.Say(m.Path, mountLine(m))
+	}
+}
+
+// sayLeftOut prints what the walk left out, with -v, and what it could not
+// read and should be known, always.
+func (r *Run) sayLeftOut() {
+	if r.App.Verbose {
+		for _, l := range r.Tree.Filtered {
+			r.UI.Say(l.Path, "left out: "+l.Rule)
+		}
+		for _, l := range r.Tree.Excluded {
+			r.UI.Say(l.Path, "excluded: "+l.Rule)
+		}
+	}
+	few := newFew(r)
+	for _, p := range r.Tree.Unreadable {
+		few.warn(p.Path, "not in the image: "+p.Err.Error())
+	}
+	few.end("unreadable")
+	for _, w := range r.Tree.Warnings {
+		few.warn(w.Path, countedText(w.Text, w.Count))
+	}
+	few.end("warnings")
+}
+
+// countedText says for how many paths a warning stands.
+func countedText(text string, count int) string {
+	if count < 2 {
+		return text
+	}
+	return fmt.Sprintf("%s (and %s more)", text, words.Count(int64(count-1)))
+}
+
+// maxListed is how many warnings of one kind reach the screen without -v; the
+// manifest has them all.
+const maxListed = 20
+
+// few prints warnings, up to maxListed of a kind.
+type few struct {
+	run  *Run
+	said int
+}
+
+func newFew(r *Run) *few { return &few{run: r} }
+
+func (f *few) warn(path, text string) {
+	if f.said++; f.said <= maxListed || f.run.App.Verbose {
+		f.run.UI.Warn(path, text)
+	}
+}
+
+// end says how many were not printed, and starts the next kind.
+func (f *few) end(kind string) {
+	if more := f.said - maxListed; more > 0 && !f.run.App.Verbose {
+		f.run.UI.Warn("", fmt.Sprintf("%s more %s; -v lists all, the manifest has them", words.Count(int64(more)), kind))
+	}
+	f.said = 0
+}

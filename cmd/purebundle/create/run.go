@@ -1,0 +1,144 @@
+package create
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+
+	"purebundle/chunk"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/progress"
+	"purebundle/cmd/purebundle/words"
+	"purebundle/ext2img"
+)
+
+// run makes the bundle. Whatever fails, what it made is removed and an older
+// bundle of the same prefix is as it was.
+func (r *Run) run(ctx context.Context) (err error) {
+	made, err := r.Make(ctx)
+	if err != nil {
+		return err
+	}
+	r.UI.Close()
+	if err := r.summary(made); err != nil {
+		// The bundle is there, whatever became of stdout.
+		r.App.ErrorLine("the bundle is complete, but its summary could not be printed: " + err.Error())
+	}
+	return r.Verdict()
+}
+
+// Make makes the bundle and nothing else.
+func (r *Run) Make(ctx context.Context) (made chunk.Stats, err error) {
+	out, err := r.create(ctx)
+	if err != nil {
+		return made, err
+	}
+	defer func() { err = r.abort(out, err) }()
+	if err := r.Plan(ctx, r.LeaveOut()); err != nil {
+		return made, err
+	}
+	defer r.Tree.Close()
+	if err := r.Write(ctx, out); err != nil {
+		return made, err
+	}
+	if err := out.Commit(ctx, r.manifest()); err != nil {
+		return made, err
+	}
+	return out.Stats(), nil
+}
+
+// Write makes the parts, in the order that the image asks for.
+func (r *Run) Write(ctx context.Context, out output) (err error) {
+	parts := r.Image.Parts()
+	if err := out.Preflight(int(r.Image.Size()/chunk.Size), r.diskNeed()); err != nil {
+		return err
+	}
+	planned := len(parts.Data) + len(parts.Meta)
+	r.UI.AllBytes.Store(int64(planned) * chunk.Size)
+	r.UI.AllParts.Store(int64(planned))
+	r.UI.Begin(progress.Writing)
+	r.Report, err = r.Image.Make(ctx, ext2img.Output{
+		Parts: func(ctx context.Context, b ext2img.Batch) error {
+			if b.Again {
+				r.UI.AllBytes.Add(int64(len(b.Parts)) * chunk.Size)
+				r.UI.AllParts.Add(int64(len(b.Parts)))
+			}
+			img, made := r.metered(b.Image)
+			return out.Write(ctx, img, b.Parts, made)
+		},
+		Zeros: func(ctx context.Context, parts []int) error { return out.WriteZero(ctx, parts, nil) },
+	})
+	if err != nil {
+		return err
+	}
+	r.sayChanges()
+	r.UI.Begin(progress.Finishing)
+	return nil
+}
+
+// diskNeed is an upper bound of what the parts take in DEST, in bytes: no more
+// than the blocks in use, and no more than the parts that are not all zero. The
+// first is low where much is free within parts, the second where inode tables
+// and the journal of a large image are empty.
+func (r *Run) diskNeed() int64 {
+	stats := r.Image.Stats()
+	parts := r.Image.Parts()
+	used := (stats.Blocks - stats.FreeBlocks) * ext2img.BlockSize
+	return min(used, int64(len(parts.Data)+len(parts.Meta))*chunk.Size)
+}
+
+// sayChanges warns of each file that is not in the image as the walk saw it.
+func (r *Run) sayChanges() {
+	few := newFew(r)
+	for _, c := range r.Report.Changes {
+		few.warn(c.Path, c.Kind.String()+" ("+c.Detail+")")
+	}
+	few.end("changes")
+	for _, w := range r.Report.Warnings {
+		few.warn(w.Path, w.Text)
+	}
+	few.end("warnings")
+}
+
+// Lost counts what belongs in the image and is not in it as it was.
+func (r *Run) Lost() (n int) {
+	for _, c := range r.Report.Changes {
+		if c.Kind.Lost() {
+			n++
+		}
+	}
+	return n + len(r.Tree.Unreadable)
+}
+
+// Verdict is nil for a bundle that has everything, else status 3.
+func (r *Run) Verdict() error {
+	lost := r.Lost()
+	switch {
+	case lost > 0:
+		err := &cli.IncompleteError{Text: fmt.Sprintf("bundle %s: done, but %s could not be read as it was",
+			r.Opt.Source, words.Plural(int64(lost), "entry", "entries"))}
+		hint := chunk.ManifestName(r.Opt.Prefix) + ` lists them under "unreadable" and "changes"`
+		if os.Geteuid() != 0 {
+			hint = "run it as root (sudo) to read all of SOURCE; " + hint
+		}
+		return cli.WithHint(err, "%s", hint)
+	case r.Opt.strict && len(r.Report.Changes) > 0:
+		return &cli.IncompleteError{Text: fmt.Sprintf("bundle %s: done, but %s changed while it ran (--strict)",
+			r.Opt.Source, words.Plural(int64(len(r.Report.Changes)), "file"))}
+	}
+	return nil
+}
+
+// meteredReader counts the bytes that pass.
+type meteredReader struct {
+	io.ReaderAt
+	bytes *atomic.Int64
+}
+
+func (m *meteredReader) ReadAt(p []byte, off int64) (int, error) {
+	n, err := m.ReaderAt.ReadAt(p, off)
+	m.bytes.Add(int64(n))
+	return n, err
+}

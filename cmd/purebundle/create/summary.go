@@ -1,0 +1,191 @@
+package create
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"purebundle/chunk"
+	"purebundle/chunk/s3"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/words"
+	"purebundle/ext2img"
+	"purebundle/walker"
+)
+
+// Summary is what --json prints: fields are added, never changed. Sizes are
+// bytes, times seconds.
+type Summary struct {
+	Source     chunk.Path     `json:"source"`
+	Dest       chunk.Path     `json:"dest,omitempty"`
+	DryRun     bool           `json:"dry_run"`
+	Prefix     string         `json:"prefix"`
+	ImageSize  int64          `json:"image_size"`
+	UsedBytes  int64          `json:"used_bytes"`
+	Label      string         `json:"label"`
+	UUID       string         `json:"uuid"`
+	Inodes     int64          `json:"inodes"`
+	FreeInodes int64          `json:"free_inodes"`
+	Parts      int            `json:"parts"`
+	ZeroParts  int            `json:"zero_parts"`
+	DiskBytes  int64          `json:"disk_bytes"`           // written, or with --dry-run needed at most
+	SentBytes  int64          `json:"sent_bytes,omitempty"` // to S3, or with --dry-run at most
+	Seconds    float64        `json:"seconds"`
+	Counts     chunk.Counts   `json:"counts"`
+	Mounts     map[string]int `json:"mounts"` // by action
+	Filtered   int            `json:"filtered"`
+	Excluded   int            `json:"excluded"`
+	Unreadable int            `json:"unreadable"`
+	Changes    map[string]int `json:"changes"` // by kind
+	Warnings   int            `json:"warnings"`
+	Plan       *planJSON      `json:"plan,omitempty"` // with --dry-run
+}
+
+// Summarize gathers the figures of a run; parts and bytes come from the caller.
+func (r *Run) Summarize() Summary {
+	stats := r.Image.Stats()
+	s := Summary{
+		Source: chunk.Path(cli.Absolute(r.Opt.Source)), DryRun: r.Opt.DryRun, Prefix: r.Opt.Prefix,
+		ImageSize: r.Image.Size(), UsedBytes: (stats.Blocks - stats.FreeBlocks) * ext2img.BlockSize,
+		Label: r.Params.Label, UUID: cli.FormatUUID(r.Params.UUID),
+		Inodes: stats.Inodes, FreeInodes: stats.FreeInodes,
+		Parts: int(r.Image.Size() / chunk.Size), Seconds: time.Since(r.Began).Round(time.Millisecond).Seconds(),
+		Counts: r.counts, Mounts: map[string]int{}, Changes: map[string]int{},
+		Filtered: len(r.Tree.Filtered), Excluded: len(r.Tree.Excluded), Unreadable: len(r.Tree.Unreadable),
+		Warnings: len(r.Tree.Warnings) + len(r.Report.Warnings),
+	}
+	switch {
+	case s3.IsURL(r.Opt.Dest):
+		s.Dest = chunk.Path(r.Opt.Place.String())
+	case r.Opt.Dest != "":
+		s.Dest = chunk.Path(cli.Absolute(r.Opt.Dest))
+	}
+	for _, m := range r.Tree.Mounts {
+		s.Mounts[string(m.Action)]++
+	}
+	for _, c := range r.Changes() {
+		s.Changes[c.Kind]++
+	}
+	return s
+}
+
+// Finished gives the figures of a run that is over.
+func (r *Run) Finished(out chunk.Stats) Summary {
+	s := r.Summarize()
+	s.ZeroParts = out.ZeroParts
+	if s3.IsURL(r.Opt.Dest) {
+		s.SentBytes = out.Bytes
+	} else {
+		s.DiskBytes = out.Bytes
+	}
+	return s
+}
+
+// summary tells on stdout what was made, and what to type next.
+func (r *Run) summary(out chunk.Stats) error {
+	s := r.Finished(out)
+	if r.Opt.JSON {
+		return cli.PrintJSON(r.App.Stdout, s)
+	}
+	if r.App.Quiet {
+		return nil
+	}
+	rows := r.Rows("bundled", s)
+	rows = append(rows, [2]string{"next", "purebundle verify" + r.Opt.S3.Again() + " " + words.Quote(r.BundleName())})
+	return cli.PrintRows(r.App.Stdout, rows)
+}
+
+// Rows are the summary for people; done is what was done with SOURCE.
+func (r *Run) Rows(done string, s Summary) [][2]string {
+	where := words.Printable(r.Opt.Dest) + ", "
+	if s3.IsURL(r.Opt.Dest) {
+		where += words.Size(s.SentBytes) + " sent"
+	} else {
+		where += words.Size(s.DiskBytes) + " on disk"
+	}
+	return append([][2]string{
+		{done, r.ContentLine()},
+		{"image", r.ImageLine(s)},
+		{"parts", fmt.Sprintf("%s of 10 MiB in %s", words.Count(int64(s.Parts)), where)},
+	}, r.CommonRows(s)...)
+}
+
+// ContentLine says what of SOURCE is in the image.
+func (r *Run) ContentLine() string {
+	return fmt.Sprintf("%s: %s, %s of data", words.Printable(r.Opt.Source), words.Plural(r.counts.Entries, "entry", "entries"), words.Size(r.counts.DataBytes))
+}
+
+// CommonRows are what there is to say of a run whatever became of the parts.
+func (r *Run) CommonRows(s Summary) [][2]string {
+	rate := float64(r.counts.DataBytes) / max(s.Seconds, 0.001)
+	rows := append([][2]string{{"time", fmt.Sprintf("%s, %s", words.Seconds(s.Seconds), words.Rate(rate))}}, r.LeftOutRows()...)
+	if n := len(r.Changes()); n > 0 {
+		rows = append(rows, [2]string{"changed", ChangesLine(s.Changes)})
+	}
+	return rows
+}
+
+// BundleName is what BUNDLE is for the other commands: DEST, or the manifest
+// where DEST may hold several bundles.
+func (r *Run) BundleName() string {
+	switch {
+	case r.Opt.Prefix == "image":
+		return r.Opt.Dest
+	case s3.IsURL(r.Opt.Dest):
+		return cli.BundleURL(r.Opt.Place, r.Opt.Prefix)
+	}
+	return strings.TrimSuffix(r.Opt.Dest, "/") + "/" + chunk.ManifestName(r.Opt.Prefix)
+}
+
+func (r *Run) ImageLine(s Summary) string {
+	name := "no label"
+	if s.Label != "" {
+		name = fmt.Sprintf("label %q", s.Label)
+	}
+	return fmt.Sprintf("ext4, %s, %s used, %s, UUID %s", words.Size(s.ImageSize), words.Size(s.UsedBytes), name, s.UUID)
+}
+
+// LeftOutRows say what the image does not have.
+func (r *Run) LeftOutRows() [][2]string {
+	var rows [][2]string
+	left, refused := 0, 0
+	for _, m := range r.Tree.Mounts {
+		switch m.Action {
+		case walker.Refused:
+			refused++
+		case walker.LeftOut:
+			left++
+		}
+	}
+	if left+refused > 0 {
+		rows = append(rows, [2]string{"mounts", fmt.Sprintf("%d crossed, %d refused, %d left out",
+			len(r.Tree.Mounts)-left-refused, refused, left)})
+	}
+	if n := len(r.Tree.Filtered); n > 0 {
+		rows = append(rows, [2]string{"filtered", words.Plural(int64(n), "path") + r.filteredAs()})
+	}
+	if n := len(r.Tree.Excluded); n > 0 {
+		rows = append(rows, [2]string{"excluded", words.Plural(int64(n), "path")})
+	}
+	return rows
+}
+
+// ChangesLine counts the changes by kind, in a fixed order.
+func ChangesLine(kinds map[string]int) string {
+	var fields []string
+	for k := ext2img.Vanished; k <= ext2img.Unreadable; k++ {
+		if n := kinds[k.String()]; n > 0 {
+			fields = append(fields, fmt.Sprintf("%s %s", words.Count(int64(n)), k))
+		}
+	}
+	return strings.Join(fields, ", ")
+}
+
+// filteredAs says what the filtered paths are, and how to keep them.
+func (r *Run) filteredAs() string {
+	classes := r.Opt.Walk.Filter.InForce()
+	if classes == 0 { // walker.Options.Secret alone
+		return ", named as secrets on the command line"
+	}
+	return ": " + classes.String() + "; --no-filter keeps them"
+}

@@ -1,0 +1,95 @@
+package ec2tools
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"purebundle/chunk/ec2"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/progress"
+	"purebundle/cmd/purebundle/words"
+)
+
+func newMigrate(a *cli.App) *cobra.Command {
+	c := &Options{progress: progress.None}
+	var manifest string
+	var noMapping bool
+	cmd := &cobra.Command{
+		Use:   "migrate-manifest [flags]",
+		Short: "Sign a manifest anew for another region (ec2-migrate-manifest)",
+		Long: `Write the manifest of a bundle anew: its key encrypted for the EC2 certificate of
+another region, with that region's kernel and RAM disk, and signed. The parts
+stay as they are. The old manifest is kept beside it, with .bak after its name.`,
+		Example: `  purebundle ec2 migrate-manifest -m image.manifest.xml -k pk.pem -c cert.pem \
+      --ec2cert cert-ec2-west.pem --kernel aki-0a1b2c3d --ramdisk ari-0a1b2c3d`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if done, err := oldSwitch(a, cmd); done {
+				return err
+			}
+			return migrate(a, c, manifest, cmd.Flags().Changed, noMapping)
+		},
+	}
+	cli.Group(cmd, "The bundle", func(f *pflag.FlagSet) {
+		f.StringVarP(&manifest, "manifest", "m", "", "manifest `FILE`, NAME.manifest.xml")
+		f.StringVarP(&c.key, "privatekey", "k", "", "RSA private key of the user, PEM `FILE`")
+		f.StringVarP(&c.cert, "cert", "c", "", "X.509 certificate of the user, PEM `FILE`")
+		f.StringVar(&c.ec2cert, "ec2cert", "", "X.509 certificate of EC2 in the region, PEM `FILE` (default: where the old tools have it)")
+	})
+	cli.Group(cmd, "The machine", func(f *pflag.FlagSet) {
+		c.machineFlags(f)
+		f.BoolVar(&noMapping, "no-mapping", false, "drop kernel and RAM disk that are not given")
+	})
+	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
+		f.Bool("force", false, "no effect: the old manifest is always kept")
+		ownVerbose(a, f)
+		oldSwitches(f)
+	})
+	return cmd
+}
+
+func migrate(a *cli.App, c *Options, path string, given func(flag string) bool, noMapping bool) error {
+	if path == "" {
+		return cli.WithHint(cli.Usagef("--manifest (-m) is needed"), "give the manifest of the bundle, NAME.manifest.xml")
+	}
+	b, err := ec2.Load(path, "")
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	old := b.Manifest()
+	c.user = old.User
+	if c.Arch == "" {
+		c.Arch = old.Arch
+	}
+	keys, err := c.Keys()
+	if err != nil {
+		return err
+	}
+	fresh, err := c.Manifest(a.Version)
+	if err != nil {
+		return err
+	}
+	err = b.Migrate(keys, func(m *ec2.Manifest) {
+		m.User, m.Arch = fresh.User, fresh.Arch
+		if given("kernel") || noMapping {
+			m.Kernel = fresh.Kernel
+		}
+		if given("ramdisk") || noMapping {
+			m.Ramdisk = fresh.Ramdisk
+		}
+		if given("block-device-mapping") {
+			m.Mappings = fresh.Mappings
+		}
+		if given("productcodes") {
+			m.ProductCodes = fresh.ProductCodes
+		}
+	})
+	if err != nil || a.Quiet {
+		return err
+	}
+	_, err = fmt.Fprintf(a.Stdout, "migrated: %s; the old one is %s.bak\n", words.Printable(path), words.Printable(path))
+	return err
+}

@@ -1,0 +1,191 @@
+package ec2tools
+
+import (
+	"context"
+	"crypto/sha1"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"purebundle/chunk"
+	"purebundle/chunk/ec2"
+	"purebundle/chunk/s3"
+	"purebundle/chunk/work"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/progress"
+)
+
+// S3Options is what the commands about bundles of Amazon's format in S3 have
+// in common.
+type S3Options struct {
+	bucket                string
+	access, secret, token string
+	sigv                  string
+	s3                    cli.S3
+	place                 s3.Location
+	Force                 bool
+	progress              progress.Mode
+}
+
+// flags adds the options of the old tools, and those about S3.
+func (c *S3Options) flags(a *cli.App, cmd *cobra.Command, add func(cmd *cobra.Command)) {
+	cli.Group(cmd, "The bucket", func(f *pflag.FlagSet) {
+		f.StringVarP(&c.bucket, "bucket", "b", "", "`BUCKET[/DIR]`")
+		f.StringVar(&c.s3.Endpoint, "url", "", "the same `URL` as --endpoint-url")
+		f.StringVarP(&c.access, "access-key", "a", "", "access key `ID`; anybody on the machine can read it in the process list (default: as for --profile)")
+		f.StringVarP(&c.secret, "secret-key", "s", "", "secret access `KEY`; the same holds")
+		f.StringVarP(&c.token, "delegation-token", "t", "", "session `TOKEN` that goes with them; the same holds")
+		f.StringVar(&c.sigv, "sigv", "4", "`VERSION` of signatures: only 4 is made")
+	})
+	add(cmd)
+	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
+		cli.ProgressFlag(f, &c.progress)
+		f.Bool("retry", false, "no effect: what fails for a moment is always tried again")
+		f.BoolVar(&a.Verbose, "debug", false, "say more; explain errors")
+		oldSwitches(f)
+	})
+	cli.CompleteProgress(cmd)
+}
+
+// open checks the options and connects to the bucket.
+func (c *S3Options) open(ctx context.Context, a *cli.App, name string) (*s3.Store, error) {
+	if c.bucket == "" {
+		return nil, cli.WithHint(cli.Usagef("--bucket (-b) is needed"), "give the bucket, and a directory in it, as in -b my-bucket/images")
+	}
+	if c.sigv != "4" {
+		return nil, cli.WithHint(cli.Usagef("--sigv %s: only version 4 is made", c.sigv), "leave it away")
+	}
+	if err := c.s3.Valid(name); err != nil {
+		return nil, err
+	}
+	var err error
+	if c.place, err = s3.ParseLocation("s3://" + strings.Trim(strings.TrimPrefix(c.bucket, "s3://"), "/")); err != nil {
+		return nil, &cli.UsageError{Err: err}
+	}
+	if err := c.credentials(a); err != nil {
+		return nil, err
+	}
+	return c.s3.Open(ctx, a, c.place)
+}
+
+// credentials puts keys that were given as options where the SDK's chain looks
+// first.
+func (c *S3Options) credentials(a *cli.App) error {
+	if (c.access == "") != (c.secret == "") {
+		return cli.WithHint(cli.Usagef("--access-key (-a) and --secret-key (-s) go together"), "better than both: a role, a profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment")
+	}
+	if c.access == "" {
+		if c.token != "" {
+			return cli.Usagef("--delegation-token (-t) goes with --access-key (-a) and --secret-key (-s)")
+		}
+		return nil
+	}
+	if c.s3.Profile != "" {
+		return cli.Usagef("--profile and --access-key (-a): only one of them")
+	}
+	if !a.Quiet {
+		a.Say("warning: --secret-key: anybody on this machine can read it in the process list; use a role, a profile or the environment")
+	}
+	return errors.Join(os.Setenv("AWS_ACCESS_KEY_ID", c.access), os.Setenv("AWS_SECRET_ACCESS_KEY", c.secret), os.Setenv("AWS_SESSION_TOKEN", c.token))
+}
+
+// maxXML bounds a manifest that is fetched, in bytes; as in package ec2.
+const maxXML = 32 << 20
+
+// RemoteManifest fetches and reads the manifest of a bundle. All names of parts in
+// it are PREFIX.part.N, so that they are nowhere else than where the bundle is.
+func RemoteManifest(ctx context.Context, store *s3.Store, prefix string) (*ec2.Manifest, []byte, error) {
+	name := ec2.ManifestName(prefix)
+	path := ObjectURL(store.Location(), name)
+	text, err := store.Get(ctx, name, maxXML)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, cli.WithHint(fmt.Errorf("open %s: %w", path, chunk.ErrNoBundle), "-b names the bucket and the directory in it, -p the bundle there")
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := ec2.ReadManifest(strings.NewReader(string(text)))
+	if err == nil {
+		err = partNames(m)
+	}
+	if err != nil {
+		return nil, nil, cli.WithHint(fmt.Errorf("manifest %s: %w", path, err), "upload the bundle again from where it was made")
+	}
+	return m, text, nil
+}
+
+// partNames refuses names that no tool has ever made: they are joined to
+// directories, and what they name is deleted.
+func partNames(m *ec2.Manifest) error {
+	for i, p := range m.Parts {
+		at := strings.LastIndex(p.Name, ".part.")
+		if at <= 0 || p.Name[0] == '.' || p.Name[0] == '-' || p.Name[at+6:] == "" || strings.Trim(p.Name[at+6:], "0123456789") != "" {
+			return fmt.Errorf("names part %d %q, which is not PREFIX.part.N", i, p.Name)
+		}
+	}
+	return nil
+}
+
+// ObjectURL is the place of an object, for messages and for people.
+func ObjectURL(loc s3.Location, name string) string {
+	return strings.TrimSuffix(loc.String(), "/") + "/" + name
+}
+
+// PartSize is how long part i of a bundle must be, in bytes.
+func PartSize(m *ec2.Manifest, i int) int64 {
+	return min(chunk.Size, m.BundledSize-int64(i)*chunk.Size)
+}
+
+// checkPart compares a part with what the manifest says.
+func checkPart(m *ec2.Manifest, i int, path string, body []byte) error {
+	sum := sha1.Sum(body)
+	var err error
+	switch got := hex.EncodeToString(sum[:]); {
+	case int64(len(body)) != PartSize(m, i):
+		err = fmt.Errorf("has %d bytes instead of %d", len(body), PartSize(m, i))
+	case !strings.EqualFold(got, m.Parts[i].Digest):
+		err = fmt.Errorf("SHA-1 is %s instead of %s", got, m.Parts[i].Digest)
+	default:
+		return nil
+	}
+	return cli.WithHint(fmt.Errorf("%s: %w: %w", path, chunk.ErrDamaged, err), "get the part again from where the bundle was made")
+}
+
+// startParts starts showing the parts of a bundle on their way.
+func (c *S3Options) startParts(a *cli.App, m *ec2.Manifest, p progress.Phase) (show *progress.UI, made func(bytes int)) {
+	if a.Quiet {
+		c.progress = progress.None
+	}
+	a.JSONErrors = c.progress == progress.JSON
+	show = a.Show(c.progress)
+	show.InParts()
+	show.AllBytes.Store(m.BundledSize)
+	show.AllParts.Store(int64(len(m.Parts)))
+	show.Begin(p)
+	return show, func(bytes int) {
+		show.Parts.Add(1)
+		show.Bytes.Add(int64(bytes))
+	}
+}
+
+// transfers is so many parts in flight. When they are stopped, each is waited for:
+// it may be at work on a file.
+func transfers(workers int) work.Crew {
+	return work.Crew{Workers: max(1, workers), Grace: time.Minute}
+}
+
+// numbersFrom is first … end-1.
+func numbersFrom(first, end int) []int {
+	var list []int
+	for i := first; i < end; i++ {
+		list = append(list, i)
+	}
+	return list
+}

@@ -1,0 +1,401 @@
+package ec2tools
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"purebundle/chunk"
+	"purebundle/chunk/ec2"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/create"
+	"purebundle/cmd/purebundle/progress"
+	"purebundle/cmd/purebundle/words"
+	"purebundle/ext2img"
+	"purebundle/walker"
+)
+
+// MaxSize is the largest root device of an instance-store AMI, in MiB.
+const MaxSize = 10240
+
+// VolOptions is what the options of "ec2 bundle-vol" say.
+type VolOptions struct {
+	Options
+	Volume           string
+	size             int64 // MiB
+	all              bool
+	exclude, include []string
+	filter           create.FilterFlags
+	fstab            string
+	generateFstab    bool
+	Inherit          bool
+	NoInherit        bool
+	partition        string
+	grubConfig       string
+	script           string
+	cloneOnly        bool
+	noSizeChecks     bool
+}
+
+func newBundleVol(a *cli.App) *cobra.Command {
+	c := &VolOptions{Options: Options{progress: progress.Auto}}
+	cmd := &cobra.Command{
+		Use:   "bundle-vol [flags]",
+		Short: "Bundle a tree in Amazon's format (ec2-bundle-vol)",
+		Long: `Bundle the tree at --volume into an ext4 image in Amazon's format, in the
+directory --destination (made if missing):
+
+  PREFIX.part.N          the image: tar, gzip, AES-128-CBC, in parts of 10 MiB
+  PREFIX.manifest.xml    what is needed to put it together again, signed
+
+What goes in and what does not is decided as by "purebundle bundle", but that logs,
+SSH's authorized_keys and private keys wherever they lie are left out as well.
+Excluded directories are kept, empty. Disk is taken for the image's content, once.
+
+PATHS are absolute, below the volume, and separated by commas; * ? [] match
+within a name, ** across names.`,
+		Example: `  sudo purebundle ec2 bundle-vol -k pk.pem -c cert.pem -u 123456789012 -d /mnt/bundle
+  sudo purebundle ec2 bundle-vol -k pk.pem -c cert.pem -u 1234-5678-9012 \
+      -d /mnt -p web -s 4096 -e /var/cache,/srv/scratch --generate-fstab --no-inherit`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if done, err := oldSwitch(a, cmd); done {
+				return err
+			}
+			return bundleVol(cmd.Context(), a, c)
+		},
+	}
+	cli.Group(cmd, "What goes in", func(f *pflag.FlagSet) {
+		f.StringVarP(&c.Volume, "volume", "v", "/", "`DIR` to bundle")
+		f.StringSliceVarP(&c.exclude, "exclude", "e", nil, "leave out what is in `PATHS`; repeatable")
+		f.StringSliceVarP(&c.include, "include", "i", nil, "keep `PATHS` that would be left out; repeatable")
+		f.BoolVarP(&c.all, "all", "a", false, "also what is mounted from elsewhere (never proc or sysfs)")
+		c.filter.Add(f, "all")
+		f.StringVar(&c.fstab, "fstab", "", "/etc/fstab is to be `FILE`; the old one becomes /etc/fstab.old")
+		f.BoolVar(&c.generateFstab, "generate-fstab", false, "/etc/fstab is made for the image; the old one becomes /etc/fstab.old")
+	})
+	cli.Group(cmd, "For whom", c.IdentityFlags)
+	cli.Group(cmd, "The machine", func(f *pflag.FlagSet) {
+		c.machineFlags(f)
+		f.BoolVar(&c.Inherit, "inherit", true, "take the rest from the instance's metadata service")
+		f.BoolVar(&c.NoInherit, "no-inherit", false, "do not ask it")
+	})
+	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
+		f.StringVarP(&c.Prefix, "prefix", "p", "image", "`NAME` of the image and its parts")
+		f.Int64VarP(&c.size, "size", "s", MaxSize, "size of the image in `MIB`")
+		c.outputFlags(f)
+		f.BoolVar(&c.cloneOnly, "clone-only", false, "make the image file only, no bundle; no keys are needed")
+		f.BoolVar(&c.noSizeChecks, "no-size-checks", false, "allow more than 10240 MiB")
+		ownVerbose(a, f)
+		oldSwitches(f)
+	})
+	cli.Group(cmd, "Refused, being about disk images", func(f *pflag.FlagSet) {
+		f.StringVarP(&c.partition, "partition", "P", "", "partition `TYPE`: only none can be had")
+		f.StringVar(&c.grubConfig, "grub-config", "", "`FILE` for GRUB legacy on a partitioned image")
+		f.StringVarP(&c.script, "script", "S", "", "`FILE` to run on the mounted image; nothing is mounted here")
+	})
+	return cmd
+}
+
+// check completes the configuration.
+func (c *VolOptions) check() (*create.Options, error) {
+	switch {
+	case c.partition != "" && c.partition != "none" && c.partition != "auto":
+		return nil, cli.WithHint(cli.Usagef("--partition %s: partitioned images are not made", c.partition), "the image is a file system: leave it away, or give -P none")
+	case c.grubConfig != "":
+		return nil, cli.WithHint(cli.Usagef("--grub-config: GRUB legacy is not installed"), "leave it away: an image without partitions is booted by PV-GRUB, which reads the image's own /boot/grub/menu.lst")
+	case c.script != "":
+		return nil, cli.WithHint(cli.Usagef("--script: there is no mounted image that it could change"), "change the tree, or a copy of it, before it is bundled")
+	case c.size <= 0:
+		return nil, cli.Usagef("--size %d: not a size in MiB", c.size)
+	case c.size > MaxSize && !c.noSizeChecks:
+		return nil, cli.WithHint(cli.Usagef("--size %d: at most %d MiB for an instance-store AMI", c.size, MaxSize), "--no-size-checks allows it")
+	case c.fstab != "" && c.generateFstab:
+		return nil, cli.Usagef("--fstab and --generate-fstab: only one of them")
+	}
+	if err := ec2.CheckPrefix(c.Prefix); err != nil {
+		return nil, &cli.UsageError{Err: err}
+	}
+	cfg := &create.Options{Source: c.Volume, Dest: c.dest, Prefix: c.Prefix, Size: cli.Size(c.size << 20), Progress: c.progress, Force: c.force}
+	cfg.Walk.CrossAll, cfg.Walk.Secret = c.all, c.Named()
+	var err error
+	if cfg.Walk.Filter, err = c.filter.Choice(true); err != nil {
+		return nil, err
+	}
+	if cfg.Walk.Exclude, err = volumePaths("--exclude", c.Volume, c.exclude); err != nil {
+		return nil, err
+	}
+	cfg.Walk.Include, err = volumePaths("--include", "", c.include)
+	return cfg, err
+}
+
+// volumePaths makes patterns of absolute paths below the volume. A directory
+// that is there is kept, with nothing in it.
+func volumePaths(flag, volume string, list []string) ([]string, error) {
+	var out []string
+	for _, p := range trimmed(list) {
+		if !strings.HasPrefix(p, "/") {
+			return nil, cli.WithHint(cli.Usagef("%s %s: not an absolute path", flag, p), "paths begin with / and are below the volume, whatever it is")
+		}
+		p = strings.TrimRight(p, "/")
+		if p == "" {
+			return nil, cli.Usagef("%s /: that is the whole volume", flag)
+		}
+		if st, err := os.Lstat(filepath.Join(volume, p)); volume != "" && err == nil {
+			p = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(p) // it is what it says
+			if st.IsDir() {
+				p += "/**"
+			}
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// bundleVol makes the image, in raw parts, and the bundle of them.
+func bundleVol(ctx context.Context, a *cli.App, c *VolOptions) error {
+	cfg, err := c.check()
+	if err != nil {
+		return err
+	}
+	var keys ec2.Keys
+	var m *ec2.Manifest
+	if !c.cloneOnly {
+		if keys, err = c.Keys(); err != nil {
+			return err
+		}
+		if m, err = c.Manifest(a.Version); err != nil {
+			return err
+		}
+	}
+	if image := filepath.Join(c.dest, c.Prefix); c.cloneOnly && !c.force {
+		if _, err := os.Lstat(image); err == nil {
+			return cli.WithHint(fmt.Errorf("write %s: %w", image, chunk.ErrExists), "--force replaces it, once the new one is complete")
+		}
+	}
+	if err := create.CheckSource(cfg.Source); err != nil {
+		return err
+	}
+	if err := create.CheckDest(cfg.Source, cfg.Dest); err != nil {
+		return err
+	}
+	mounts, err := walker.Mounts(cfg.Source, cfg.Walk)
+	if err != nil {
+		return err
+	}
+	if a.Quiet {
+		cfg.Progress = progress.None
+	}
+	a.JSONErrors = cfg.Progress == progress.JSON
+	r := &VolRun{Run: create.Run{App: a, Opt: cfg, UI: a.Show(cfg.Progress), TooSmall: c.tooSmall}, C: c, Keys: keys, Manifest: m}
+	defer r.UI.Close()
+	if a.Verbose {
+		r.SayMounts(mounts)
+	}
+	return r.run(ctx)
+}
+
+// VolRun is one run of "ec2 bundle-vol".
+type VolRun struct {
+	create.Run
+	C        *VolOptions
+	Keys     ec2.Keys
+	Manifest *ec2.Manifest
+}
+
+func (r *VolRun) run(ctx context.Context) error {
+	made, err := r.Make(ctx)
+	if err != nil {
+		return err
+	}
+	r.UI.Close()
+	if err := r.summary(made); err != nil {
+		return err
+	}
+	return r.Verdict()
+}
+
+// Made is what a run has made: the image's size and the parts, in bytes.
+type Made struct {
+	Size, Bytes int64
+	Parts       int
+}
+
+// Make makes the bundle, or the image, and nothing else.
+func (r *VolRun) Make(ctx context.Context) (made Made, err error) {
+	if m := r.Manifest; m != nil && r.C.Inherit && !r.C.NoInherit {
+		if err := inherit(ctx, m); err != nil {
+			r.UI.Warn("", err.Error()+": nothing is inherited (--no-inherit does not ask)")
+		}
+	}
+	out, err := ec2.Create(r.Opt.Dest, ec2.Options{Prefix: r.Opt.Prefix, Force: r.Opt.Force || r.C.cloneOnly, Level: r.C.level, Time: time.Now()})
+	if err != nil {
+		return made, err
+	}
+	defer func() {
+		if abortErr := out.Abort(); abortErr != nil {
+			r.UI.Warn("", abortErr.Error())
+		}
+	}()
+	rawDir, err := out.RawDir()
+	if err != nil {
+		return made, err
+	}
+	raw, err := chunk.Create(rawDir, chunk.Options{Prefix: r.Opt.Prefix})
+	if err != nil {
+		return made, err
+	}
+	defer func() {
+		if abortErr := raw.Abort(); abortErr != nil {
+			r.UI.Warn("", abortErr.Error())
+		}
+	}()
+	if err := r.makeRaw(ctx, raw); err != nil {
+		return made, err
+	}
+	size := r.imageSize()
+	src, err := ec2.Made(raw, size)
+	if err != nil {
+		return made, err
+	}
+	show := readBytes(r.UI, src.Bytes())
+	if r.C.cloneOnly {
+		err = src.Copy(ctx, filepath.Join(r.Opt.Dest, r.Opt.Prefix), show)
+	} else {
+		err = out.Write(ctx, src, show)
+	}
+	if err != nil {
+		return made, err
+	}
+	if err := raw.Abort(); err != nil {
+		return made, err
+	}
+	made.Size = size
+	made.Parts, made.Bytes = out.Parts()
+	if r.C.cloneOnly {
+		return made, nil
+	}
+	return made, out.Commit(ctx, r.Manifest, r.Keys)
+}
+
+// makeRaw walks the volume and makes the raw parts.
+func (r *VolRun) makeRaw(ctx context.Context, raw *chunk.Writer) error {
+	r.Params = r.ImageParams()
+	if !r.Opt.UUID.Given { // the fstab names it, so it must not be chosen twice
+		r.Opt.UUID = cli.UUID{Value: r.Params.UUID, Given: true}
+	}
+	text, err := r.fstab()
+	if err != nil {
+		return err
+	}
+	if text != nil {
+		if r.Swap, err = create.NewFstab(text); err != nil {
+			return err
+		}
+		defer r.Swap.Close()
+	}
+	if err := r.Plan(ctx, r.LeaveOut()); err != nil {
+		return err
+	}
+	defer r.Tree.Close()
+	return r.Write(ctx, raw)
+}
+
+// tooSmall says what --size, in MiB, must be.
+func (c *VolOptions) tooSmall(small *ext2img.TooSmallError) error {
+	least := (small.Need + 1<<20 - 1) >> 20
+	err := fmt.Errorf("bundle-vol %s: --size %d MiB is too small: the content needs %s", c.Volume, c.size, words.Size(small.Need))
+	if least > MaxSize && !c.noSizeChecks {
+		return cli.WithHint(err, "an instance-store AMI has at most %d MiB: leave something out with -e; --no-size-checks allows -s %d", MaxSize, least)
+	}
+	return cli.WithHint(err, "-s %d is the least that works", least)
+}
+
+// fstab is what /etc/fstab is to be in the image; nil: what it is.
+func (r *VolRun) fstab() ([]byte, error) {
+	switch {
+	case r.C.generateFstab:
+		return fmt.Appendf(nil, "# made with the image\nUUID=%s\t/\text4\tdefaults\t0\t1\n", cli.FormatUUID(r.Opt.UUID.Value)), nil
+	case r.C.fstab != "":
+		text, err := os.ReadFile(r.C.fstab)
+		if err != nil {
+			return nil, fmt.Errorf("--fstab: %w", err)
+		}
+		if text == nil {
+			text = []byte{}
+		}
+		return text, nil
+	}
+	return nil, nil
+}
+
+// imageSize is that of the image in bytes: what was asked for. The parts are
+// whole ones; what they have more is zero and no part of the file system.
+func (r *VolRun) imageSize() int64 {
+	if size := int64(r.Opt.Size); size < r.Image.Size() && size >= r.Image.Stats().FSSize {
+		return size
+	}
+	return r.Image.Size()
+}
+
+// readBytes shows the reading of so many bytes of an image.
+func readBytes(u *progress.UI, all int64) func(int64) {
+	u.Bytes.Store(0)
+	u.Parts.Store(0)
+	u.AllBytes.Store(all)
+	u.AllParts.Store((all + chunk.Size - 1) / chunk.Size)
+	u.Begin(progress.Reading)
+	return func(n int64) { u.Parts.Store(u.Bytes.Add(n) / chunk.Size) }
+}
+
+func (r *VolRun) summary(made Made) error {
+	if r.App.Quiet {
+		return nil
+	}
+	s := r.Summarize()
+	s.ImageSize = made.Size
+	rows := [][2]string{
+		{"bundled", r.ContentLine()},
+		{"image", r.ImageLine(s)},
+	}
+	next := "mount -o loop " + words.Quote(filepath.Join(r.Opt.Dest, r.Opt.Prefix)) + " /mnt"
+	if !r.C.cloneOnly {
+		manifest := filepath.Join(r.Opt.Dest, ec2.ManifestName(r.Opt.Prefix))
+		rows = append(rows, [2]string{"parts", fmt.Sprintf("%s, %s, in %s", words.Count(int64(made.Parts)), words.Size(made.Bytes), words.Printable(r.Opt.Dest))},
+			[2]string{"manifest", words.Printable(manifest)})
+		next = "purebundle ec2 verify -m " + words.Quote(manifest) + " -c " + words.Quote(r.C.cert)
+	}
+	rows = append(rows, [2]string{"time", words.Seconds(s.Seconds)})
+	rows = append(rows, r.LeftOutRows()...)
+	if n := len(r.Changes()); n > 0 {
+		rows = append(rows, [2]string{"changed", create.ChangesLine(s.Changes)})
+	}
+	return cli.PrintRows(r.App.Stdout, append(rows, [2]string{"next", next}))
+}
+
+// Verdict is nil for a bundle that has everything, else status 3. The format has
+// no place for what is missing, so that it is listed here where nothing was shown.
+func (r *VolRun) Verdict() error {
+	lost := r.Lost()
+	if lost == 0 {
+		return nil
+	}
+	if r.Opt.Progress == progress.None {
+		for _, p := range r.Tree.Unreadable {
+			r.App.ErrorLine(p.Path + ": not in the image: " + p.Err.Error())
+		}
+		for _, c := range r.Report.Changes {
+			if c.Kind.Lost() {
+				r.App.ErrorLine(c.Path + ": " + c.Kind.String() + " (" + c.Detail + ")")
+			}
+		}
+	}
+	return cli.WithHint(&cli.IncompleteError{Text: fmt.Sprintf("bundle-vol %s: done, but %s could not be read as it was",
+		r.Opt.Source, words.Plural(int64(lost), "entry", "entries"))}, "--debug lists them all")
+}

@@ -1,0 +1,92 @@
+package look
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"purebundle/chunk"
+	"purebundle/chunk/s3"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/words"
+)
+
+func NewDelete(a *cli.App) *cobra.Command {
+	c := &readConfig{}
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "delete [flags] s3://BUCKET/DIR",
+		Short: "Remove a bundle from S3",
+		Long: `Remove the bundle at s3://BUCKET/DIR, or at s3://BUCKET/DIR/NAME.manifest.json: its
+manifest first, then its digests and parts. Nothing else is removed. It asks before
+it does so; where there is no terminal to ask at, --yes is needed.
+
+With -p, what a broken upload of that bundle has left goes as well.`,
+		Example: `  purebundle delete s3://my-bucket/web-2026-11-22
+  purebundle delete --yes -p web s3://my-bucket/all`,
+		Args:              cli.ArgsBetween(1, 1, "s3://BUCKET/DIR"),
+		ValidArgsFunction: completeBundles(a, &c.s3),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !s3.IsURL(args[0]) {
+				return cli.WithHint(cli.Usagef("delete %s: no place in S3", args[0]), "a bundle in S3 is written s3://BUCKET/DIR; one in a directory is removed by rm")
+			}
+			if err := c.s3.Valid(cmd.Name()); err != nil {
+				return err
+			}
+			return deleteBundle(cmd.Context(), a, args[0], c, yes)
+		},
+	}
+	cli.Group(cmd, "What to do", func(f *pflag.FlagSet) {
+		f.StringVarP(&c.prefix, "prefix", "p", "", "the bundle `NAME` of those in the directory")
+		f.BoolVarP(&yes, "yes", "y", false, "do not ask")
+	})
+	c.s3.ReadFlags(cmd)
+	return cmd
+}
+
+func deleteBundle(ctx context.Context, a *cli.App, url string, c *readConfig, yes bool) error {
+	if !yes && !cli.IsTerminal(a.Stdin) {
+		return cli.WithHint(cli.Usagef("delete %s: there is no terminal to ask at", url), "--yes deletes without asking")
+	}
+	store, prefix, err := inS3(ctx, a, url, c.prefix, &c.s3)
+	if err != nil {
+		return err
+	}
+	b, err := load(ctx, store, prefix)
+	what := ""
+	switch {
+	case err == nil:
+		m := b.Manifest()
+		prefix = m.Prefix
+		what = fmt.Sprintf("%s, %s, made %s on %s", words.Plural(int64(len(m.Parts)), "part"), words.Size(b.Size()), m.Created.Format("2006-01-02 15:04"), m.Host)
+		_ = b.Close() // only read from
+	case prefix == "" || ctx.Err() != nil || !errors.Is(err, chunk.ErrNoBundle) && !errors.Is(err, chunk.ErrDamaged):
+		return err
+	default: // what is left of one
+		what = "no whole bundle"
+	}
+	name := cli.BundleURL(store.Location(), prefix)
+	if !yes {
+		answer, err := a.Ask(ctx, fmt.Sprintf("delete %s (%s)? [y/N] ", words.Printable(name), words.Printable(what)))
+		if err != nil {
+			return err
+		}
+		if !answer {
+			return fmt.Errorf("delete %s: not confirmed; nothing was deleted", name)
+		}
+	}
+	switch err := store.Delete(ctx, prefix); {
+	case errors.Is(err, chunk.ErrNoBundle):
+		return err
+	case err != nil:
+		return &cli.LeftError{Err: err, Left: "some of it may be left: delete it again with -p " + prefix}
+	}
+	if a.Quiet {
+		return nil
+	}
+	_, err = fmt.Fprintf(a.Stdout, "deleted: %s (%s)\n", words.Printable(name), words.Printable(what))
+	return err
+}

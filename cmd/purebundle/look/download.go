@@ -1,0 +1,126 @@
+package look
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"purebundle/chunk"
+	"purebundle/chunk/s3"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/create"
+	"purebundle/cmd/purebundle/progress"
+	"purebundle/cmd/purebundle/words"
+)
+
+func NewDownload(a *cli.App) *cobra.Command {
+	c := &uploadConfig{readConfig: readConfig{progress: progress.Auto}}
+	cmd := &cobra.Command{
+		Use:   "download [flags] s3://BUCKET/DIR DEST",
+		Short: "Fetch a bundle from S3 into a directory",
+		Long: `Fetch the bundle at s3://BUCKET/DIR, or at s3://BUCKET/DIR/NAME.manifest.json, into
+the directory DEST (made if missing). Each part is checked; the bundle appears only
+when all of them are good. Parts that are all zero are not fetched, and take no
+disk.`,
+		Example: `  purebundle download s3://my-bucket/web-2026-11-22 /mnt/bundle
+  purebundle download --profile backup s3://my-bucket/all/web.manifest.json /mnt/web`,
+		Args: cli.ArgsBetween(2, 2, "s3://BUCKET/DIR and DEST"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case !s3.IsURL(args[0]):
+				return cli.WithHint(cli.Usagef("download %s: no place in S3", args[0]), "a bundle in S3 is written s3://BUCKET/DIR, or s3://BUCKET/DIR/NAME.manifest.json")
+			case s3.IsURL(args[1]):
+				return cli.WithHint(cli.Usagef("download %s: DEST is a directory", args[1]), "\"purebundle upload\" copies a bundle to S3")
+			}
+			if err := c.s3.Valid(cmd.Name()); err != nil {
+				return err
+			}
+			return download(cmd.Context(), a, args[0], args[1], c)
+		},
+		ValidArgsFunction: completeBundles(a, &c.s3),
+	}
+	cli.Group(cmd, "What to do", func(f *pflag.FlagSet) {
+		f.StringVarP(&c.prefix, "prefix", "p", "", "the bundle `NAME` of those in the directory")
+		f.BoolVar(&c.force, "force", false, "replace a bundle of that name in DEST, once the new one is complete")
+	})
+	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
+		cli.ProgressFlag(f, &c.progress)
+		f.BoolVar(&c.json, "json", false, "print the summary as JSON")
+	})
+	c.s3.ReadFlags(cmd)
+	cli.CompleteProgress(cmd)
+	return cmd
+}
+
+func download(ctx context.Context, a *cli.App, url, dest string, c *uploadConfig) error {
+	began := time.Now()
+	a.JSONErrors = c.progress == progress.JSON
+	b, err := openBundle(ctx, a, url, c.prefix, &c.s3)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	show := moving(a, c.progress, b, progress.Downloading)
+	defer show.Close()
+	stats, err := fetch(ctx, b, dest, c, show)
+	show.Close()
+	if err != nil {
+		return err
+	}
+	m := b.Manifest()
+	seconds := time.Since(began).Seconds()
+	if c.json {
+		return cli.PrintJSON(a.Stdout, Moved{Source: url, Dest: cli.Absolute(dest), Prefix: m.Prefix, ImageSize: b.Size(), Parts: stats.Parts,
+			ZeroParts: stats.ZeroParts, DiskBytes: stats.Bytes, Seconds: seconds})
+	}
+	if a.Quiet {
+		return nil
+	}
+	return cli.PrintRows(a.Stdout, [][2]string{
+		{"downloaded", fmt.Sprintf("%s of %s into %s, %s on disk", words.Plural(int64(stats.Parts), "part"), m.Prefix, words.Printable(dest), words.Size(stats.Bytes))},
+		{"time", fmt.Sprintf("%s, %s", words.Seconds(seconds), words.Rate(float64(int64(stats.Parts-stats.ZeroParts)*chunk.Size)/max(seconds, 0.001)))},
+		{"next", "purebundle verify --deep " + words.Quote(dest)},
+	})
+}
+
+// fetch makes in dest what b is. Of parts that are all zero, the manifest is
+// believed: it has their digest.
+func fetch(ctx context.Context, b *chunk.Bundle, dest string, c *uploadConfig, show partsShown) (made chunk.Stats, err error) {
+	m := *b.Manifest()
+	out, err := chunk.Create(dest, chunk.Options{Prefix: m.Prefix, Force: c.force, Workers: c.s3.Concurrency})
+	if err != nil {
+		return made, err
+	}
+	defer func() { err = create.Abort(out, err) }()
+	data, zero := zeroByDigest(&m)
+	if err := out.Preflight(len(m.Parts), int64(len(data))*chunk.Size); err != nil {
+		return made, err
+	}
+	if err := out.Write(ctx, b, data, show.made); err != nil {
+		return made, err
+	}
+	if err := out.WriteZero(ctx, zero, show.made); err != nil {
+		return made, err
+	}
+	show.Begin(progress.Finishing)
+	if err := out.Commit(ctx, &m); err != nil {
+		return made, err
+	}
+	return out.Stats(), nil
+}
+
+// zeroByDigest sorts the parts into those with something in them and those that
+// are all zero.
+func zeroByDigest(m *chunk.Manifest) (data, zero []int) {
+	for i, p := range m.Parts {
+		if p.SHA256 == chunk.ZeroSum {
+			zero = append(zero, i)
+		} else {
+			data = append(data, i)
+		}
+	}
+	return data, zero
+}

@@ -1,0 +1,38 @@
+package look
+
+import (
+	"context"
+	"fmt"
+
+	"purebundle/chunk"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/words"
+	"purebundle/ext2img/extfs"
+)
+
+// inside is the file system of a bundle, read part by part as it is needed;
+// each part's digest is checked when it is first touched.
+type inside struct {
+	*extfs.FS
+	bundle *chunk.Bundle
+}
+
+// openInside opens the bundle at path and the file system in it.
+func openInside(ctx context.Context, a *cli.App, path, prefix string, c *cli.S3) (*inside, error) {
+	b, err := openBundle(ctx, a, path, prefix, c)
+	if err != nil {
+		return nil, err
+	}
+	fs, err := extfs.Open(b, b.Size())
+	if err != nil {
+		b.Close()
+		err = fmt.Errorf("%s: %w", path, err)
+		if ctx.Err() != nil || cli.HintFor(err) != "" {
+			return nil, err
+		}
+		return nil, cli.WithHint(err, "purebundle verify %s says what is wrong with it", words.Quote(path))
+	}
+	return &inside{fs, b}, nil
+}
+
+func (i *inside) close() { _ = i.bundle.Close() } // only read from

@@ -1,0 +1,65 @@
+package look
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/create"
+	"purebundle/cmd/purebundle/words"
+	"purebundle/walker"
+)
+
+func NewMounts(a *cli.App) *cobra.Command {
+	var opt walker.Options
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "mounts [flags] [SOURCE]",
+		Short: "Show each mount below SOURCE, what bundle would do with it, and why",
+		Long: `Show each mount below SOURCE (default /), what "bundle" would do with it, and why.
+
+  crossed    its files go into the image
+  left out   an empty directory in the image; --cross PATH crosses it
+  refused    proc, sysfs and other kernel file systems, and any bind of them:
+             an empty directory (or file) in the image, whatever the flags say`,
+		Example: `  purebundle mounts
+  purebundle mounts --cross /srv/data /`,
+		Args: cli.ArgsBetween(0, 1, "SOURCE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			source := "/"
+			if len(args) > 0 {
+				source = args[0]
+			}
+			mounts, err := walker.Mounts(source, opt)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return cli.PrintJSON(a.Stdout, create.MountsJSON(mounts))
+			}
+			return printMounts(a, mounts)
+		},
+		ValidArgsFunction: cli.CompleteDirectories,
+	}
+	cli.Group(cmd, "What goes in", func(f *pflag.FlagSet) {
+		f.BoolVarP(&opt.OneFileSystem, "one-file-system", "x", false, "cross no mount at all")
+		f.StringArrayVar(&opt.Cross, "cross", nil, "cross the mount at `PATH` as well; repeatable")
+		f.StringArrayVar(&opt.KeepPrivileges, "keep-privileges", nil, "keep set-ID bits, capabilities and device nodes of the nosuid or nodev mount at `PATH`; repeatable")
+	})
+	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
+		f.BoolVar(&asJSON, "json", false, "print JSON")
+	})
+	return cmd
+}
+
+func printMounts(a *cli.App, mounts []walker.Mount) error {
+	t := tabwriter.NewWriter(a.Stdout, 0, 8, 2, ' ', 0)
+	fmt.Fprintf(t, "ACTION\tPATH\tTYPE\tSOURCE\tWHY\n")
+	for _, m := range mounts {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", m.Action, words.Printable(m.Path), words.Printable(m.FSType), words.Printable(m.Source), words.Printable(m.Reason))
+	}
+	return t.Flush()
+}

@@ -1,0 +1,71 @@
+package look
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"purebundle/chunk"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/progress"
+	"purebundle/cmd/purebundle/words"
+)
+
+func NewUnbundle(a *cli.App) *cobra.Command {
+	cfg := readConfig{progress: progress.Auto}
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "unbundle [flags] BUNDLE IMAGE",
+		Short: "Join the parts into IMAGE, checking digests on the way",
+		Long: `Join the parts of BUNDLE into the image file (or block device) IMAGE. Each
+digest is checked on the way; IMAGE appears only when all of them are right, and
+takes disk for what is not zero only.
+
+BUNDLE is the directory of a bundle, or its manifest; either may be in S3.`,
+		Example: `  purebundle unbundle /mnt/bundle root.img
+  purebundle unbundle s3://my-bucket/web-2026-11-22 root.img
+  purebundle unbundle --force /mnt/bundle /dev/sdX`,
+		Args: cli.ArgsBetween(2, 2, "BUNDLE and IMAGE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := cfg.s3.Check(cmd, args[0]); err != nil {
+				return err
+			}
+			return unbundle(cmd.Context(), a, args[0], args[1], cfg, force)
+		},
+		ValidArgsFunction: completeBundles(a, &cfg.s3),
+	}
+	cli.Group(cmd, "What to do", func(f *pflag.FlagSet) {
+		f.BoolVar(&force, "force", false, "replace an existing IMAGE, or write to a block device")
+		f.StringVarP(&cfg.prefix, "prefix", "p", "", "the bundle `NAME` of those in the directory")
+	})
+	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
+		cli.ProgressFlag(f, &cfg.progress)
+	})
+	cfg.s3.ReadFlags(cmd)
+	cli.CompleteProgress(cmd)
+	return cmd
+}
+
+func unbundle(ctx context.Context, a *cli.App, path, image string, cfg readConfig, force bool) error {
+	b, err := openBundle(ctx, a, path, cfg.prefix, &cfg.s3)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	show := showParts(a, cfg.progress, b, progress.Reading)
+	defer show.Close()
+	err = b.Join(ctx, image, chunk.JoinOptions{Force: force, Workers: workers(&cfg.s3, path), Done: show.made})
+	show.Close()
+	if err != nil {
+		return Damaged(a, path, err)
+	}
+	if a.Quiet {
+		return nil
+	}
+	return cli.PrintRows(a.Stdout, [][2]string{
+		{"joined", fmt.Sprintf("%s into %s, %s", words.Plural(int64(len(b.Manifest().Parts)), "part"), words.Printable(image), words.Size(b.Size()))},
+		{"next", "mount -o loop " + words.Quote(image) + " /mnt"},
+	})
+}

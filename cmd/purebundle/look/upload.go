@@ -1,0 +1,133 @@
+package look
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"purebundle/chunk"
+	"purebundle/chunk/s3"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/progress"
+	"purebundle/cmd/purebundle/words"
+)
+
+// uploadConfig is what the flags of "upload" say.
+type uploadConfig struct {
+	readConfig
+	force, json bool
+}
+
+func NewUpload(a *cli.App) *cobra.Command {
+	c := &uploadConfig{readConfig: readConfig{progress: progress.Auto}}
+	cmd := &cobra.Command{
+		Use:   "upload [flags] BUNDLE s3://BUCKET/DIR",
+		Short: "Copy a bundle to S3, but for the parts that are there already",
+		Long: `Copy the bundle BUNDLE, a directory or a manifest, to s3://BUCKET/DIR. Each part is
+checked when it is read, and by S3 when it is sent; the manifest comes last.
+
+A part that is there already, with the same digest, is not sent again: an upload
+that was interrupted goes on where it was, and a bundle of a machine that has
+changed little sends little. With --force, a bundle that is there is replaced; its
+manifest goes first.`,
+		Example: `  purebundle upload /mnt/bundle s3://my-bucket/web-2026-11-22
+  purebundle upload --limit-rate 5M --storage-class STANDARD_IA /mnt/bundle s3://my-bucket/web`,
+		Args: cli.ArgsBetween(2, 2, "BUNDLE and s3://BUCKET/DIR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case s3.IsURL(args[0]):
+				return cli.WithHint(cli.Usagef("upload %s: BUNDLE is in S3 already", args[0]), "\"purebundle download\" fetches it")
+			case !s3.IsURL(args[1]):
+				return cli.WithHint(cli.Usagef("upload %s: no place in S3", args[1]), "a place in S3 is written s3://BUCKET/DIR")
+			}
+			if err := c.s3.Valid(cmd.Name()); err != nil {
+				return err
+			}
+			loc, err := s3.ParseLocation(args[1])
+			if err != nil {
+				return &cli.UsageError{Err: err}
+			}
+			return upload(cmd.Context(), a, args[0], loc, c)
+		},
+		ValidArgsFunction: completeBundles(a, &c.s3),
+	}
+	cli.Group(cmd, "What to do", func(f *pflag.FlagSet) {
+		f.StringVarP(&c.prefix, "prefix", "p", "", "the bundle `NAME` of those in the directory")
+		f.BoolVar(&c.force, "force", false, "replace another bundle of that name")
+	})
+	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
+		cli.ProgressFlag(f, &c.progress)
+		f.BoolVar(&c.json, "json", false, "print the summary as JSON")
+	})
+	c.s3.WriteFlags(cmd)
+	cli.CompleteProgress(cmd)
+	return cmd
+}
+
+// Moved is what --json prints of an upload or a download: fields are added,
+// never changed. Sizes are bytes.
+type Moved struct {
+	Source       string  `json:"source"`
+	Dest         string  `json:"dest"`
+	Prefix       string  `json:"prefix"`
+	ImageSize    int64   `json:"image_size"`
+	Parts        int     `json:"parts"`
+	SkippedParts int     `json:"skipped_parts"` // there already
+	ZeroParts    int     `json:"zero_parts,omitempty"`
+	SentBytes    int64   `json:"sent_bytes,omitempty"`
+	DiskBytes    int64   `json:"disk_bytes,omitempty"`
+	Seconds      float64 `json:"seconds"`
+}
+
+func upload(ctx context.Context, a *cli.App, path string, loc s3.Location, c *uploadConfig) error {
+	began := time.Now()
+	a.JSONErrors = c.progress == progress.JSON
+	b, err := chunk.Load(path, c.prefix)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	store, err := c.s3.Open(ctx, a, loc)
+	if err != nil {
+		return err
+	}
+	show := moving(a, c.progress, b, progress.Uploading)
+	defer show.Close()
+	stats, err := store.Upload(ctx, b, s3.UploadOptions{Force: c.force, Done: show.made})
+	show.Close()
+	switch {
+	case errors.Is(err, chunk.ErrExists):
+		return cli.WithHint(err, "--force replaces it; its manifest goes first")
+	case err != nil && show.Parts.Load() == 0:
+		return err
+	case err != nil:
+		return &cli.LeftError{Err: err, Left: "what is in S3 by now stays: the same command goes on from there"}
+	}
+	m := b.Manifest()
+	next := "purebundle verify" + c.s3.Again() + " " + words.Quote(cli.BundleURL(loc, m.Prefix))
+	seconds := time.Since(began).Seconds()
+	if c.json {
+		return cli.PrintJSON(a.Stdout, Moved{Source: path, Dest: loc.String(), Prefix: m.Prefix, ImageSize: b.Size(), Parts: stats.Parts,
+			SkippedParts: stats.Skipped, SentBytes: stats.Bytes, Seconds: seconds})
+	}
+	if a.Quiet {
+		return nil
+	}
+	return cli.PrintRows(a.Stdout, [][2]string{
+		{"uploaded", fmt.Sprintf("%s of %s to %s", words.Plural(int64(stats.Parts), "part"), m.Prefix, words.Printable(loc.String()))},
+		{"sent", fmt.Sprintf("%s, %s there already", words.Size(stats.Bytes), words.Plural(int64(stats.Skipped), "part was", "parts were"))},
+		{"time", fmt.Sprintf("%s, %s", words.Seconds(seconds), words.Rate(float64(stats.Bytes)/max(seconds, 0.001)))},
+		{"next", next},
+	})
+}
+
+// moving starts showing the parts of b on their way to S3 or from there.
+func moving(a *cli.App, mode progress.Mode, b *chunk.Bundle, p progress.Phase) partsShown {
+	show := showParts(a, mode, b, p)
+	show.InParts()
+	return show
+}

@@ -1,0 +1,145 @@
+package look
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"purebundle/chunk"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/progress"
+	"purebundle/cmd/purebundle/words"
+	"purebundle/ext2img"
+	"purebundle/ext2img/extfs"
+)
+
+// maxProblemsShown is how many problems of a file system are printed.
+const maxProblemsShown = 50
+
+// verifyDeep checks every name, inode and extent of the file system in b, and
+// that go-diskfs, which shares no code with the check, reads the same names and
+// inodes.
+func verifyDeep(ctx context.Context, a *cli.App, path string, b *chunk.Bundle) error {
+	fs, err := extfs.Open(b, b.Size())
+	if err != nil {
+		return fmt.Errorf("verify %s: %w", path, err)
+	}
+	problems := 0
+	say := func(problem string) {
+		if problems++; problems <= maxProblemsShown {
+			a.ErrorLine(fmt.Sprintf("verify %s: %s", path, problem))
+		}
+	}
+	err = fs.Check(ctx, func(p extfs.Problem) { say(p.String()) })
+	var second ext2img.SecondReading
+	if err == nil && problems == 0 {
+		second, err = ext2img.ReadAgain(ctx, fs, b, b.Size(), func(path, text string) { say(path + ": " + text) })
+	}
+	if err != nil && !errors.Is(err, extfs.ErrTooManyProblems) {
+		return fmt.Errorf("verify %s: %w", path, err)
+	}
+	if second.Left > 0 && !a.Quiet {
+		a.ErrorLine(fmt.Sprintf("verify %s: note: go-diskfs has not read %s: it knows paths in UTF-8 and names of up to 247 bytes, and reads all directories on the way", path, words.Plural(second.Left, "directory")))
+	}
+	if problems > 0 {
+		return cli.WithHint(fmt.Errorf("verify %s: the file system is damaged: %s", path, words.Plural(int64(problems), "problem")),
+			"the parts are as they were made: make the bundle again; e2fsck on the joined image says more")
+	}
+	return nil
+}
+
+// readConfig is what the commands that read a bundle have in common.
+type readConfig struct {
+	prefix   string
+	progress progress.Mode
+	s3       cli.S3
+}
+
+func NewVerify(a *cli.App) *cobra.Command {
+	cfg := readConfig{progress: progress.Auto}
+	var deep bool
+	cmd := &cobra.Command{
+		Use:   "verify [flags] BUNDLE",
+		Short: "Check the digests of all parts; --deep checks the file system as well",
+		Long: `Check that BUNDLE is whole: each part is there, has its size and its digest.
+With --deep, also walk every name, inode and extent of the file system inside.
+
+BUNDLE is the directory of a bundle, or its manifest; either may be in S3.`,
+		Example: `  purebundle verify /mnt/bundle
+  purebundle verify --deep /mnt/bundle/web.manifest.json
+  purebundle verify s3://my-bucket/web-2026-11-22`,
+		Args: cli.ArgsBetween(1, 1, "BUNDLE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := cfg.s3.Check(cmd, args[0]); err != nil {
+				return err
+			}
+			return verify(cmd.Context(), a, args[0], cfg, deep)
+		},
+		ValidArgsFunction: completeBundles(a, &cfg.s3),
+	}
+	cli.Group(cmd, "What to check", func(f *pflag.FlagSet) {
+		f.BoolVar(&deep, "deep", false, "check the file system in the image as well")
+		f.StringVarP(&cfg.prefix, "prefix", "p", "", "the bundle `NAME` of those in the directory")
+	})
+	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
+		cli.ProgressFlag(f, &cfg.progress)
+	})
+	cfg.s3.ReadFlags(cmd)
+	cli.CompleteProgress(cmd)
+	return cmd
+}
+
+func verify(ctx context.Context, a *cli.App, path string, cfg readConfig, deep bool) error {
+	b, err := openBundle(ctx, a, path, cfg.prefix, &cfg.s3)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	show := showParts(a, cfg.progress, b, progress.Reading)
+	defer show.Close()
+	if err := b.Verify(ctx, workers(&cfg.s3, path), show.made); err != nil {
+		show.Close()
+		return Damaged(a, path, err)
+	}
+	show.Close()
+	if deep {
+		if err := verifyDeep(ctx, a, path, b); err != nil {
+			return err
+		}
+	}
+	if a.Quiet {
+		return nil
+	}
+	m := b.Manifest()
+	what := "digests"
+	if deep {
+		what = "digests and file system"
+	}
+	_, err = fmt.Fprintf(a.Stdout, "ok: %s of %s, %s, %s: %s\n", words.Plural(int64(len(m.Parts)), "part"),
+		m.Prefix, words.Size(b.Size()), m.Image.Type, what)
+	return err
+}
+
+// Damaged prints every problem but the last on its own line, and makes the
+// rest the error, so that each damaged part is named.
+func Damaged(a *cli.App, path string, err error) error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return err
+	}
+	problems := joined.Unwrap()
+	if len(problems) == 1 {
+		return problems[0]
+	}
+	for _, p := range problems {
+		if errors.Is(p, context.Canceled) {
+			return err
+		}
+		a.ErrorLine(p.Error())
+	}
+	return cli.WithHint(fmt.Errorf("verify %s: %s", path, words.Plural(int64(len(problems)), "problem")),
+		"upload or copy the parts that are named again, or make the bundle again")
+}

@@ -1,0 +1,186 @@
+package ship
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"purebundle/chunk"
+	"purebundle/chunk/ec2"
+	"purebundle/chunk/s3"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/ec2tools"
+	"purebundle/cmd/purebundle/words"
+)
+
+// shipped is a bundle of the template that is in S3.
+type shipped struct {
+	dir     string // of the bucket
+	when    time.Time
+	archive *ec2.Manifest // of a bundle in Amazon's format
+}
+
+// drop deletes older bundles of the template until c.keep are left, and notes it
+// in sum. The new bundle is there by then, and stays in any case. Where it lacks
+// something, by its verdict, older ones may be all that has it: they stay too.
+func (c *options) drop(ctx context.Context, a *cli.App, store *s3.Store, sum *Summary, verdict error) error {
+	if c.keep == 0 {
+		return nil
+	}
+	if verdict != nil {
+		a.ErrorLine(fmt.Sprintf("keep %d: no older bundle was deleted, since the new one lacks something", c.keep))
+		return nil
+	}
+	wrong := func(err error) error {
+		return &cli.LeftError{Err: err, Left: "the new bundle is complete; older ones may be more than --keep " + fmt.Sprint(c.keep)}
+	}
+	older, err := c.older(ctx, a, store)
+	if err != nil {
+		return wrong(err)
+	}
+	sum.Kept = len(older) + 1
+	for _, b := range older[min(c.keep-1, len(older)):] {
+		if err := c.remove(ctx, store.In(b.dir), b); err != nil {
+			return wrong(err)
+		}
+		sum.Kept--
+		sum.Deleted = append(sum.Deleted, store.In(b.dir).Location().String())
+	}
+	return nil
+}
+
+func (c *options) remove(ctx context.Context, store *s3.Store, b shipped) error {
+	if b.archive != nil {
+		return ec2tools.Remove(ctx, store, c.bundle.Prefix, b.archive)
+	}
+	return store.Delete(ctx, c.bundle.Prefix)
+}
+
+// older lists what other runs of this machine made of the template, the newest
+// first, without the bundle of this run. What cannot be read is left alone, and said.
+func (c *options) older(ctx context.Context, a *cli.App, store *s3.Store) ([]shipped, error) {
+	dirs, err := c.matching(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	var found []shipped
+	for _, dir := range dirs {
+		if dir == c.bundle.Place.Dir {
+			continue
+		}
+		b, err := c.look(ctx, store.In(dir))
+		switch {
+		case errors.Is(err, chunk.ErrNoBundle), errors.Is(err, fs.ErrNotExist):
+			if err := c.incomplete(ctx, a, store.In(dir)); err != nil {
+				return nil, err
+			}
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case errors.Is(err, errStranger):
+			if a.Verbose {
+				a.Say(fmt.Sprintf("keep %s: left alone: it is of another machine", store.In(dir).Location()))
+			}
+		case err != nil:
+			a.ErrorLine(fmt.Sprintf("keep %s: left alone, since it cannot be read: %v", store.In(dir).Location(), err))
+		default:
+			b.dir = dir
+			found = append(found, b)
+		}
+	}
+	slices.SortStableFunc(found, func(x, y shipped) int {
+		if by := y.when.Compare(x.when); by != 0 {
+			return by
+		}
+		return strings.Compare(y.dir, x.dir)
+	})
+	return found, nil
+}
+
+// incomplete says where a run that was killed has left parts, which cost as much as
+// others. They are not deleted: another run may be at work there.
+func (c *options) incomplete(ctx context.Context, a *cli.App, store *s3.Store) error {
+	objects, err := store.List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, o := range objects {
+		if o.Name == chunk.ManifestName(c.bundle.Prefix) || o.Name == ec2.ManifestName(c.bundle.Prefix) {
+			return nil // a whole one of the other format, or one that is complete by now
+		}
+	}
+	for _, o := range objects {
+		if strings.HasPrefix(o.Name, c.bundle.Prefix+".part.") {
+			where := store.Location().String()
+			remove := "purebundle delete -p " + c.bundle.Prefix + c.bundle.S3.Again()
+			if c.register { // without its manifest, nobody knows which parts are its
+				remove = "aws s3 rm --recursive" + c.bundle.S3.CliFlags()
+			}
+			a.ErrorLine(fmt.Sprintf("keep %s: an incomplete bundle, left alone; %s %s removes it", where, remove, words.Quote(where)))
+			return nil
+		}
+	}
+	return nil
+}
+
+// errStranger is a bundle that the template matches, but not of this machine.
+var errStranger = errors.New("is of another machine")
+
+// look reads the date of the bundle of a directory: that in its manifest, or of
+// Amazon's format, which has none, that of its manifest in S3.
+func (c *options) look(ctx context.Context, store *s3.Store) (b shipped, err error) {
+	if !c.register {
+		raw, err := store.Load(ctx, c.bundle.Prefix)
+		if err != nil {
+			return b, err
+		}
+		defer raw.Close()
+		if host, _ := os.Hostname(); raw.Manifest().Host != host {
+			return b, errStranger
+		}
+		b.when = raw.Manifest().Created
+		return b, nil
+	}
+	o, err := store.Head(ctx, ec2.ManifestName(c.bundle.Prefix))
+	if err != nil {
+		return b, err
+	}
+	b.when = o.Modified
+	b.archive, _, err = ec2tools.RemoteManifest(ctx, store, c.bundle.Prefix)
+	return b, err
+}
+
+// matching lists the directories that the template matches, walking down only
+// where a name of it varies.
+func (c *options) matching(ctx context.Context, store *s3.Store) ([]string, error) {
+	dirs := []string{""}
+	for _, segment := range c.target.segments() {
+		if !segment.varies() {
+			name := segment.expand(c.values)
+			for i := range dirs {
+				dirs[i] = path.Join(dirs[i], name)
+			}
+			continue
+		}
+		like := segment.like(c.values)
+		var next []string
+		for _, dir := range dirs {
+			names, err := store.In(dir).Dirs(ctx)
+			if err != nil {
+				return nil, err
+			}
+			for _, name := range names {
+				if like.MatchString(name) {
+					next = append(next, path.Join(dir, name))
+				}
+			}
+		}
+		dirs = next
+	}
+	return dirs, nil
+}

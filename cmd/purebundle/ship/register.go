@@ -1,0 +1,239 @@
+package ship
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"purebundle/chunk/awsapi"
+	"purebundle/chunk/ec2"
+	"purebundle/chunk/ec2/ami"
+	"purebundle/chunk/s3"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/ec2tools"
+	"purebundle/cmd/purebundle/progress"
+	"purebundle/cmd/purebundle/words"
+)
+
+// imageOptions is what the flags about a machine image say.
+type imageOptions struct {
+	name, description, arch, kernel, ramdisk, virtualization string
+	devices                                                  []string
+	endpoint                                                 string // of EC2
+	noWait                                                   bool
+}
+
+func (c *imageOptions) flags(f *pflag.FlagSet) {
+	f.StringVar(&c.description, "description", "", "`TEXT` about the image")
+	f.StringVar(&c.arch, "architecture", "", "`ARCH`: i386 or x86_64 (default: that in the manifest)")
+	f.StringVar(&c.kernel, "kernel", "", "`ID` of the kernel image, aki-… (default: that in the manifest)")
+	f.StringVar(&c.ramdisk, "ramdisk", "", "`ID` of the RAM disk image, ari-… (default: that in the manifest)")
+	f.StringVar(&c.virtualization, "virtualization-type", "", "`TYPE`: paravirtual or hvm (default paravirtual)")
+	f.StringArrayVarP(&c.devices, "block-device-mapping", "b", nil, "`DEVICE=WHAT` of machines that start from it, as in /dev/sdb=ephemeral0 or /dev/sdc=:100; repeatable")
+	f.BoolVar(&c.noWait, "no-wait", false, "do not wait until the image is available")
+	f.StringVar(&c.endpoint, "ec2-endpoint-url", "", "`URL` of a server that speaks EC2 (default: $AWS_ENDPOINT_URL_EC2, else Amazon's)")
+}
+
+// input is what is asked of EC2, checked as far as that needs no request.
+func (c *imageOptions) input(location, name string, tags map[string]string) (ami.Input, error) {
+	in := ami.Input{Location: location, Name: name, Description: c.description, Arch: c.arch, Kernel: c.kernel, Ramdisk: c.ramdisk,
+		Virtualization: c.virtualization, Tags: tags}
+	for _, text := range c.devices {
+		d, err := ami.ParseDevice(text)
+		if err != nil {
+			return in, &cli.UsageError{Err: err}
+		}
+		in.Devices = append(in.Devices, d)
+	}
+	if err := ami.Check(in); err != nil {
+		return in, &cli.UsageError{Err: err}
+	}
+	return in, nil
+}
+
+// connect finds what EC2 is reached with. --endpoint-url is S3's.
+func (c *imageOptions) connect(ctx context.Context, a *cli.App, place *cli.S3) (aws.Config, error) {
+	opt := place.Shared(a)
+	opt.Endpoint = c.endpoint
+	return awsapi.Load(ctx, opt)
+}
+
+func NewRegister(a *cli.App) *cobra.Command {
+	c := &imageOptions{}
+	var place cli.S3
+	var tags cli.Tags
+	var prefix string
+	var dryRun bool
+	cmd := &cobra.Command{
+		Use:   "register [flags] --name NAME s3://BUCKET/DIR",
+		Short: "Make a machine image (AMI) of a bundle in Amazon's format",
+		Long: `Register the bundle in Amazon's format at s3://BUCKET/DIR as a machine image, wait
+until it is available, and print its id. Before that, the manifest is read and all
+parts are looked for.
+
+"purebundle ec2 bundle-vol" makes such bundles and "purebundle ec2 upload-bundle"
+brings them to S3; "purebundle ship --register" does all of it.`,
+		Example: `  purebundle register --name web-2026-11-22 s3://my-bucket/web-2026-11-22
+  purebundle register --name web -b /dev/sdb=ephemeral0 --tag a=b s3://my-bucket/web`,
+		Args: cli.ArgsBetween(1, 1, "s3://BUCKET/DIR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !s3.IsURL(args[0]) {
+				return cli.WithHint(cli.Usagef("register %s: no place in S3", args[0]), "EC2 reads the bundle from S3: s3://BUCKET/DIR; \"purebundle ec2 upload-bundle\" brings it there")
+			}
+			if err := place.Valid(cmd.Name()); err != nil {
+				return err
+			}
+			return register(cmd.Context(), a, args[0], prefix, c, &place, tags.Values, dryRun)
+		},
+	}
+	cli.Group(cmd, "The image", func(f *pflag.FlagSet) {
+		f.StringVar(&c.name, "name", "", "`NAME` of the image: one of a kind in the account and region")
+		f.StringVarP(&prefix, "prefix", "p", "", "the bundle `NAME` of those in the directory")
+		c.flags(f)
+		f.Var(&tags, "tag", "tag the image with `K=V`; repeatable")
+		f.BoolVarP(&dryRun, "dry-run", "n", false, "ask EC2 whether it would be allowed; register nothing")
+	})
+	place.ReadFlags(cmd)
+	return cmd
+}
+
+func register(ctx context.Context, a *cli.App, url, prefix string, c *imageOptions, place *cli.S3, tags map[string]string, dryRun bool) error {
+	if c.name == "" {
+		return cli.WithHint(cli.Usagef("--name is needed"), "an image has a name that is one of a kind in the account and region, such as --name web-2026-11-22")
+	}
+	loc, prefix, err := parseXMLBundle(url, prefix)
+	if err != nil {
+		return err
+	}
+	name := prefix
+	if name == "" {
+		name = "image" // for the check alone
+	}
+	in, err := c.input(imageLocation(loc, name), c.name, tags)
+	if err != nil {
+		return err
+	}
+	store, err := place.Open(ctx, a, loc)
+	if err != nil {
+		return err
+	}
+	if prefix, err = wholeInS3(ctx, store, prefix); err != nil {
+		return err
+	}
+	in.Location, in.DryRun = imageLocation(loc, prefix), dryRun
+	cfg, err := c.connect(ctx, a, place)
+	if err != nil {
+		return err
+	}
+	show := a.Show(waitMode(a))
+	show.Begin(progress.Finishing)
+	id, err := c.register(ctx, a, cfg, in)
+	show.Close()
+	if err != nil || a.Quiet && dryRun {
+		return err
+	}
+	if dryRun {
+		_, err = fmt.Fprintf(a.Stdout, "would register: %s as %s; EC2 would allow it\n", words.Printable(in.Location), words.Printable(in.Name))
+		return err
+	}
+	_, err = fmt.Fprintln(a.Stdout, id)
+	return err
+}
+
+// register registers and waits. An id that is known already is in the error.
+func (c *imageOptions) register(ctx context.Context, a *cli.App, cfg aws.Config, in ami.Input) (id string, err error) {
+	id, err = ami.Register(ctx, cfg, in)
+	if err != nil || in.DryRun || c.noWait {
+		return id, err
+	}
+	var opt ami.WaitOptions
+	if a.Verbose {
+		opt.Notify = func(state string) { a.Say(id + ": " + state) }
+	}
+	if err := ami.Wait(ctx, cfg, id, opt); err != nil {
+		return id, &cli.LeftError{Err: err, Left: "the image " + id + " is registered"}
+	}
+	return id, nil
+}
+
+// waitMode shows on a terminal that something is waited for.
+func waitMode(a *cli.App) progress.Mode {
+	if a.Quiet || !cli.IsTerminal(a.Stderr) {
+		return progress.None
+	}
+	return progress.Auto
+}
+
+// parseXMLBundle reads s3://BUCKET/DIR or s3://BUCKET/DIR/NAME.manifest.xml.
+func parseXMLBundle(url, prefix string) (s3.Location, string, error) {
+	if dir, file, ok := cli.CutLast(url, "/"); ok && strings.HasSuffix(file, ec2.ManifestName("")) {
+		name := strings.TrimSuffix(file, ec2.ManifestName(""))
+		if prefix != "" && prefix != name {
+			return s3.Location{}, "", cli.Usagef("%s: is the manifest of %q, not of %q", url, name, prefix)
+		}
+		url, prefix = dir, name
+	}
+	loc, err := s3.ParseLocation(url)
+	if err == nil && prefix != "" {
+		err = ec2.CheckPrefix(prefix)
+	}
+	if err != nil {
+		return loc, "", &cli.UsageError{Err: err}
+	}
+	return loc, prefix, nil
+}
+
+// imageLocation is where EC2 is to look: the manifest, with its bucket.
+func imageLocation(loc s3.Location, prefix string) string {
+	return strings.TrimPrefix(ec2tools.ObjectURL(loc, ec2.ManifestName(prefix)), "s3://")
+}
+
+// wholeInS3 looks for all objects of a bundle: EC2 finds out what is missing, or
+// of another size, much later. prefix may be "" where there is only one bundle.
+func wholeInS3(ctx context.Context, store *s3.Store, prefix string) (string, error) {
+	have, err := store.List(ctx)
+	if err != nil {
+		return "", err
+	}
+	size := map[string]int64{}
+	var found []string
+	for _, o := range have {
+		size[o.Name] = o.Size
+		if name, ok := strings.CutSuffix(o.Name, ec2.ManifestName("")); ok {
+			found = append(found, name)
+		}
+	}
+	if prefix == "" {
+		switch len(found) {
+		case 1:
+			prefix = found[0]
+		case 0:
+			return "", cli.WithHint(fmt.Errorf("open %s: no bundle in Amazon's format", store.Location()),
+				"such a bundle has a NAME.manifest.xml; a raw bundle cannot be registered, \"purebundle ec2\" makes the other kind")
+		default:
+			return "", cli.WithHint(fmt.Errorf("open %s: has %d bundles: %s", store.Location(), len(found), strings.Join(found, ", ")), "-p says which one")
+		}
+	}
+	m, _, err := ec2tools.RemoteManifest(ctx, store, prefix)
+	if err != nil {
+		return "", err
+	}
+	for i, p := range m.Parts {
+		n, there := size[p.Name]
+		path := ec2tools.ObjectURL(store.Location(), p.Name)
+		switch {
+		case !there:
+			err = fmt.Errorf("open %s: is missing", path)
+		case n != ec2tools.PartSize(m, i):
+			err = fmt.Errorf("open %s: has %d bytes instead of %d", path, n, ec2tools.PartSize(m, i))
+		}
+		if err != nil {
+			return "", cli.WithHint(err, "upload the bundle again: purebundle ec2 upload-bundle")
+		}
+	}
+	return prefix, nil
+}

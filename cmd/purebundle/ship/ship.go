@@ -1,0 +1,244 @@
+package ship
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"purebundle/chunk/s3"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/create"
+	"purebundle/cmd/purebundle/ec2tools"
+	"purebundle/cmd/purebundle/progress"
+	"purebundle/cmd/purebundle/words"
+	"purebundle/walker"
+)
+
+// options is what the flags of "ship" say.
+type options struct {
+	bundle   create.Options
+	target   template // DIR of s3://BUCKET/DIR
+	name     template // of the image
+	values   map[string]string
+	keep     int
+	register bool
+
+	dir       string // for the bundle in Amazon's format, until it is in S3
+	noInherit bool
+	image     imageOptions
+	ec2       ec2tools.Options
+}
+
+// Headings of the flags that mean something with --register only.
+const (
+	imageGroup = "The machine image, with --register"
+	whomGroup  = "For whom, with --register"
+)
+
+func New(a *cli.App) *cobra.Command {
+	c := &options{bundle: create.Options{Prefix: "image", Free: cli.Free{Percent: 10}, Progress: progress.Auto}}
+	cmd := &cobra.Command{
+		Use:   "ship [flags] SOURCE s3://BUCKET/TEMPLATE",
+		Short: "Bundle to S3 under a name of its own, register it, drop older ones",
+		Long: `Bundle the live tree SOURCE to S3, in a directory whose name has fields that are
+filled in: {hostname}, {date} and {time} (UTC), {uuid} (another each time).
+
+With --register, the bundle is one in Amazon's format, made in a temporary
+directory that is removed again, uploaded, and registered as a machine image;
+--name may have the same fields; there, --force removes an older bundle of that
+very name before it uploads. With --keep N, older bundles of the same template
+and machine are deleted once the new one is complete, until N are left, by the
+date of the bundles: nothing else is, of a bundle that cannot be read nothing
+either, and nothing at all where the new one lacks files that could not be read
+(status 3). A bundle in Amazon's format does not say which machine it is of: have
+{hostname} in the template where several use the bucket. Images that were
+registered from them stay registered, but can no longer start.
+
+It says nothing but a summary, fit for a mail from cron; on a terminal it shows its
+progress. What goes in is decided as by "purebundle bundle".`,
+		Example: `  sudo purebundle ship / 's3://my-bucket/{hostname}-{date}'
+  sudo purebundle ship --keep 7 / 's3://my-bucket/{hostname}/{date}-{time}'
+  sudo purebundle ship / 's3://my-bucket/{hostname}-{date}' --keep 3 --register \
+      --name '{hostname} {date}' -k pk.pem -c cert.pem -u 123456789012`,
+		Args: cli.ArgsBetween(2, 2, "SOURCE and s3://BUCKET/TEMPLATE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.bundle.Source = args[0]
+			c.values = FieldValues(time.Now())
+			if err := c.check(cmd, args[1]); err != nil {
+				return err
+			}
+			return ship(cmd.Context(), a, c)
+		},
+		ValidArgsFunction: cli.CompleteDirectories,
+	}
+	c.bundle.ContentFlags(cmd)
+	c.bundle.ImageFlags(cmd)
+	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
+		c.bundle.OutputFlags(f)
+		f.IntVar(&c.keep, "keep", 0, "keep `N` bundles of this template, the new one among them; 0 keeps all")
+		f.BoolVarP(&c.bundle.DryRun, "dry-run", "n", false, "say what would happen, and what --keep would delete; write nothing")
+		cli.ProgressFlag(f, &c.bundle.Progress)
+		f.BoolVar(&c.bundle.JSON, "json", false, "print the summary as JSON")
+	})
+	cli.Group(cmd, imageGroup, func(f *pflag.FlagSet) {
+		f.BoolVar(&c.register, "register", false, "make a machine image (AMI) of it")
+		f.StringVar(&c.image.name, "name", "", "`TEMPLATE` of the image's name (default: that of the directory)")
+		c.image.flags(f)
+		f.BoolVar(&c.noInherit, "no-inherit", false, "take nothing from the instance's metadata service")
+	})
+	cli.Group(cmd, whomGroup, func(f *pflag.FlagSet) {
+		c.ec2.IdentityFlags(f)
+		f.StringVarP(&c.dir, "destination", "d", "", "`DIR` for the bundle until it is in S3 (default: $TMPDIR, else /var/tmp)")
+	})
+	c.bundle.S3.WriteFlags(cmd)
+	cli.CompleteProgress(cmd)
+	return cmd
+}
+
+// check completes the configuration and finds the mistakes that need no look at
+// SOURCE, nor at S3.
+func (c *options) check(cmd *cobra.Command, url string) error {
+	if !s3.IsURL(url) {
+		return cli.WithHint(cli.Usagef("ship %s: no place in S3", url), "write it as in 's3://my-bucket/{hostname}-{date}'; \"purebundle bundle\" makes bundles in directories")
+	}
+	bucket, path, _ := strings.Cut(strings.TrimPrefix(url, "s3://"), "/")
+	if strings.ContainsAny(bucket, "{}") {
+		return cli.WithHint(cli.Usagef("ship %s: a field in the name of the bucket", url), "fields are for what comes after it: s3://BUCKET/TEMPLATE")
+	}
+	var err error
+	if c.target, err = parseTemplate(strings.TrimSuffix(path, "/")); err != nil {
+		return err
+	}
+	if err := c.bundle.Check(); err != nil {
+		return err
+	}
+	c.bundle.Dest = "s3://" + bucket + "/" + c.target.expand(c.values)
+	if err := c.bundle.CheckDest(); err != nil {
+		return err
+	}
+	if c.bundle.Place.Dir != c.target.expand(c.values) {
+		return cli.WithHint(cli.Usagef("ship %s: has empty names in it", url), "one slash is enough")
+	}
+	switch {
+	case c.keep < 0:
+		return cli.Usagef("ship: --keep %d: not a number of bundles", c.keep)
+	case c.keep > 0 && !c.target.varies():
+		return cli.WithHint(cli.Usagef("ship %s: --keep, but each run has the same name", url), "put {date}, {time} or {uuid} in it")
+	}
+	if err := c.bundle.S3.Valid(cmd.Name()); err != nil {
+		return err
+	}
+	if c.register {
+		return c.checkImage()
+	}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if t := cli.GroupOf(f); err == nil && (t == imageGroup || t == whomGroup) {
+			err = cli.WithHint(cli.Usagef("ship: --%s, but no --register", f.Name), "with --register, a machine image is made of the bundle")
+		}
+	})
+	return err
+}
+
+// ship makes the bundle, and the image, and drops what is older.
+func ship(ctx context.Context, a *cli.App, c *options) error {
+	if err := create.CheckSource(c.bundle.Source); err != nil {
+		return err
+	}
+	mounts, err := walker.Mounts(c.bundle.Source, c.bundle.Walk)
+	if err != nil {
+		return err
+	}
+	if a.Quiet || c.bundle.Progress == progress.Auto && !cli.IsTerminal(a.Stderr) {
+		c.bundle.Progress = progress.None // fit for a mail
+	}
+	a.JSONErrors = c.bundle.Progress == progress.JSON
+	r := create.Run{App: a, Opt: &c.bundle, UI: a.Show(c.bundle.Progress)}
+	defer r.UI.Close()
+	if a.Verbose {
+		r.SayMounts(mounts)
+	}
+	store, err := c.bundle.S3.Open(ctx, a, c.bundle.Place)
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.bundle.DryRun:
+		return c.dryRun(ctx, &r, store)
+	case c.register:
+		return c.shipImage(ctx, r, store)
+	}
+	made, err := r.Make(ctx)
+	if err != nil {
+		return err
+	}
+	sum := Summary{Summary: r.Finished(made), Manifest: cli.BundleURL(c.bundle.Place, c.bundle.Prefix)}
+	verdict := r.Verdict()
+	kept := c.drop(ctx, a, store, &sum, verdict)
+	r.UI.Close()
+	next := "purebundle verify" + c.bundle.S3.Again() + " " + words.Quote(r.BundleName())
+	if err := sum.print(&r, r.Rows("shipped", sum.Summary), next); err != nil {
+		r.App.ErrorLine("the bundle is complete, but its summary could not be printed: " + err.Error())
+	}
+	return cmp.Or(kept, verdict)
+}
+
+// Summary is the summary of a ship: what --json prints, fields added, never changed.
+type Summary struct {
+	create.Summary
+	Manifest string   `json:"manifest"`           // where the bundle's is
+	ImageID  string   `json:"image_id,omitempty"` // with --register
+	Name     string   `json:"name,omitempty"`     // of that image
+	Deleted  []string `json:"deleted,omitempty"`  // older bundles, with --keep
+	Kept     int      `json:"kept,omitempty"`     // bundles of the template, the new one among them
+}
+
+// print prints the summary: rows, what became of older bundles, and what to type next.
+func (s *Summary) print(r *create.Run, rows [][2]string, next string) error {
+	if r.Opt.JSON {
+		return cli.PrintJSON(r.App.Stdout, s)
+	}
+	if r.App.Quiet {
+		return nil
+	}
+	if s.Warnings > 0 && r.Opt.Progress == progress.None {
+		rows = append(rows, [2]string{"warnings", fmt.Sprintf("%s; -v --progress plain shows them", words.Count(int64(s.Warnings)))})
+	}
+	for _, name := range s.Deleted {
+		if s.ImageID != "" {
+			name += "; an image made of it can no longer start: deregister it"
+		}
+		rows = append(rows, [2]string{"deleted", words.Printable(name)})
+	}
+	if s.Kept > 0 {
+		rows = append(rows, [2]string{"kept", words.Plural(int64(s.Kept), "bundle") + " of this template"})
+	}
+	return cli.PrintRows(r.App.Stdout, append(rows, [2]string{"next", next}))
+}
+
+// dryRun says what would be made, under which names, and what would go for it.
+func (c *options) dryRun(ctx context.Context, r *create.Run, store *s3.Store) error {
+	rows := [][2]string{{"would ship to", words.Printable(c.bundle.Dest)}}
+	if c.register {
+		rows = append(rows, [2]string{"would register", words.Printable(c.image.name)})
+	}
+	if c.keep > 0 {
+		older, err := c.older(ctx, r.App, store)
+		if err != nil {
+			return err
+		}
+		for _, b := range older[min(c.keep-1, len(older)):] {
+			rows = append(rows, [2]string{"would delete", words.Printable(store.In(b.dir).Location().String())})
+		}
+	}
+	if !r.Opt.JSON && !r.App.Quiet {
+		if err := cli.PrintRows(r.App.Stdout, rows); err != nil {
+			return err
+		}
+	}
+	return r.DryRun(ctx)
+}
