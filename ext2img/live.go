@@ -19,6 +19,7 @@ type liveFile struct {
 	seen   bool     // first is set
 	moved  bool     // it changed during this round
 	misfit bool     // it does not fit in the blocks that were placed
+	attrs  *[]Xattr // at the first read of this round; nil: those of the walk
 	err    error    // it could not be read
 
 	round int              // how often redo has asked for it
@@ -157,7 +158,7 @@ func (m *Image) settle(n int32, f *liveFile) {
 	if f.err == nil && f.misfit {
 		late := m.readLate(n)
 		if errors.Is(late.err, errNoPlace) && f.first.id == nd.id {
-			late = &liveFile{first: f.first, moved: true} // all but what stands in former holes
+			late = &liveFile{first: f.first, attrs: f.attrs, moved: true} // all but what stands in former holes
 		}
 		*f = *late
 	}
@@ -179,6 +180,7 @@ func (m *Image) settle(n int32, f *liveFile) {
 	nd.mode, nd.uid, nd.gid = now.mode, now.uid, now.gid
 	nd.mtime, nd.ctime = now.mtime, now.ctime
 	nd.size = min(nd.size, now.size)
+	m.relabel(nd, path, f)
 	var kind Kind
 	switch {
 	case f.unstable():

@@ -2,6 +2,7 @@ package ext2img
 
 import (
 	"errors"
+	"fmt"
 	"hash/maphash"
 	"io/fs"
 	"time"
@@ -30,7 +31,8 @@ type clip struct {
 type fileRead struct {
 	node   int32
 	clips  []clip
-	misfit bool // what is there now does not fit in the blocks that were placed
+	misfit bool     // what is there now does not fit in the blocks that were placed
+	attrs  *[]Xattr // of a file that is not as the walk saw it; nil: not asked for
 }
 
 func (r *fileRead) add(n int32, c clip) {
@@ -88,7 +90,7 @@ func (m *Image) readWhole(r *fileRead) *liveFile {
 	for try := 1; ; try++ {
 		start := time.Now()
 		before, after, err := m.readOnce(r)
-		f := &liveFile{first: before, seen: true, misfit: r.misfit, err: err}
+		f := &liveFile{first: before, seen: true, misfit: r.misfit, attrs: r.attrs, err: err}
 		racy := before.changedAround(start)
 		if err != nil || before == after && !racy {
 			if err == nil && before == m.nodes.at(r.node).identity() {
@@ -133,7 +135,7 @@ func (m *Image) readPiece(r *fileRead) {
 		return
 	}
 	if !f.seen {
-		f.first, f.seen = before, true
+		f.first, f.seen, f.attrs = before, true, r.attrs
 	}
 	f.moved = f.moved || before != after || before != f.first || before.changedAround(start)
 	if f.round > 0 {
@@ -150,7 +152,15 @@ func (m *Image) readOnce(r *fileRead) (before, after identity, err error) {
 	}
 	defer unix.Close(f.fd)
 	nd := m.nodes.at(r.node)
+	r.attrs = nil
 	if before != nd.identity() {
+		if m.p.Xattrs != nil {
+			attrs, err := m.p.Xattrs(f.path, f.fd)
+			if err != nil {
+				return before, after, fmt.Errorf("extended attributes: %w", err)
+			}
+			r.attrs = &attrs
+		}
 		if r.misfit, err = m.misfits(r.node, f, before); err != nil {
 			return before, after, err
 		}

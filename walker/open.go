@@ -23,6 +23,19 @@ func (t *Tree) Open(name string, st *unix.Stat_t) (fd int, err error) {
 	return fd, nil
 }
 
+// Xattrs returns the extended attributes of a file that Open opened as name, in name order and chosen as for an entry.
+func (t *Tree) Xattrs(name string, fd int) ([]Xattr, error) {
+	r, _ := t.locate(name)
+	if r == nil || r.noXattrs {
+		return nil, nil
+	}
+	list, err := r.readFD(fd, nil, func(string) {})
+	if err != nil {
+		return nil, &fs.PathError{Op: "listxattr", Path: name, Err: err}
+	}
+	return list, nil
+}
+
 // TouchesTimes returns true if some mount could not be cloned read-only. There, to open a file of another user without changing its
 // access time takes CAP_FOWNER (O_NOATIME).
 func (t *Tree) TouchesTimes() bool {

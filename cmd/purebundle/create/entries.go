@@ -24,10 +24,16 @@ func adapt(e *walker.Entry) ext2img.File {
 			f.Data[i] = ext2img.Range(r)
 		}
 	}
-	for _, x := range e.Xattrs {
-		f.Xattrs = append(f.Xattrs, ext2img.Xattr(x))
-	}
+	f.Xattrs = adaptXattrs(e.Xattrs)
 	return f
+}
+
+func adaptXattrs(list []walker.Xattr) []ext2img.Xattr {
+	var out []ext2img.Xattr
+	for _, x := range list {
+		out = append(out, ext2img.Xattr(x))
+	}
+	return out
 }
 
 // tally adds one entry to the counts of the manifest.

@@ -44,6 +44,10 @@ func (r *Run) Plan(ctx context.Context, leaveOut []string) error {
 	r.Params = r.ImageParams()
 	r.Opt.Walk.LeaveOut = leaveOut
 	r.UI.Begin(progress.Scanning)
+	r.Params.Xattrs = func(path string, fd int) ([]ext2img.Xattr, error) {
+		list, err := r.Tree.Xattrs(path, fd)
+		return adaptXattrs(list), err
+	}
 	builder := ext2img.NewBuilder(r.Params)
 	tree, err := walker.Walk(ctx, r.Opt.Source, r.Opt.Walk, func(e *walker.Entry) error {
 		r.met(e)
