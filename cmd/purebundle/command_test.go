@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -142,4 +144,46 @@ func TestCompletion(t *testing.T) {
 			t.Errorf("completing %q: %q, want %q", c.args, stdout, c.want)
 		}
 	}
+}
+
+// With --progress json every error is an object, however early it comes, and
+// nothing else is on stderr.
+func TestErrorsAreJSON(t *testing.T) {
+	for args, json := range map[string]bool{
+		"bundle --progress json":                                    true, // no arguments
+		"bundle --progress json nowhere out":                        true,
+		"bundle --progress=json --sise 1 / out":                     true, // no such flag
+		"bundle --size x --progress json / out":                     true, // before it was read
+		"bundle --progress json --exclude-from nowhere / out":       true,
+		"bundle --progress json / s3://":                            true,
+		"ship --progress json / s3://bucket/{x}":                    true,
+		"verify --progress json nowhere":                            true,
+		"unbundle --progress json nowhere image":                    true,
+		"upload --progress json nowhere s3://bucket/x":              true,
+		"download --progress json nowhere out":                      true,
+		"ec2 bundle-vol --progress json":                            true,
+		"ec2 bundle-image --prog json":                              true,
+		"ec2 unbundle --progress json -k nowhere":                   true,
+		"ec2 verify --progress json":                                true,
+		"ec2 upload-bundle --progress json -m nowhere.manifest.xml": true,
+		"ec2 download-bundle --progress json":                       true,
+		"bundle --progress json --progress plain nowhere out":       false,
+		"bundle --progress plain nowhere json":                      false,
+		"verify -- --progress json":                                 false,
+	} {
+		code, _, stderr := call(strings.Fields(args)...)
+		var line struct{ Event, Text string }
+		err := jsonStrict(stderr, &line)
+		if code == cli.StatusDone || json != (err == nil && line.Event == "error" && line.Text != "") {
+			t.Errorf("%s: status %d, %q, %v", args, code, stderr, err)
+		}
+	}
+}
+
+// jsonStrict reads one line that is one object.
+func jsonStrict(text string, v any) error {
+	if strings.Count(text, "\n") != 1 {
+		return errors.New("not one line")
+	}
+	return json.Unmarshal([]byte(text), v)
 }

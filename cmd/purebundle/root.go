@@ -26,7 +26,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := cli.WithSignals(context.Background())
 	defer stop()
 
-	a := &cli.App{Version: version, Commit: commit, Stdin: stdin, Stdout: stdout, Stderr: stderr}
+	a := cli.NewApp(args, stdin, stdout, stderr)
+	a.Version, a.Commit = version, commit
 	root := newRoot(a)
 	root.SetArgs(args)
 

@@ -20,7 +20,59 @@ import (
 	"purebundle/cmd/purebundle/words"
 )
 
-// IsTerminal says whether there is a person at an end of ours.
+// App holds what every command needs: where to write, and how much.
+type App struct {
+	Version        string // as --version says it, without the commit
+	Commit         string // "": the one that Go noted when it built the program
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Quiet, Verbose bool
+	jsonErrors     bool                        // errors are objects, too
+	shown          atomic.Pointer[progress.UI] // shows the progress now; nil: nothing does yet
+}
+
+// NewApp returns the App for a command line. How errors are written is decided
+// here, before there can be one.
+func NewApp(args []string, stdin io.Reader, stdout, stderr io.Writer) *App {
+	return &App{Stdin: stdin, Stdout: stdout, Stderr: stderr, jsonErrors: asksForJSON(args)}
+}
+
+// asksForJSON says whether the arguments have --progress json, as the last of
+// that flag. It may be cut as the commands of ec2 allow: --prog.
+func asksForJSON(args []string) (json bool) {
+	for i, arg := range args {
+		if arg == "--" {
+			break
+		}
+		name, value, joined := strings.Cut(arg, "=")
+		if len(name) < len("--prog") || !strings.HasPrefix("--progress", name) {
+			continue
+		}
+		if !joined && i+1 < len(args) {
+			value = args[i+1]
+		}
+		json = value == string(progress.JSON)
+	}
+	return json
+}
+
+// VersionText returns what --version prints after the name.
+func (a *App) VersionText() string {
+	c := a.Commit
+	if info, ok := debug.ReadBuildInfo(); ok && c == "" {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				c = s.Value
+			}
+		}
+	}
+	if c == "" {
+		c = "unknown"
+	}
+	return fmt.Sprintf("%s (commit %.12s, %s %s/%s)", a.Version, c, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// IsTerminal says whether stream leads to a person.
 func IsTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
@@ -51,15 +103,19 @@ func (a *App) Report(err error) {
 	if errors.Is(err, syscall.EPIPE) && !errors.As(err, &network) {
 		return
 	}
-	if err != nil && a.JSONErrors {
+	if err != nil && a.jsonErrors {
 		progress.WriteJSON(a.Stderr, progress.JSONLine{Event: "error", Text: words.Printable(err.Error()), Hint: words.Printable(HintFor(err))})
 		return
 	}
 	printError(a.Stderr, err, a.Verbose)
 }
 
-// Show starts showing progress; what is said meanwhile appears above it.
+// Show starts showing progress, nothing with --quiet; what is said meanwhile
+// appears above it.
 func (a *App) Show(mode progress.Mode) *progress.UI {
+	if a.Quiet {
+		mode = progress.None
+	}
 	u := progress.New(a.Stderr, mode)
 	a.shown.Store(u)
 	return u
@@ -70,7 +126,7 @@ func (a *App) Show(mode progress.Mode) *progress.UI {
 func (a *App) Say(text string) {
 	switch u := a.shown.Load(); {
 	case u != nil && u.Print(progress.Note{Kind: "note", Text: text}):
-	case a.JSONErrors:
+	case a.jsonErrors:
 		progress.WriteJSON(a.Stderr, progress.JSONLine{Event: "note", Text: words.Printable(text)})
 	default:
 		fmt.Fprintln(a.Stderr, words.Printable(text))
@@ -79,36 +135,9 @@ func (a *App) Say(text string) {
 
 // ErrorLine prints one of several errors; the last is the command's own.
 func (a *App) ErrorLine(text string) {
-	if a.JSONErrors {
+	if a.jsonErrors {
 		progress.WriteJSON(a.Stderr, progress.JSONLine{Event: "error", Text: words.Printable(text)})
 		return
 	}
 	fmt.Fprintf(a.Stderr, "purebundle: %s\n", words.Printable(text))
-}
-
-// App is what every subcommand is given: where to write, and how much.
-type App struct {
-	Version        string // as --version says it, without the commit
-	Commit         string // "": that which Go noted when it built the program
-	Stdin          io.Reader
-	Stdout, Stderr io.Writer
-	Quiet, Verbose bool
-	JSONErrors     bool                        // the error is an object of --progress json
-	shown          atomic.Pointer[progress.UI] // what shows the progress now; nil: nothing yet
-}
-
-// VersionText is what --version prints after the name.
-func (a *App) VersionText() string {
-	c := a.Commit
-	if info, ok := debug.ReadBuildInfo(); ok && c == "" {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				c = s.Value
-			}
-		}
-	}
-	if c == "" {
-		c = "unknown"
-	}
-	return fmt.Sprintf("%s (commit %.12s, %s %s/%s)", a.Version, c, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

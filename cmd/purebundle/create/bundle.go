@@ -187,10 +187,6 @@ func bundle(ctx context.Context, a *cli.App, cfg *Options) error {
 	if err != nil {
 		return err
 	}
-	if a.Quiet {
-		cfg.Progress = progress.None
-	}
-	a.JSONErrors = cfg.Progress == progress.JSON
 	r := &Run{App: a, Opt: cfg, UI: a.Show(cfg.Progress)}
 	defer r.UI.Close()
 	if a.Verbose {

@@ -92,10 +92,6 @@ func bundleImage(ctx context.Context, a *cli.App, c *imageOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, out.Abort()) }()
 	began := time.Now()
-	if a.Quiet {
-		c.progress = progress.None
-	}
-	a.JSONErrors = c.progress == progress.JSON
 	show := a.Show(c.progress)
 	defer show.Close()
 	src, err := img.source(ctx, c.consume, show)

@@ -160,10 +160,6 @@ func checkPart(m *ec2.Manifest, i int, path string, body []byte) error {
 
 // startParts starts showing the parts of a bundle on their way.
 func (c *S3Options) startParts(a *cli.App, m *ec2.Manifest, p progress.Phase) (show *progress.UI, made func(bytes int)) {
-	if a.Quiet {
-		c.progress = progress.None
-	}
-	a.JSONErrors = c.progress == progress.JSON
 	show = a.Show(c.progress)
 	show.InParts()
 	show.AllBytes.Store(m.BundledSize)

@@ -65,10 +65,6 @@ func (c *readOptions) partsAreHere(m *ec2.Manifest) bool {
 
 // show starts showing the reading of a bundle.
 func (c *readOptions) show(a *cli.App, b *ec2.Bundle) (*progress.UI, func(int)) {
-	if a.Quiet {
-		c.progress = progress.None
-	}
-	a.JSONErrors = c.progress == progress.JSON
 	show := a.Show(c.progress)
 	m := b.Manifest()
 	show.AllBytes.Store(m.BundledSize)

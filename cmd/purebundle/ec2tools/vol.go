@@ -189,10 +189,6 @@ func bundleVol(ctx context.Context, a *cli.App, c *VolOptions) error {
 	if err != nil {
 		return err
 	}
-	if a.Quiet {
-		cfg.Progress = progress.None
-	}
-	a.JSONErrors = cfg.Progress == progress.JSON
 	r := &VolRun{Run: create.Run{App: a, Opt: cfg, UI: a.Show(cfg.Progress), TooSmall: c.tooSmall}, C: c, Keys: keys, Manifest: m}
 	defer r.UI.Close()
 	if a.Verbose {
@@ -386,7 +382,7 @@ func (r *VolRun) Verdict() error {
 	if lost == 0 {
 		return nil
 	}
-	if r.Opt.Progress == progress.None {
+	if r.UI.Silent {
 		for _, p := range r.Tree.Unreadable {
 			r.App.ErrorLine(p.Path + ": not in the image: " + p.Err.Error())
 		}

@@ -57,7 +57,6 @@ disk.`,
 
 func download(ctx context.Context, a *cli.App, url, dest string, c *uploadConfig) error {
 	began := time.Now()
-	a.JSONErrors = c.progress == progress.JSON
 	b, err := openBundle(ctx, a, url, c.prefix, &c.s3)
 	if err != nil {
 		return err

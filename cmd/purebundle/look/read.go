@@ -11,10 +11,6 @@ type partsShown struct{ *progress.UI }
 
 // progress starts showing the parts of b as they pass.
 func showParts(a *cli.App, mode progress.Mode, b *chunk.Bundle, p progress.Phase) partsShown {
-	if a.Quiet {
-		mode = progress.None
-	}
-	a.JSONErrors = mode == progress.JSON
 	show := partsShown{a.Show(mode)}
 	show.AllBytes.Store(b.Size())
 	show.AllParts.Store(int64(len(b.Manifest().Parts)))

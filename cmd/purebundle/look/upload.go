@@ -85,7 +85,6 @@ type Moved struct {
 
 func upload(ctx context.Context, a *cli.App, path string, loc s3.Location, c *uploadConfig) error {
 	began := time.Now()
-	a.JSONErrors = c.progress == progress.JSON
 	b, err := chunk.Load(path, c.prefix)
 	if err != nil {
 		return err

@@ -100,6 +100,7 @@ type UI struct {
 	counters
 	mu      sync.Mutex
 	painter painter // nil: none
+	Silent  bool    // there never was one
 	meter   meter
 	window  time.Duration // of the meter; 0: the usual one
 	began   time.Time     // the phase
@@ -110,7 +111,7 @@ type UI struct {
 // New starts showing progress on w in the given mode.
 func New(w io.Writer, mode Mode) *UI {
 	u := &UI{painter: newPainter(w, mode), began: time.Now()}
-	if u.painter == nil {
+	if u.Silent = u.painter == nil; u.Silent {
 		return u
 	}
 	u.stop, u.done = make(chan struct{}), make(chan struct{})

@@ -129,7 +129,7 @@ func register(ctx context.Context, a *cli.App, url, prefix string, c *imageOptio
 	if err != nil {
 		return err
 	}
-	show := a.Show(waitMode(a))
+	show := a.Show(onTerminal(a, progress.Auto))
 	show.Begin(progress.Finishing)
 	id, err := c.register(ctx, a, cfg, in)
 	show.Close()
@@ -160,12 +160,13 @@ func (c *imageOptions) register(ctx context.Context, a *cli.App, cfg aws.Config,
 	return id, nil
 }
 
-// waitMode shows on a terminal that something is waited for.
-func waitMode(a *cli.App) progress.Mode {
-	if a.Quiet || !cli.IsTerminal(a.Stderr) {
+// onTerminal returns mode, but for what would be lines in a mail from cron: those
+// must be asked for.
+func onTerminal(a *cli.App, mode progress.Mode) progress.Mode {
+	if mode == progress.Auto && !cli.IsTerminal(a.Stderr) {
 		return progress.None
 	}
-	return progress.Auto
+	return mode
 }
 
 // parseXMLBundle reads s3://BUCKET/DIR or s3://BUCKET/DIR/NAME.manifest.xml.

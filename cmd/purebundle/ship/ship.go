@@ -153,11 +153,7 @@ func ship(ctx context.Context, a *cli.App, c *options) error {
 	if err != nil {
 		return err
 	}
-	if a.Quiet || c.bundle.Progress == progress.Auto && !cli.IsTerminal(a.Stderr) {
-		c.bundle.Progress = progress.None // fit for a mail
-	}
-	a.JSONErrors = c.bundle.Progress == progress.JSON
-	r := create.Run{App: a, Opt: &c.bundle, UI: a.Show(c.bundle.Progress)}
+	r := create.Run{App: a, Opt: &c.bundle, UI: a.Show(onTerminal(a, c.bundle.Progress))}
 	defer r.UI.Close()
 	if a.Verbose {
 		r.SayMounts(mounts)
@@ -205,7 +201,7 @@ func (s *Summary) print(r *create.Run, rows [][2]string, next string) error {
 	if r.App.Quiet {
 		return nil
 	}
-	if s.Warnings > 0 && r.Opt.Progress == progress.None {
+	if s.Warnings > 0 && r.UI.Silent {
 		rows = append(rows, [2]string{"warnings", fmt.Sprintf("%s; -v --progress plain shows them", words.Count(int64(s.Warnings)))})
 	}
 	for _, name := range s.Deleted {
