@@ -2,6 +2,7 @@ package ext2img
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"purebundle/ext2img/internal/ondisk"
@@ -10,44 +11,112 @@ import (
 // Builder collects the entries of a tree.
 type Builder struct {
 	*tree
-	stack  []frame          // the directories on the way to the last entry
-	linked map[string]int32 // node of files with several names, by first path
+	stack  []frame // the directories from the root down to the last entry's
+	dir    []byte  // path of the last of them, "" for the root
+	last   []byte  // name that was added last to it
+	unfit  string  // a directory that is not in the image; "": none
+	linked map[inode]int32
 
 	hasLostFound bool // a name /lost+found was added
 }
 
+// inode is the identity of a file in the source.
+type inode struct{ dev, ino uint64 }
+
 // frame is a directory that entries are still being added to.
 type frame struct {
-	node int32
-	path string
-	last string // the name added last
+	node    int32
+	end     int   // of its path in Builder.dir
+	size    int64 // bytes of its entries
+	longest int   // bytes of the longest entry
 }
 
 // NewBuilder starts a tree without entries.
 func NewBuilder(p Params) *Builder {
-	return &Builder{tree: newTree(p), linked: make(map[string]int32)}
+	return &Builder{tree: newTree(p), linked: make(map[inode]int32)}
 }
 
 // Add adds the inode f under path. The root, "/", comes first, a directory
 // before what is in it and directly after its last older sibling's content, and
-// names of a directory ascend in byte order. Content that the image cannot
-// carry whole is dropped and reported; an error means that f itself makes no
-// sense, or came out of order.
+// names of a directory ascend in byte order. A path that was just added is not
+// added again.
+//
+// What is wrong with one entry is that entry's fault alone: it is not in the
+// image, nor is anything below it, and the report has it as Unfit. The error is
+// about the tree as a whole: it has no root directory, or a second one.
 func (b *Builder) Add(path string, f File) error {
 	if path == "/" {
 		return b.addRoot(f)
 	}
-	if f.Mode&ondisk.SIFMT == ondisk.SIFREG && f.Size > ondisk.MaxFileBlocks*BlockSize {
-		b.change(path, Unreadable, fmt.Sprintf("%d bytes are more than an ext4 file holds", f.Size))
+	if len(b.stack) == 0 {
+		return fmt.Errorf("add %.200q: no root directory was added before", path)
+	}
+	nm, ok := b.enter(path)
+	if !ok {
 		return nil
 	}
-	nm, err := b.place(path)
-	if err != nil {
-		return err
+	b.addInode(path, nm, f)
+	return nil
+}
+
+// Link adds path as another name of the file that was added with the same Dev
+// and Ino, if one was; f is what Add takes. Past 65,000 names a new inode with
+// the same content begins, with a warning.
+func (b *Builder) Link(path string, f File) error {
+	target, ok := b.linked[inode{f.Dev, f.Ino}]
+	if !ok {
+		return b.Add(path, f) // its other names are not in the image
 	}
+	if len(b.stack) == 0 {
+		return fmt.Errorf("link %.200q: no root directory was added before", path)
+	}
+	nm, ok := b.enter(path)
+	if !ok {
+		return nil
+	}
+	nm.node = target
+	if nd := b.nodes.at(target); nd.links < ondisk.LinkMax {
+		nd.links++
+		b.names.add(nm)
+		return nil
+	}
+	b.warn(path, fmt.Sprintf("more than %d links to %s: a copy of it, with links of its own", ondisk.LinkMax, shorten(b.path(b.nodes.at(target).name))))
+	twin := *b.nodes.at(target)
+	twin.links = 1
+	nm.node = b.nodes.add(twin)
+	b.nodes.at(nm.node).name = b.names.add(nm)
+	b.xattrs.share(twin.acl)
+	if data, ok := b.sparse[target]; ok {
+		b.sparse[nm.node] = data
+	}
+	b.linked[inode{f.Dev, f.Ino}] = nm.node
+	return nil
+}
+
+// addRoot fills the root directory's node.
+func (b *Builder) addRoot(f File) error {
+	if b.stack != nil {
+		return fmt.Errorf("add /: added already")
+	}
+	nd, err := b.newNode("/", f)
+	if err != nil {
+		return fmt.Errorf("add /: %w", err)
+	}
+	if nd.fmt() != ondisk.SIFDIR {
+		return fmt.Errorf("add /: not a directory")
+	}
+	nd.links = 2
+	*b.nodes.at(rootNode) = nd
+	b.stack = []frame{{node: rootNode, size: dotsSize}}
+	return nil
+}
+
+// addInode adds the node of f and its name nm.
+func (b *Builder) addInode(path string, nm name, f File) {
 	nd, err := b.newNode(path, f)
 	if err != nil {
-		return err
+		b.leaveOut(path, err)
+		return
 	}
 	if path == lostFoundPath {
 		nm.node = lostFoundNode
@@ -59,25 +128,6 @@ func (b *Builder) Add(path string, f File) error {
 		nm.node = b.nodes.add(nd)
 	}
 	b.finish(path, nm, f)
-	return nil
-}
-
-// addRoot fills the root directory's node.
-func (b *Builder) addRoot(f File) error {
-	if b.stack != nil {
-		return fmt.Errorf("add /: added already")
-	}
-	nd, err := b.newNode("/", f)
-	if err != nil {
-		return err
-	}
-	if nd.fmt() != ondisk.SIFDIR {
-		return fmt.Errorf("add /: not a directory")
-	}
-	nd.links = 2
-	*b.nodes.at(rootNode) = nd
-	b.stack = []frame{{node: rootNode, path: "/"}}
-	return nil
 }
 
 // finish enters the name of a node that has just been made.
@@ -88,11 +138,13 @@ func (b *Builder) finish(path string, nm name, f File) {
 	case ondisk.SIFDIR:
 		nd.links = 2
 		b.nodes.at(nm.parent).links++
-		b.stack = append(b.stack, frame{node: nm.node, path: path})
+		b.dir = append(b.dir[:0], path...)
+		b.last = b.last[:0]
+		b.stack = append(b.stack, frame{node: nm.node, end: len(path), size: dotsSize})
 	default:
 		nd.links = 1
 		if f.Nlink > 1 {
-			b.linked[path] = nm.node
+			b.linked[inode{f.Dev, f.Ino}] = nm.node
 		}
 	}
 	if f.Data != nil && nd.fmt() == ondisk.SIFREG {
@@ -100,62 +152,109 @@ func (b *Builder) finish(path string, nm name, f File) {
 	}
 }
 
-// Link adds newpath as another name of the file that was added as oldpath. Past
-// 65,000 names a new inode with the same content begins, with a warning.
-func (b *Builder) Link(oldpath, newpath string) error {
-	target, ok := b.linked[oldpath]
-	if !ok {
-		return fmt.Errorf("link %s: %s was not added as a file with several links", newpath, oldpath)
-	}
-	nm, err := b.place(newpath)
-	if err != nil {
-		return err
-	}
-	nm.node = target
-	if nd := b.nodes.at(target); nd.links < ondisk.LinkMax {
-		nd.links++
-		b.names.add(nm)
-		return nil
-	}
-	b.warn(newpath, fmt.Sprintf("more than %d links to %s: a copy of it, with links of its own", ondisk.LinkMax, oldpath))
-	twin := *b.nodes.at(target)
-	twin.links = 1
-	nm.node = b.nodes.add(twin)
-	b.nodes.at(nm.node).name = b.names.add(nm)
-	b.xattrs.share(twin.acl)
-	if data, ok := b.sparse[target]; ok {
-		b.sparse[nm.node] = data
-	}
-	b.linked[oldpath] = nm.node
-	return nil
+// leaveOut reports an entry that the image cannot hold; what lies below it goes
+// with it.
+func (b *Builder) leaveOut(path string, cause error) {
+	b.unfit = path
+	b.change(path, Unfit, cause.Error())
 }
 
-// place finds the directory of path and stores its name.
-func (b *Builder) place(path string) (name, error) {
-	i := strings.LastIndexByte(path, '/')
-	if i < 0 || len(b.stack) == 0 {
-		return name{}, fmt.Errorf("add %q: no absolute path below an added root", path)
-	}
-	parent, base := path[:max(i, 1)], path[i+1:]
-	if base == "" || base == "." || base == ".." || len(base) > ondisk.NameMax || strings.IndexByte(base, 0) >= 0 {
-		return name{}, fmt.Errorf("add %q: no name that a directory can hold", path)
-	}
-	for b.stack[len(b.stack)-1].path != parent {
-		if len(b.stack) == 1 {
-			return name{}, fmt.Errorf("add %q: its directory was not added before, or is complete", path)
+// Limits of what an image takes; each leaves out one entry and what is below it.
+const (
+	maxPath    = 64 << 10                                                      // bytes of a path: of each entry all names above it are looked at
+	maxEntries = math.MaxInt32 - 1                                             // names, and inodes
+	maxTarget  = 4095                                                          // bytes: a symlink's target is a path, below PATH_MAX
+	maxLeaves  = ondisk.HtreeRootLimit * ondisk.HtreeNodeLimit                 // blocks of names in a directory without large_dir, which GRUB before 2.12 cannot read
+	dotsSize   = (ondisk.DirHeaderSize+1+3)&^3 + (ondisk.DirHeaderSize+2+3)&^3 // bytes of "." and ".."
+)
+
+var errTextFull = fmt.Errorf("the names and symlink targets before it take %d GiB, the most that one image takes", maxText>>30)
+
+// enter finds the directory of path and stores its name. ok is false if it is not
+// to be in the image.
+func (b *Builder) enter(path string) (nm name, ok bool) {
+	if b.unfit != "" {
+		if rest, below := strings.CutPrefix(path, b.unfit); below && (rest == "" || rest[0] == '/') {
+			return name{}, false
 		}
-		b.stack = b.stack[:len(b.stack)-1]
+		b.unfit = ""
+	}
+	nm, err := b.place(path)
+	if err != nil {
+		b.leaveOut(path, err)
+		return name{}, false
+	}
+	return nm, nm.ref != noText
+}
+
+// place is enter's work. A name without text is one that was added before.
+func (b *Builder) place(path string) (nm name, err error) {
+	i := strings.LastIndexByte(path, '/')
+	if i < 0 {
+		return nm, fmt.Errorf("no absolute path")
+	}
+	if len(path) > maxPath {
+		return nm, fmt.Errorf("its path of %d bytes is longer than %d", len(path), maxPath)
+	}
+	parent, base := path[:i], path[i+1:]
+	switch {
+	case len(base) > ondisk.NameMax:
+		return nm, fmt.Errorf("its name of %d bytes is longer than the %d that ext4 takes", len(base), ondisk.NameMax)
+	case base == "" || base == "." || base == ".." || strings.IndexByte(base, 0) >= 0:
+		return nm, fmt.Errorf("no name that a directory can hold")
+	}
+	if !b.goUp(parent) {
+		return nm, fmt.Errorf("its directory was not added before it, or is complete")
 	}
 	top := &b.stack[len(b.stack)-1]
-	if base <= top.last {
-		return name{}, fmt.Errorf("add %q: comes after %q", path, top.last)
+	nm.parent, nm.ref = top.node, noText
+	switch {
+	case base == string(b.last):
+		b.unfit = path // what is below it was added before, too
+		return nm, nil
+	case base < string(b.last):
+		return nm, fmt.Errorf("comes after %q: not in byte order", b.last)
+	case b.names.len() >= maxEntries || b.nodes.len() >= maxEntries:
+		return nm, fmt.Errorf("more than %d names", maxEntries)
 	}
-	top.last = base
+	size := ondisk.DirentSize(len(base))
+	longest := max(top.longest, size)
+	// A block of names has less room left than its next entry needs.
+	if top.size+int64(size) > maxLeaves*int64(ondisk.DirLeafSize-(longest-4)) {
+		return nm, fmt.Errorf("the names before it fill its directory: %d blocks of names are the most of an ext4 directory without large_dir", maxLeaves)
+	}
+	ref, ok := b.text.add(base)
+	if !ok {
+		return nm, errTextFull
+	}
+	nm.ref = ref
+	top.size, top.longest = top.size+int64(size), longest
+	b.last = append(b.last[:0], base...)
 	b.hasLostFound = b.hasLostFound || path == lostFoundPath
-	return name{parent: top.node, ref: b.text.add(base)}, nil
+	return nm, nil
 }
 
-// newNode makes the node of f.
+// goUp ends directories until the last one is that of path parent, and says
+// whether it is among them.
+func (b *Builder) goUp(parent string) bool {
+	n := len(b.stack)
+	for b.stack[n-1].end > len(parent) {
+		n--
+	}
+	end := b.stack[n-1].end
+	if end != len(parent) || string(b.dir[:end]) != parent {
+		return false
+	}
+	if n < len(b.stack) {
+		// The name after the one that is complete must come behind it.
+		rest := b.dir[end+1 : b.stack[n].end]
+		b.last = append(b.last[:0], rest...)
+		b.stack, b.dir = b.stack[:n], b.dir[:end]
+	}
+	return true
+}
+
+// newNode makes the node of f; an error says why ext4 cannot hold it.
 func (b *Builder) newNode(path string, f File) (node, error) {
 	nd := node{
 		mode:  uint16(f.Mode),
@@ -166,24 +265,34 @@ func (b *Builder) newNode(path string, f File) (node, error) {
 	}
 	switch f.Mode & ondisk.SIFMT {
 	case ondisk.SIFREG:
-		if f.Size < 0 {
-			return nd, fmt.Errorf("add %q: size %d", path, f.Size)
+		if f.Size < 0 || f.Size > ondisk.MaxFileBlocks*BlockSize {
+			return nd, fmt.Errorf("%d bytes are more than an ext4 file holds", uint64(f.Size))
 		}
 		nd.size = f.Size
 	case ondisk.SIFLNK:
 		if f.Target == "" || len(f.Target) > maxTarget {
-			return nd, fmt.Errorf("add %q: a symlink's target has 1 to %d bytes, not %d", path, maxTarget, len(f.Target))
+			return nd, fmt.Errorf("its target has %d bytes: a symlink's has 1 to %d", len(f.Target), maxTarget)
+		}
+		if strings.IndexByte(f.Target, 0) >= 0 {
+			return nd, fmt.Errorf("its target has a NUL byte")
 		}
 		nd.size = int64(len(f.Target))
-		nd.ref = b.text.add(f.Target)
+		ref, ok := b.text.add(f.Target)
+		if !ok {
+			return nd, errTextFull
+		}
+		nd.ref = ref
 	case ondisk.SIFCHR, ondisk.SIFBLK:
 		if f.Major >= 1<<12 || f.Minor >= 1<<20 {
-			return nd, fmt.Errorf("add %q: device number %d:%d is beyond 12 and 20 bits", path, f.Major, f.Minor)
+			return nd, fmt.Errorf("device number %d:%d is beyond 12 and 20 bits", f.Major, f.Minor)
 		}
 		nd.ref = f.Major<<20 | f.Minor
 	case ondisk.SIFDIR, ondisk.SIFIFO, ondisk.SIFSOCK:
 	default:
-		return nd, fmt.Errorf("add %q: mode %#o has no file type", path, f.Mode)
+		return nd, fmt.Errorf("mode %#o has no file type", f.Mode)
+	}
+	if nd.fmt() != ondisk.SIFREG && nd.fmt() != ondisk.SIFDIR {
+		nd.flags &= ondisk.NodumpFl // e2fsck clears the others of devices, sockets and symlinks
 	}
 	if f.Btime == (Time{}) {
 		f.Btime = b.p.Now

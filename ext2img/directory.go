@@ -2,7 +2,6 @@ package ext2img
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -24,7 +23,7 @@ const lostFoundBlocks = 4 // 16 KiB, as mke2fs: e2fsck can link into it without 
 
 // planDirs sorts all names by directory and splits them into blocks. seed is
 // s_hash_seed.
-func (t *tree) planDirs(seed [4]uint32) (order []int32, err error) {
+func (t *tree) planDirs(seed [4]uint32) (order []int32) {
 	for n := range t.nodes.len() {
 		if nd := t.nodes.at(n); nd.fmt() == ondisk.SIFDIR {
 			nd.ref = uint32(len(t.dirs))
@@ -48,17 +47,15 @@ func (t *tree) planDirs(seed [4]uint32) (order []int32, err error) {
 		d.count++
 	}
 	for i := range t.dirs {
-		if err := t.planDir(&t.dirs[i], order, seed); err != nil {
-			return nil, err
-		}
+		t.planDir(&t.dirs[i], order, seed)
 	}
-	return order, nil
+	return order
 }
 
 // planDir splits the names of one directory into blocks.
-func (t *tree) planDir(d *dir, order []int32, seed [4]uint32) error {
+func (t *tree) planDir(d *dir, order []int32, seed [4]uint32) {
 	names := order[d.first : d.first+d.count]
-	size := ondisk.DirentSize(1) + ondisk.DirentSize(2)
+	size := dotsSize
 	for _, n := range names {
 		size += ondisk.DirentSize(t.text.size(t.names.at(n).ref))
 	}
@@ -67,7 +64,7 @@ func (t *tree) planDir(d *dir, order []int32, seed [4]uint32) error {
 		if d.node == lostFoundNode {
 			d.blocks = lostFoundBlocks
 		}
-		return nil
+		return
 	}
 	t.sortByHash(names, seed)
 	room := 0
@@ -79,12 +76,7 @@ func (t *tree) planDir(d *dir, order []int32, seed [4]uint32) error {
 		}
 		room -= size
 	}
-	leaves := len(d.leaves)
-	if leaves > ondisk.HtreeRootLimit*ondisk.HtreeNodeLimit {
-		return fmt.Errorf("directory %s: %d names are more than a hashed tree of two levels holds (large_dir is not used)", t.path(t.nodes.at(d.node).name), d.count)
-	}
-	d.blocks = int32(1 + d.nodeBlocks() + leaves)
-	return nil
+	d.blocks = int32(1 + d.nodeBlocks() + len(d.leaves)) // no more than maxLeaves: Add has seen to it
 }
 
 // nodeBlocks is the number of index blocks below the root.

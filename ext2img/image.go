@@ -22,6 +22,9 @@ type Image struct {
 	lateBlocks int64            // blocks that late files take
 	lateData   map[int64][]byte // content of late files by first block
 
+	linksOnce sync.Once
+	links     map[int32][]int32 // names of files besides their first, see otherNames
+
 	mu   sync.Mutex
 	live map[int32]*liveFile // files that changed, or are read piece by piece
 }

@@ -20,10 +20,7 @@ func (b *Builder) Layout(open Opener) (*Plan, error) {
 	}
 	b.addLostFound()
 	hashSeed := b.p.hashSeed()
-	order, err := b.planDirs(hashSeed)
-	if err != nil {
-		return nil, err
-	}
+	order := b.planDirs(hashSeed)
 	a, err := b.allocate()
 	if err != nil {
 		return nil, err
@@ -87,7 +84,7 @@ func (b *Builder) addLostFound() {
 	*b.nodes.at(lostFoundNode) = node{
 		mode: ondisk.SIFDIR | 0o700, links: 2, xattrs: -1, acl: -1,
 		atime: now, mtime: now, ctime: now, crtime: now,
-		name: b.names.add(name{parent: rootNode, node: lostFoundNode, ref: b.text.add(lostFoundPath[1:])}),
+		name: b.names.add(name{parent: rootNode, node: lostFoundNode, ref: b.lostFound}),
 	}
 	b.nodes.at(rootNode).links++
 }

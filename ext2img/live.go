@@ -90,10 +90,7 @@ func (m *Image) openNode(n int32) (source, identity, error) {
 		return f, id, err
 	}
 	agree := err == nil
-	for i := nd.name + 1; i < m.names.len(); i++ {
-		if m.names.at(i).node != n {
-			continue
-		}
+	for _, i := range m.otherNames(n) {
 		other, otherID, e := m.openName(i)
 		if e == nil && otherID.id == nd.id {
 			if err == nil {
@@ -111,6 +108,25 @@ func (m *Image) openNode(n int32) (source, identity, error) {
 		err = fmt.Errorf("its %d names lead to different files now: %w", nd.links, ErrReplaced)
 	}
 	return f, id, err
+}
+
+// maxOtherNames bounds the names of a file that are tried when the first leads
+// elsewhere: somebody may have renamed them all.
+const maxOtherNames = 100
+
+// otherNames returns the names of a file besides its first, no more than
+// maxOtherNames of them.
+func (m *Image) otherNames(n int32) []int32 {
+	m.linksOnce.Do(func() {
+		m.links = make(map[int32][]int32)
+		for i := int32(1); i < m.names.len(); i++ {
+			owner := m.names.at(i).node
+			if list := m.links[owner]; m.nodes.at(owner).name != i && len(list) < maxOtherNames {
+				m.links[owner] = append(list, i)
+			}
+		}
+	})
+	return m.links[n]
 }
 
 func (m *Image) openName(nm int32) (source, identity, error) {

@@ -23,29 +23,47 @@ func (p *pages[T]) at(i int32) *T { return &p.page[i/pageLen][i%pageLen] }
 
 func (p *pages[T]) len() int32 { return int32(p.n) }
 
-// arena holds strings of up to 64 KiB by the million, without a header each.
+// arena holds strings of up to 64 KiB by the million, without a header each. A
+// reference counts in units of arenaUnit bytes.
 type arena struct{ chunk [][]byte }
 
-const arenaChunk = 1 << 20 // bytes
+const (
+	arenaChunk = 1 << 20 // bytes
+	arenaUnit  = 2       // bytes
+	maxText    = arenaUnit << 32
+	noText     = 1<<32 - 1 // no reference
+)
 
-// add stores s and gives its reference.
-func (a *arena) add(s string) uint32 {
+// add stores s and returns its reference; ok is false if the arena is full.
+func (a *arena) add(s string) (ref uint32, ok bool) {
 	if n := len(a.chunk); n == 0 || len(a.chunk[n-1])+2+len(s) > arenaChunk {
+		if n == maxText/arenaChunk-1 {
+			return 0, false
+		}
 		a.chunk = append(a.chunk, make([]byte, 0, arenaChunk))
 	}
 	last := &a.chunk[len(a.chunk)-1]
-	ref := uint32((len(a.chunk)-1)*arenaChunk + len(*last))
+	ref = uint32((int64(len(a.chunk)-1)*arenaChunk + int64(len(*last))) / arenaUnit)
 	*last = append(append(*last, byte(len(s)), byte(len(s)>>8)), s...)
-	return ref
+	if len(s)%arenaUnit != 0 {
+		*last = append(*last, 0)
+	}
+	return ref, true
+}
+
+// at returns the string and its length of 2 bytes before it.
+func (a *arena) at(ref uint32) []byte {
+	off := int64(ref) * arenaUnit
+	return a.chunk[off/arenaChunk][off%arenaChunk:]
 }
 
 func (a *arena) get(ref uint32) string {
-	c := a.chunk[ref/arenaChunk][ref%arenaChunk:]
+	c := a.at(ref)
 	return string(c[2 : 2+(int(c[0])|int(c[1])<<8)])
 }
 
 // size is the length of the string, without making it.
 func (a *arena) size(ref uint32) int {
-	c := a.chunk[ref/arenaChunk][ref%arenaChunk:]
+	c := a.at(ref)
 	return int(c[0]) | int(c[1])<<8
 }

@@ -4,7 +4,7 @@ package ext2img
 type Kind int
 
 // The kinds of change. Vanished, Replaced, Shrunk, Grown and Rewritten are the
-// life of a running system; Unstable and Unreadable lose something that
+// life of a running system; Unstable, Unreadable and Unfit lose something that
 // belongs in the image.
 const (
 	Vanished   Kind = iota // gone: absent from the image
@@ -14,16 +14,19 @@ const (
 	Rewritten              // same size, newer content
 	Unstable               // changed under every read: the image may mix states
 	Unreadable             // could not be read: absent from the image
+	Unfit                  // ext4 or one of the limits here cannot hold it: absent from the image, with all below it
+
+	kinds = iota // the number of kinds
 )
 
-var kindNames = [...]string{"vanished", "replaced", "shrunk", "grown", "rewritten", "unstable", "unreadable"}
+var kindNames = [kinds]string{"vanished", "replaced", "shrunk", "grown", "rewritten", "unstable", "unreadable", "unfit"}
 
 func (k Kind) String() string { return kindNames[k] }
 
 // Lost says whether the image lacks something that belongs in it.
-func (k Kind) Lost() bool { return k == Unstable || k == Unreadable }
+func (k Kind) Lost() bool { return k == Unstable || k == Unreadable || k == Unfit }
 
-// Change is one file that was not as the walk saw it.
+// Change is one entry that is not in the image as the walk saw it.
 type Change struct {
 	Path   string
 	Kind   Kind
@@ -36,10 +39,29 @@ type Warning struct {
 	Text string
 }
 
-// Report is what Seal found, sorted by path.
+// Report says what of the source is not in the image as the walk saw it, sorted
+// by path. It names at most 10,000 changes of a kind, and as many warnings; paths
+// of more than 4,096 bytes have dots in the middle.
 type Report struct {
-	Changes  []Change
-	Warnings []Warning
+	Changes      []Change
+	More         map[Kind]int // changes that are not among Changes
+	Warnings     []Warning
+	MoreWarnings int // warnings that are not among Warnings
+}
+
+// Lost counts the changes that lose something that belongs in the image.
+func (r *Report) Lost() (n int) {
+	for _, c := range r.Changes {
+		if c.Kind.Lost() {
+			n++
+		}
+	}
+	for k, more := range r.More {
+		if k.Lost() {
+			n += more
+		}
+	}
+	return n
 }
 
 // Stats are the figures of an image, exact from Layout on; FreeBlocks and

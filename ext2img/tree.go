@@ -9,14 +9,17 @@ import (
 
 // tree is what a Builder collects and an Image encodes.
 type tree struct {
-	p      Params
-	nodes  pages[node]
-	names  pages[name]
-	text   arena             // names and symlink targets
-	sparse map[int32][]Range // data ranges of sparse files, by node
-	dirs   []dir
-	xattrs xattrPlan
-	report Report
+	p     Params
+	nodes pages[node]
+	names pages[name]
+	text  arena // names and symlink targets
+
+	lostFound uint32            // the name lost+found in text
+	sparse    map[int32][]Range // data ranges of sparse files, by node
+	dirs      []dir
+	xattrs    xattrPlan
+	report    Report
+	listed    [kinds]int // changes of each kind, those that are not listed included
 }
 
 // newTree makes a tree whose root and lost+found are still to be filled.
@@ -25,6 +28,7 @@ func newTree(p Params) *tree {
 	t.nodes.add(node{})
 	t.nodes.add(node{})
 	t.names.add(name{})
+	t.lostFound, _ = t.text.add(lostFoundPath[1:])
 	return t
 }
 
@@ -63,7 +67,6 @@ const (
 	rootNode      = 0
 	rootName      = 0 // stands for the root, which has no name
 	lostFoundNode = 1
-	maxTarget     = 4095 // bytes: a symlink's target is a path, below PATH_MAX
 )
 
 // ino is the inode number of a node.
@@ -82,12 +85,36 @@ func (t *tree) stamp(path string, at Time) ondisk.Stamp {
 	return s
 }
 
+// maxListed bounds the changes of each kind, and the warnings, that a report
+// names: anybody can plant files that give one.
+const maxListed = 10_000
+
 func (t *tree) warn(path, text string) {
-	t.report.Warnings = append(t.report.Warnings, Warning{path, text})
+	if len(t.report.Warnings) == maxListed {
+		t.report.MoreWarnings++
+		return
+	}
+	t.report.Warnings = append(t.report.Warnings, Warning{shorten(path), text})
 }
 
 func (t *tree) change(path string, k Kind, detail string) {
-	t.report.Changes = append(t.report.Changes, Change{path, k, detail})
+	if t.listed[k]++; t.listed[k] > maxListed {
+		if t.report.More == nil {
+			t.report.More = make(map[Kind]int)
+		}
+		t.report.More[k]++
+		return
+	}
+	t.report.Changes = append(t.report.Changes, Change{shorten(path), k, detail})
+}
+
+// shorten returns a path of at most 4,096 bytes, dots in the middle of a longer one.
+func shorten(path string) string {
+	const most = 4096
+	if len(path) <= most {
+		return strings.Clone(path)
+	}
+	return path[:most/2-3] + "..." + path[len(path)-most/2:]
 }
 
 // path builds the path of a name from its parents.

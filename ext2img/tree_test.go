@@ -31,7 +31,7 @@ func params() ext2img.Params {
 // addTree adds the tree at dir, as a plain walk sees it.
 func addTree(t testing.TB, b *ext2img.Builder, dir string) {
 	t.Helper()
-	first := make(map[uint64]string)
+	first := make(map[uint64]bool)
 	err := filepath.WalkDir(dir, func(name string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -39,10 +39,10 @@ func addTree(t testing.TB, b *ext2img.Builder, dir string) {
 		path := "/" + strings.TrimPrefix(strings.TrimPrefix(name, dir), "/")
 		f := fileOf(t, name)
 		if f.Nlink > 1 && f.Mode&unix.S_IFMT != unix.S_IFDIR {
-			if old, ok := first[f.Ino]; ok {
-				return b.Link(old, path)
+			if first[f.Ino] {
+				return b.Link(path, f)
 			}
-			first[f.Ino] = path
+			first[f.Ino] = true
 		}
 		return b.Add(path, f)
 	})

@@ -1,8 +1,9 @@
 package ext2img
 
 import (
+	"crypto/sha256"
 	"fmt"
-	"strings"
+	"slices"
 
 	"purebundle/ext2img/internal/ondisk"
 )
@@ -12,7 +13,7 @@ type xattrPlan struct {
 	inode      []string // encoded for the inode, from the magic on
 	inodeIndex map[string]int32
 	block      []xattrBlock
-	blockIndex map[string]int32 // by key; the one that still takes inodes
+	blockIndex map[[sha256.Size]byte]int32 // by content; the one that still takes inodes
 }
 
 // xattrBlock is a block that inodes with equal attributes share.
@@ -45,6 +46,13 @@ func (t *tree) planXattrs(path string, in []Xattr) (inode, block int32) {
 		total += d.Size()
 	}
 	ondisk.SortXattrs(xs)
+	xs = slices.CompactFunc(xs, func(a, b ondisk.Xattr) bool { // FUSE may list a name twice
+		same := a.Index == b.Index && a.Name == b.Name
+		if same {
+			total -= b.Size()
+		}
+		return same
+	})
 	if total <= ondisk.XattrInodeSize {
 		return t.xattrs.toInode(xs), -1
 	}
@@ -87,20 +95,21 @@ func (p *xattrPlan) toBlock(xs []ondisk.Xattr) int32 {
 	if len(xs) == 0 {
 		return -1
 	}
-	var key strings.Builder
+	h := sha256.New()
 	for _, x := range xs {
-		fmt.Fprintf(&key, "%d %d %d %s%s", x.Index, len(x.Name), len(x.Value), x.Name, x.Value)
+		fmt.Fprintf(h, "%d %d %d %s%s", x.Index, len(x.Name), len(x.Value), x.Name, x.Value)
 	}
-	if i, ok := p.blockIndex[key.String()]; ok && p.block[i].refs < ondisk.XattrRefcountMax {
+	key := [sha256.Size]byte(h.Sum(nil))
+	if i, ok := p.blockIndex[key]; ok && p.block[i].refs < ondisk.XattrRefcountMax {
 		p.block[i].refs++
 		return i
 	}
 	if p.blockIndex == nil {
-		p.blockIndex = make(map[string]int32)
+		p.blockIndex = make(map[[sha256.Size]byte]int32)
 	}
 	i := int32(len(p.block))
 	p.block = append(p.block, xattrBlock{xattrs: xs, refs: 1})
-	p.blockIndex[key.String()] = i
+	p.blockIndex[key] = i
 	return i
 }
 

@@ -1,6 +1,8 @@
 package create
 
 import (
+	"math"
+
 	"golang.org/x/sys/unix"
 
 	"purebundle/chunk"
@@ -46,7 +48,7 @@ func tally(c *chunk.Counts, e *walker.Entry) {
 	switch e.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
 		c.Files++
-		c.FileBytes += e.Size
+		c.FileBytes += min(e.Size, math.MaxInt64-c.FileBytes) // sparse files may claim more
 	case unix.S_IFDIR:
 		c.Directories++
 	case unix.S_IFLNK:

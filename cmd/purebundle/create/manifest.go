@@ -2,6 +2,7 @@ package create
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -53,6 +54,13 @@ func (r *Run) manifest() *chunk.Manifest {
 	}
 	for _, w := range r.Report.Warnings {
 		m.Warnings = append(m.Warnings, chunk.Warning{Path: chunk.Path(w.Path), Text: w.Text})
+	}
+	for _, kind := range slices.Sorted(maps.Keys(r.Report.More)) {
+		more := r.Report.More[kind]
+		m.Warnings = append(m.Warnings, chunk.Warning{Path: "/", Text: fmt.Sprintf("%d more changes of kind %s", more, kind)})
+	}
+	if more := r.Report.MoreWarnings; more > 0 {
+		m.Warnings = append(m.Warnings, chunk.Warning{Path: "/", Text: fmt.Sprintf("%d more warnings", more)})
 	}
 	return m
 }

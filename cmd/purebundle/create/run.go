@@ -95,22 +95,19 @@ func (r *Run) sayChanges() {
 	for _, c := range r.Report.Changes {
 		few.warn(c.Path, c.Kind.String()+" ("+c.Detail+")")
 	}
+	for _, more := range r.Report.More {
+		few.said += more
+	}
 	few.end("changes")
 	for _, w := range r.Report.Warnings {
 		few.warn(w.Path, w.Text)
 	}
+	few.said += r.Report.MoreWarnings
 	few.end("warnings")
 }
 
 // Lost counts what belongs in the image and is not in it as it was.
-func (r *Run) Lost() (n int) {
-	for _, c := range r.Report.Changes {
-		if c.Kind.Lost() {
-			n++
-		}
-	}
-	return n + len(r.Tree.Unreadable)
-}
+func (r *Run) Lost() int { return r.Report.Lost() + len(r.Tree.Unreadable) }
 
 // Verdict is nil for a bundle that has everything, else status 3.
 func (r *Run) Verdict() error {

@@ -52,7 +52,7 @@ func (r *substitute) oldPath() string { return r.dir + "/" + r.oldName }
 // addEntry adds one entry of the walk to the image.
 func addEntry(b *ext2img.Builder, e *walker.Entry) error {
 	if e.Link != "" {
-		return b.Link(e.Link, e.Path)
+		return b.Link(e.Path, adapt(e))
 	}
 	return b.Add(e.Path, adapt(e))
 }
@@ -77,9 +77,6 @@ func (r *substitute) add(b *ext2img.Builder, e *walker.Entry) error {
 	r.inside = r.inside || e.Path == r.dir
 	if e.Path == r.oldPath() && r.was != nil {
 		return nil // the one that was replaced has its name
-	}
-	if e.Link == r.path() {
-		e.Link = r.oldPath()
 	}
 	return addEntry(b, e)
 }

@@ -52,7 +52,7 @@ func (r *Run) Summarize() Summary {
 		Parts: int(r.Image.Size() / chunk.Size), Seconds: time.Since(r.Began).Round(time.Millisecond).Seconds(),
 		Counts: r.counts, Mounts: map[string]int{}, Changes: map[string]int{},
 		Filtered: len(r.Tree.Filtered), Excluded: len(r.Tree.Excluded), Unreadable: len(r.Tree.Unreadable),
-		Warnings: len(r.Tree.Warnings) + len(r.Report.Warnings),
+		Warnings: len(r.Tree.Warnings) + len(r.Report.Warnings) + r.Report.MoreWarnings,
 	}
 	switch {
 	case s3.IsURL(r.Opt.Dest):
@@ -65,6 +65,9 @@ func (r *Run) Summarize() Summary {
 	}
 	for _, c := range r.Changes() {
 		s.Changes[c.Kind]++
+	}
+	for kind, more := range r.Report.More {
+		s.Changes[kind.String()] += more
 	}
 	return s
 }

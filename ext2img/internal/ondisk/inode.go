@@ -91,7 +91,8 @@ func NewStamp(sec int64, nsec uint32) (s Stamp, exact bool) {
 	case sec > MaxSec:
 		sec, nsec, exact = MaxSec, 999_999_999, false
 	default:
-		exact = true
+		exact = nsec < 1e9
+		nsec = min(nsec, 1e9-1)
 	}
 	epoch := uint32((sec-int64(int32(sec)))>>32) & 3
 	return Stamp{Sec: uint32(sec), Extra: nsec<<2 | epoch}, exact

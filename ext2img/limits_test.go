@@ -1,0 +1,84 @@
+package ext2img
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"purebundle/ext2img/internal/ondisk"
+)
+
+// TestArenaEnds fills the last of an arena: no reference may lead to an earlier
+// string.
+func TestArenaEnds(t *testing.T) {
+	a := arena{chunk: make([][]byte, maxText/arenaChunk-2)}
+	refs := map[uint32]string{}
+	for i := 0; ; i++ {
+		s := fmt.Sprint(i, strings.Repeat("x", 1+i%4095))
+		ref, ok := a.add(s)
+		if !ok {
+			break
+		}
+		if refs[ref] != "" || ref == noText {
+			t.Fatalf("reference %d twice", ref)
+		}
+		refs[ref] = s
+	}
+	for ref, s := range refs {
+		if a.get(ref) != s || a.size(ref) != len(s) {
+			t.Fatalf("reference %d: %.20q, want %.20q", ref, a.get(ref), s)
+		}
+	}
+	if len(refs) < 500 {
+		t.Errorf("only %d strings fit", len(refs))
+	}
+}
+
+// TestDirectoryFull adds names to a directory that is all but full: the rest is
+// unfit, and what lies in its own directories goes with it.
+func TestDirectoryFull(t *testing.T) {
+	b := NewBuilder(Params{PartSize: 10 << 20})
+	if err := b.Add("/", File{Mode: 0o40755}); err != nil {
+		t.Fatal(err)
+	}
+	size := int64(ondisk.DirentSize(8))
+	most := maxLeaves * (ondisk.DirLeafSize - (size - 4))
+	b.stack[0].size = most - most%4 - 3*size
+	for i := range 10 {
+		if err := b.Add(fmt.Sprintf("/name%04d", i), File{Mode: 0o40755}); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Add(fmt.Sprintf("/name%04d/sub", i), File{Mode: 0o100644}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := b.names.len(); got != 1+2*3 {
+		t.Errorf("%d names, want the root and three times two", got)
+	}
+	if len(b.report.Changes) != 7 || b.report.Changes[0].Kind != Unfit {
+		t.Errorf("changes %v, want seven unfit", b.report.Changes)
+	}
+}
+
+// TestLeavesBound splits names of every mixture of lengths: the blocks are no
+// more than Add's limit makes of their bytes.
+func TestLeavesBound(t *testing.T) {
+	for _, lengths := range [][]int{{1}, {8}, {255}, {1, 255}, {100, 200, 255, 3}, {247, 248, 252}} {
+		b := NewBuilder(Params{PartSize: 10 << 20})
+		if err := b.Add("/", File{Mode: 0o40755}); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 20_000 {
+			name := fmt.Sprintf("%05d%s", i, strings.Repeat("n", 255))[:max(5, lengths[i%len(lengths)])]
+			if err := b.Add("/"+name, File{Mode: 0o100644}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		top := b.stack[0]
+		b.planDirs([4]uint32{1})
+		limit := ceilDiv(top.size, int64(ondisk.DirLeafSize-(top.longest-4)))
+		if leaves := int64(len(b.dirs[0].leaves)); leaves > limit || leaves < 2 {
+			t.Errorf("%v: %d blocks, the limit says %d", lengths, leaves, limit)
+		}
+	}
+}
