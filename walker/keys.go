@@ -15,9 +15,6 @@ const (
 	keptKey   = "private key kept: it is in no home directory; --filter-keys leaves such keys out"
 )
 
-// headSize is how many bytes of a file are read to tell whether it begins as a key does.
-const headSize = 512
-
 // lookForKey says whether the entry, a regular file, is left out for its content, and by which rule. A key that stays is noted in o.
 func (w *walker) lookForKey(o *object) (verdict, bool) {
 	e := &w.entry
@@ -27,14 +24,12 @@ func (w *walker) lookForKey(o *object) (verdict, bool) {
 	case o.verdict.fate == keyfile:
 		text := w.read(o, filter.MaxKey)
 		return o.verdict, text != nil && filter.HoldsSecret(text)
-	case !filter.Plausible(o.base(), e.Size):
-		return verdict{}, false
 	}
-	finding := w.rules.filter.Key(&o.frame.scope.fil, o.verdict.place)
+	finding := w.rules.filter.Key(&o.frame.scope.fil, o.verdict.place, o.base(), e.Mode, e.Size)
 	if finding == filter.Unasked {
 		return verdict{}, false
 	}
-	head := w.read(o, headSize)
+	head := w.read(o, filter.HeadSize)
 	o.key = filter.KeyKind(head)
 	if o.key == "" && filter.PEM(head) {
 		o.key = filter.KeyKind(w.read(o, filter.MaxKey))

@@ -1,20 +1,12 @@
 package filter
 
-import (
-	"bytes"
-	"path"
-	"strings"
-)
+import "bytes"
 
-// MaxKey is the size in bytes of the largest file that is looked at for a key; MinKey that of the smallest: an Ed25519 key in PEM has 119,
-// an age secret key 75.
-const (
-	MaxKey = 64 << 10
-	MinKey = 64
-)
+// HeadSize is how many bytes from the front of a file KeyKind needs.
+const HeadSize = 512
 
-// KeyKind says which private key a file begins with, or "". head is the file's content, at least its first HeadSize bytes; the first line
-// decides. If that is another PEM block, as in a file with a certificate and its key, More tells the caller to give all of the content.
+// KeyKind says which private key a file begins with, or "". head is HeadSize bytes of it or more; the first line that is no comment
+// decides. If PEM says that a key may follow another block, as in a file with a certificate and its key, head must be all of the file.
 func KeyKind(head []byte) string {
 	first, _, _ := bytes.Cut(head, []byte("\n"))
 	first = bytes.TrimRight(first, " \r")
@@ -107,97 +99,4 @@ func enter(b []byte) ([]byte, bool) {
 // PEM says whether a file that is no key by its head is PEM and may hold one further on.
 func PEM(head []byte) bool {
 	return bytes.HasPrefix(head, []byte("-----BEGIN ")) || bytes.HasPrefix(head, []byte("Bag Attributes"))
-}
-
-// Finding says what becomes of a file that is a key by its content.
-type Finding int
-
-const (
-	Unasked Finding = iota // its content must not be looked at
-	Stays
-	Goes
-)
-
-// Key says what becomes of a key in a directory with the scope sc. place is what the filter knows of its name.
-func (s *Set) Key(sc *Scope, place *Place) Finding {
-	switch {
-	case s.choice.InForce()&Secrets == 0, sc.area&inUsr != 0:
-		return Unasked
-	case place != nil && place.Take == HostKey: // decided
-		return Stays
-	case s.choice.GiveAway, s.choice.Keys:
-		return Goes
-	case sc.area&inHome != 0 && sc.area&inState == 0:
-		return Goes
-	}
-	return Stays
-}
-
-// notKeys are the ends of names whose files begin otherwise: source text, pictures, and lists of package managers. Without them the walk
-// would open each of the many small files of a source tree.
-const notKeys = " .c .h .cc .cpp .go .rs .py .pyc .js .mjs .ts .jsx .tsx .map .java .class .rb .pl .pm .php .html .css .scss .svg .png .jpg .gif .ico .o .a .so .mo .po " +
-	".rst .list .md5sums .preinst .postinst .prerm .postrm .triggers .shlibs .symbols .conffiles .templates .gz .xz .bz2 .zst .service .timer .socket .target "
-
-// Plausible says whether a regular file of this size in bytes may be a key.
-func Plausible(name string, size int64) bool {
-	if size < MinKey || size > MaxKey {
-		return false
-	}
-	if ext := path.Ext(name); ext != "" && strings.Contains(notKeys, " "+ext+" ") {
-		return false
-	}
-	return !isGitObject(name)
-}
-
-// isGitObject says whether a name is one of git's compressed objects, of which a repository has many: the hash without its first byte.
-func isGitObject(name string) bool {
-	return len(name) == 38 && strings.Trim(name, "0123456789abcdef") == ""
-}
-
-// NamedKey says whether a file is likely to hold a key because of its name and because only its owner reads it, or because keytabs are
-// called so.
-func NamedKey(name string, perm uint32) bool {
-	lower := strings.ToLower(name)
-	if strings.HasSuffix(lower, ".keytab") || lower == "krb5.keytab" {
-		return true
-	}
-	if perm&0o077 != 0 || strings.HasSuffix(lower, ".pub") {
-		return false
-	}
-	return strings.Contains(lower, "key") || strings.HasSuffix(lower, ".p12") || strings.HasSuffix(lower, ".pfx") || strings.HasSuffix(lower, ".jks")
-}
-
-// HoldsSecret says whether a keyfile of NetworkManager's (nm-settings-keyfile(5)) holds a secret. What is no such file is taken for one.
-func HoldsSecret(keyfile []byte) bool {
-	connection := false
-	for line := range bytes.Lines(keyfile) {
-		line = bytes.TrimSpace(line)
-		switch {
-		case bytes.Equal(line, []byte("[connection]")):
-			connection = true
-			continue
-		case bytes.HasPrefix(line, []byte("[")):
-			if bytes.Contains(line, []byte("secrets")) {
-				return true
-			}
-			continue
-		}
-		key, value, _ := bytes.Cut(line, []byte("="))
-		if len(bytes.TrimSpace(value)) > 0 && isSecretKey(string(bytes.TrimSpace(key))) {
-			return true
-		}
-	}
-	return !connection
-}
-
-// isSecretKey says whether a property of a connection holds a secret.
-func isSecretKey(key string) bool {
-	if strings.HasSuffix(key, "-flags") {
-		return false
-	}
-	switch key {
-	case "psk", "preshared-key", "pin", "private-key", "password", "password-raw", "mka-cak":
-		return true
-	}
-	return strings.HasSuffix(key, "-password") || strings.HasPrefix(key, "wep-key") && key != "wep-key-type" || strings.Contains(key, "secret")
 }
