@@ -25,11 +25,12 @@ type Manifest struct {
 	Parts    []Part    `json:"parts"`     // in order
 	Counts   Counts    `json:"counts"`
 
-	Mounts     []Mount   `json:"mounts"`     // every mount below SOURCE and what became of it
-	Filtered   []Left    `json:"filtered"`   // left out as secrets or identity
-	Excluded   []Left    `json:"excluded"`   // left out by an exclude or a default
-	Unreadable []Problem `json:"unreadable"` // not in the image because it could not be read
-	Changes    []Change  `json:"changes"`    // moved under the read
+	Mounts     []Mount   `json:"mounts"`         // every mount below SOURCE and what became of it
+	Filtered   []Left    `json:"filtered"`       // left out as secrets or identity
+	Keys       []Left    `json:"keys,omitempty"` // in the image, and look like keys
+	Excluded   []Left    `json:"excluded"`       // left out by an exclude or a default
+	Unreadable []Problem `json:"unreadable"`     // not in the image because it could not be read
+	Changes    []Change  `json:"changes"`        // moved under the read
 	Warnings   []Warning `json:"warnings"`
 }
 
@@ -124,7 +125,7 @@ func (m *Manifest) encode() ([]byte, error) {
 	if b.Len() > maxManifest {
 		return nil, fmt.Errorf("would be %d bytes long, over the limit of %d", b.Len(), maxManifest)
 	}
-	objects := 4 + len(c.Parts) + len(c.Mounts) + len(c.Filtered) + len(c.Excluded) + len(c.Unreadable) + len(c.Changes) + len(c.Warnings)
+	objects := 4 + len(c.Parts) + len(c.Mounts) + len(c.Filtered) + len(c.Keys) + len(c.Excluded) + len(c.Unreadable) + len(c.Changes) + len(c.Warnings)
 	if objects > maxObjects {
 		return nil, fmt.Errorf("would have %d entries, over the limit of %d", objects, maxObjects)
 	}

@@ -50,9 +50,19 @@ func (w *walker) tellKept(o *object) {
 		if o.verdict.fate != hostKey && !o.verdict.kept {
 			w.warn(w.entry.Path, keptKey)
 		}
-		w.tree.Keys = append(w.tree.Keys, Left{w.entry.Path, o.key})
+		w.listKey(o.key)
 	case filter.NamedKey(o.base(), w.entry.Mode):
-		w.tree.Keys = append(w.tree.Keys, Left{w.entry.Path, "name of a key"})
+		w.listKey("name of a key")
+	}
+}
+
+// maxKeys bounds how many keys are listed; the others are only counted.
+const maxKeys = 10_000
+
+// listKey lists the entry as one that looks like a key.
+func (w *walker) listKey(why string) {
+	if w.tree.KeyCount++; w.tree.KeyCount <= maxKeys {
+		w.tree.Keys = append(w.tree.Keys, Left{w.entry.Path, why})
 	}
 }
 

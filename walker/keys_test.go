@@ -5,6 +5,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -164,6 +165,18 @@ func TestNamedKeys(t *testing.T) {
 	const rule = ": name of a key"
 	res := walk(t, dir, Options{})
 	diff(t, "keys", leftLines(res.Keys), []string{"/srv/api-KEY" + rule, "/srv/http.keytab" + rule, "/srv/s.pfx" + rule, "/usr/k/mykey" + rule})
+}
+
+// TestManyKeys counts all keys and lists as many as a manifest has room for.
+func TestManyKeys(t *testing.T) {
+	dir := makeTree(t, t.TempDir(), "keys/")
+	for i := range maxKeys + 1 {
+		must(t, unix.Mknod(filepath.Join(dir, "keys", strconv.Itoa(i)+".keytab"), unix.S_IFREG|0o600, 0))
+		must(t, os.Truncate(filepath.Join(dir, "keys", strconv.Itoa(i)+".keytab"), 1))
+	}
+	if res := walk(t, dir, Options{}); len(res.Keys) != maxKeys || res.KeyCount != maxKeys+1 {
+		t.Errorf("%d listed of %d", len(res.Keys), res.KeyCount)
+	}
 }
 
 // TestNoKeyBlocks has what is no regular file lie where keys are looked for, and a file that somebody else writes with a lease on it.

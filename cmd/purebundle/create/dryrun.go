@@ -25,6 +25,7 @@ import (
 type planJSON struct {
 	Mounts   []chunk.Mount   `json:"mounts"`
 	Filtered []chunk.Left    `json:"filtered"`
+	Keys     []chunk.Left    `json:"keys"` // would be in the image, and look like keys
 	Excluded []excludedSize  `json:"excluded"`
 	Largest  []directorySize `json:"largest"`
 }
@@ -133,7 +134,7 @@ func (r *Run) DryRun(ctx context.Context) error {
 	} else {
 		s.DiskBytes = r.diskNeed()
 	}
-	plan := &planJSON{Mounts: MountsJSON(r.Tree.Mounts), Filtered: leftJSON(r.Tree.Filtered),
+	plan := &planJSON{Mounts: MountsJSON(r.Tree.Mounts), Filtered: leftJSON(r.Tree.Filtered), Keys: leftJSON(r.Tree.Keys),
 		Excluded: r.excludedSizes(ctx), Largest: r.sizes.largest()}
 	if r.Opt.JSON {
 		s.Plan = plan
@@ -209,12 +210,15 @@ func (r *Run) printPlan(s Summary, plan *planJSON, need [2]string) error {
 	if err != nil {
 		return err
 	}
-	var mounts, filtered, excluded, largest [][2]string
+	var mounts, filtered, keys, excluded, largest [][2]string
 	for _, m := range r.Tree.Mounts {
 		mounts = append(mounts, [2]string{"  " + string(m.Action), words.Printable(m.Path) + " (" + m.FSType + "): " + m.Reason})
 	}
 	for _, l := range plan.Filtered {
 		filtered = append(filtered, [2]string{"  " + words.Printable(string(l.Path)), l.Rule})
+	}
+	for _, l := range plan.Keys {
+		keys = append(keys, [2]string{"  " + words.Printable(string(l.Path)), l.Rule})
 	}
 	for _, l := range plan.Excluded {
 		excluded = append(excluded, [2]string{"  " + words.Size(l.Bytes), words.Printable(string(l.Path)) + ": " + l.Rule})
@@ -225,7 +229,7 @@ func (r *Run) printPlan(s Summary, plan *planJSON, need [2]string) error {
 	for _, s := range []struct {
 		title string
 		rows  [][2]string
-	}{{"Mounts:", mounts}, {"Filtered (--no-filter keeps them):", filtered}, {"Excluded:", excluded}, {"Largest directories:", largest}} {
+	}{{"Mounts:", mounts}, {"Filtered (--no-filter keeps them):", filtered}, {"In the image, and look like keys:", keys}, {"Excluded:", excluded}, {"Largest directories:", largest}} {
 		if err := section(s.title, s.rows); err != nil {
 			return err
 		}

@@ -42,6 +42,7 @@ func (r *Run) manifest() *chunk.Manifest {
 	for _, l := range r.Tree.Filtered {
 		m.Filtered = append(m.Filtered, chunk.Left{Path: chunk.Path(l.Path), Rule: l.Rule})
 	}
+	m.Keys = leftJSON(r.Tree.Keys)
 	for _, l := range r.Tree.Excluded {
 		m.Excluded = append(m.Excluded, chunk.Left{Path: chunk.Path(l.Path), Rule: l.Rule})
 	}

@@ -149,6 +149,9 @@ func (r *Run) sayLeftOut() {
 		for _, l := range r.Tree.Excluded {
 			r.UI.Say(l.Path, "excluded: "+l.Rule)
 		}
+		for _, l := range r.Tree.Keys {
+			r.UI.Say(l.Path, "in the image, looks like a key: "+l.Rule)
+		}
 	}
 	few := newFew(r)
 	for _, p := range r.Tree.Unreadable {

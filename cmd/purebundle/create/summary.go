@@ -34,6 +34,7 @@ type Summary struct {
 	Counts     chunk.Counts   `json:"counts"`
 	Mounts     map[string]int `json:"mounts"` // by action
 	Filtered   int            `json:"filtered"`
+	Keys       int            `json:"keys"` // in the image, and look like keys
 	Excluded   int            `json:"excluded"`
 	Unreadable int            `json:"unreadable"`
 	Changes    map[string]int `json:"changes"` // by kind
@@ -51,7 +52,7 @@ func (r *Run) Summarize() Summary {
 		Inodes: stats.Inodes, FreeInodes: stats.FreeInodes,
 		Parts: int(r.Image.Size() / chunk.Size), Seconds: time.Since(r.Began).Round(time.Millisecond).Seconds(),
 		Counts: r.counts, Mounts: map[string]int{}, Changes: map[string]int{},
-		Filtered: len(r.Tree.Filtered), Excluded: len(r.Tree.Excluded), Unreadable: len(r.Tree.Unreadable),
+		Filtered: len(r.Tree.Filtered), Keys: r.Tree.KeyCount, Excluded: len(r.Tree.Excluded), Unreadable: len(r.Tree.Unreadable),
 		Warnings: len(r.Tree.Warnings) + len(r.Report.Warnings) + r.Report.MoreWarnings,
 	}
 	switch {
@@ -169,6 +170,13 @@ func (r *Run) LeftOutRows() [][2]string {
 	}
 	if n := len(r.Tree.Excluded); n > 0 {
 		rows = append(rows, [2]string{"excluded", words.Plural(int64(n), "path")})
+	}
+	switch n := r.Tree.KeyCount; n {
+	case 0:
+	case 1:
+		rows = append(rows, [2]string{"keys", "1 file that looks like a key is in the image; -v names it"})
+	default:
+		rows = append(rows, [2]string{"keys", words.Count(int64(n)) + " files that look like keys are in the image; -v names them"})
 	}
 	return rows
 }
