@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sys/unix"
 
 	"purebundle/chunk"
@@ -120,7 +121,7 @@ type bootSource struct {
 // no list of mounts in the tree knows.
 func newBootSource(ctx context.Context, t *testing.T, archive, image string) bootSource {
 	t.Helper()
-	src := bootSource{uuid: cli.FormatUUID(cli.FreshUUID()), password: strings.ToLower(rand.Text())}
+	src := bootSource{uuid: uuid.NewString(), password: strings.ToLower(rand.Text())}
 	grow(t, image, 2<<30)
 	imgtest.Run(t, "mke2fs", "-q", "-t", "ext4", "-U", src.uuid, "-L", bootHost, image)
 	src.dir = imgtest.MountRW(t, image)

@@ -66,7 +66,7 @@ func (d *directorySizes) add(e *walker.Entry) {
 	}
 }
 
-// Close ends the innermost directory and adds it to the one around it.
+// close ends the innermost directory and adds it to the one around it.
 func (d *directorySizes) close() {
 	last := d.open[len(d.open)-1]
 	d.open = d.open[:len(d.open)-1]

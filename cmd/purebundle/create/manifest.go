@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"purebundle/chunk"
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/ext2img"
@@ -26,7 +28,7 @@ func (r *Run) manifest() *chunk.Manifest {
 			Size: r.Image.Size(), FSSize: stats.FSSize, BlockSize: ext2img.BlockSize,
 			Blocks: stats.Blocks, FreeBlocks: stats.FreeBlocks,
 			Inodes: stats.Inodes, FreeInodes: stats.FreeInodes,
-			Type: "ext4", Label: r.Params.Label, UUID: cli.FormatUUID(r.Params.UUID),
+			Type: "ext4", Label: r.Params.Label, UUID: uuid.UUID(r.Params.UUID).String(),
 		},
 		Counts: r.counts,
 		Mounts: []chunk.Mount{}, Filtered: []chunk.Left{}, Excluded: []chunk.Left{},

@@ -79,7 +79,7 @@ func Abort(out output, err error) error {
 	return &cli.LeftError{Err: err, Left: left.Error()}
 }
 
-// Abort is the same with what removes the rest, where DEST is in S3.
+// abort is the same with what removes the rest, where DEST is in S3.
 func (r *Run) abort(out output, err error) error {
 	if err != nil && s3.IsURL(r.Opt.Dest) && !r.App.Quiet {
 		late := time.AfterFunc(time.Second, func() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sys/unix"
 
 	"purebundle/chunk"
@@ -14,6 +15,7 @@ import (
 	"purebundle/cmd/purebundle/words"
 	"purebundle/ext2img"
 	"purebundle/walker"
+	"purebundle/walker/volume"
 )
 
 // minFree is the least room that --free as a percentage leaves, in bytes.
@@ -115,19 +117,16 @@ func (r *Run) ImageParams() ext2img.Params {
 	if c.Free.Percent > 0 {
 		p.Free = minFree
 	}
-	id, found := identity{}, false
-	if !c.label.Given || !c.UUID.Given {
-		id, found = sourceIdentity(c.Source)
-	}
+	id, err := volume.At(c.Source)
 	if !c.label.Given {
-		p.Label = id.label
+		p.Label = id.Label
 	}
 	switch {
 	case c.UUID.Given:
-	case found:
-		p.UUID = id.uuid
-	default:
-		p.UUID = cli.FreshUUID()
+	case err == nil:
+		p.UUID = id.UUID
+	default: // no ext file system, or one whose device this user cannot read
+		p.UUID = uuid.New()
 	}
 	return p
 }

@@ -57,7 +57,7 @@ func addEntry(b *ext2img.Builder, e *walker.Entry) error {
 	return b.Add(e.Path, adapt(e))
 }
 
-// Add is addEntry, but for the entries that are replaced.
+// add is addEntry, but for the entries that are replaced.
 func (r *substitute) add(b *ext2img.Builder, e *walker.Entry) error {
 	if r == nil {
 		return addEntry(b, e)

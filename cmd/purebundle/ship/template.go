@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"purebundle/chunk/ec2/ami"
 	"purebundle/cmd/purebundle/cli"
 )
@@ -85,7 +87,7 @@ func FieldValues(now time.Time) map[string]string {
 		"hostname": safeName(host),
 		"date":     now.Format(time.DateOnly),
 		"time":     now.Format("150405"),
-		"uuid":     cli.FormatUUID(cli.FreshUUID()),
+		"uuid":     uuid.NewString(),
 	}
 }
 

@@ -1,0 +1,75 @@
+package volume
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// extRoot is the inode number of an ext file system's root (EXT4_ROOT_INO).
+const extRoot = 2
+
+// At returns the identity of the file system whose root directory dir is. It is
+// ErrNone if that is no ext file system, or dir is a directory further down.
+func At(dir string) (Identity, error) {
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return Identity{}, &os.PathError{Op: "open", Path: dir, Err: err}
+	}
+	defer unix.Close(fd)
+	var fs unix.Statfs_t
+	var st unix.Stat_t
+	if err := unix.Fstatfs(fd, &fs); err != nil {
+		return Identity{}, &os.PathError{Op: "statfs", Path: dir, Err: err}
+	}
+	if err := unix.Fstat(fd, &st); err != nil {
+		return Identity{}, &os.PathError{Op: "stat", Path: dir, Err: err}
+	}
+	if fs.Type != unix.EXT4_SUPER_MAGIC || st.Ino != extRoot {
+		return Identity{}, ErrNone
+	}
+	device, err := openDevice(st.Dev)
+	if err != nil {
+		return Identity{}, err
+	}
+	defer device.Close()
+	id, err := Read(device)
+	if err != nil {
+		return Identity{}, fmt.Errorf("%s: %w", device.Name(), err)
+	}
+	return id, nil
+}
+
+// openDevice opens the block device with a number. Its name comes from the kernel
+// (sysfs), because /dev may hold any names; that what is there is the device is
+// checked on the open file.
+func openDevice(dev uint64) (*os.File, error) {
+	major, minor := unix.Major(dev), unix.Minor(dev)
+	uevent, err := os.ReadFile(fmt.Sprintf("/sys/dev/block/%d:%d/uevent", major, minor))
+	if err != nil {
+		return nil, err
+	}
+	name := ""
+	for line := range strings.Lines(string(uevent)) {
+		if v, ok := strings.CutPrefix(line, "DEVNAME="); ok {
+			name = filepath.Join("/dev", strings.TrimSpace(v))
+		}
+	}
+	if name == "" {
+		return nil, fmt.Errorf("block device %d:%d has no name", major, minor)
+	}
+	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	file := os.NewFile(uintptr(fd), name)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFBLK || st.Rdev != dev {
+		file.Close()
+		return nil, fmt.Errorf("%s is not block device %d:%d", name, major, minor)
+	}
+	return file, nil
+}
