@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
 	"github.com/aws/smithy-go/logging"
 
@@ -22,6 +23,7 @@ import (
 // Options of every connection to AWS, or to what speaks its protocols. The zero
 // value is the SDK's standard chain: environment, shared files, roles.
 type Options struct {
+	Keys     Keys          // that go before all others; zero: the standard chain's
 	Profile  string        // of the shared files; "": AWS_PROFILE, else "default"
 	Region   string        // "": AWS_REGION, the profile's, else that of the instance
 	Endpoint string        // URL of the service; "": AWS_ENDPOINT_URL, else that of AWS
@@ -31,6 +33,17 @@ type Options struct {
 	// "PutObject web.part.003: SlowDown (503): again in 1.4s". It may be called
 	// from several goroutines at once.
 	Notify func(text string)
+}
+
+// Keys are credentials that were given as they are.
+type Keys struct{ ID, Secret, SessionToken string }
+
+// provide makes the keys those of a configuration, if there are any.
+func (k Keys) provide(o *config.LoadOptions) error {
+	if k != (Keys{}) {
+		o.Credentials = credentials.NewStaticCredentialsProvider(k.ID, k.Secret, k.SessionToken)
+	}
+	return nil
 }
 
 // Values of Options that are zero.
@@ -63,6 +76,7 @@ func Load(ctx context.Context, opt Options) (aws.Config, error) {
 	}
 	load := func(more ...func(*config.LoadOptions) error) (aws.Config, error) {
 		return config.LoadDefaultConfig(ctx, append(more,
+			opt.Keys.provide,
 			config.WithHTTPClient(client(opt)),
 			config.WithLogger(logging.Nop{}), // else the SDK prints
 			config.WithSharedConfigProfile(opt.Profile),

@@ -31,9 +31,10 @@ func CutLast(s, sep string) (before, after string, found bool) {
 // s3Group is the heading of the flags below.
 const s3Group = "S3"
 
-// S3 is what the flags about S3 say. Where they say nothing, the SDK's
-// standard chain does: environment, shared files, roles.
+// S3 holds what the flags about S3 say. What they leave open, the SDK's standard
+// chain decides: environment, shared files, roles.
 type S3 struct {
+	Keys                      awsapi.Keys // which only the commands of ec2 have flags for
 	Region, Profile, Endpoint string
 	pathStyle                 bool
 	limit                     Rate
@@ -119,7 +120,7 @@ func (c *S3) Valid(name string) error {
 
 // Shared is what S3 and EC2 are both reached with.
 func (c *S3) Shared(a *App) awsapi.Options {
-	opt := awsapi.Options{Profile: c.Profile, Region: c.Region, Endpoint: c.Endpoint}
+	opt := awsapi.Options{Keys: c.Keys, Profile: c.Profile, Region: c.Region, Endpoint: c.Endpoint}
 	if a.Verbose {
 		opt.Notify = a.Say
 	}

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"purebundle/chunk/ec2"
 )
@@ -18,87 +21,42 @@ import (
 // that is asked of it: elsewhere than on EC2, its address leads nowhere.
 const metadataLimit = 2 * time.Second
 
-// metadataEndpoint is where the service is; the variable is that of Amazon's SDKs.
-func metadataEndpoint() string {
-	if e := os.Getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT"); e != "" {
-		return strings.TrimSuffix(e, "/")
-	}
-	return "http://169.254.169.254"
+// metadata asks the instance's metadata service, version 2: version 1 gives
+// secrets to whoever can make a program on the machine fetch a URL.
+type metadata struct{ client *imds.Client }
+
+func newMetadata() metadata {
+	direct := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // no proxy: the address is local to the machine
+	return metadata{imds.New(imds.Options{EnableFallback: aws.FalseTernary, Retryer: aws.NopRetryer{}, HTTPClient: direct})}
 }
 
-// metadata asks the instance's metadata service, version 2: a token first.
-type metadata struct {
-	client   http.Client
-	endpoint string
-	token    string
-}
-
-// errNoMetadata says that nothing answers.
-var errNoMetadata = errors.New("the instance's metadata service does not answer within 2 seconds")
-
-// openMetadata gets a token.
-func openMetadata(ctx context.Context) (*metadata, error) {
-	// No proxy: the address is local to the machine.
-	m := &metadata{client: http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, endpoint: metadataEndpoint()}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, m.endpoint+"/latest/api/token", nil)
-	if err != nil {
-		return nil, fmt.Errorf("metadata service: %w", err)
-	}
-	req.Header.Set("X-aws-ec2-metadata-token-ttl-seconds", "60")
-	status, token, err := m.do(req)
-	switch {
-	case err != nil:
-		return nil, err
-	case status != http.StatusOK:
-		return nil, fmt.Errorf("the instance's metadata service gives no token: status %d", status)
-	}
-	m.token = token
-	return m, nil
-}
-
-// do makes a request and reads a short answer.
-func (m *metadata) do(req *http.Request) (status int, text string, err error) {
-	res, err := m.client.Do(req)
-	if err != nil {
-		return 0, "", errNoMetadata
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
-	if err != nil {
-		return 0, "", errNoMetadata
-	}
-	return res.StatusCode, strings.TrimSpace(string(body)), nil
-}
-
-// get reads one value; "" where there is none.
-func (m *metadata) get(ctx context.Context, name string) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.endpoint+"/latest/meta-data/"+name, nil)
-	if err != nil {
-		return "", fmt.Errorf("metadata service: %w", err)
-	}
-	req.Header.Set("X-aws-ec2-metadata-token", m.token)
-	status, text, err := m.do(req)
-	switch {
-	case err != nil:
-		return "", err
-	case status == http.StatusNotFound:
+// get returns one value, "" if the service does not have it.
+func (m metadata) get(ctx context.Context, name string) (string, error) {
+	out, err := m.client.GetMetadata(ctx, &imds.GetMetadataInput{Path: name})
+	// Not so if there is no token: imds v1.20.7 hides the answer then.
+	if answer, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && answer.HTTPStatusCode() == http.StatusNotFound {
 		return "", nil
-	case status != http.StatusOK:
-		return "", fmt.Errorf("the instance's metadata service answers %s with status %d", name, status)
 	}
-	return text, nil
+	var text []byte
+	if err == nil {
+		text, err = io.ReadAll(out.Content)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return "", fmt.Errorf("the instance's metadata service does not answer within %v", metadataLimit)
+	case err != nil:
+		return "", fmt.Errorf("the instance's metadata service: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
 }
 
-// Inherit fills in what the options leave open from the instance: kernel, RAM
+// inherit fills in what the options leave open from the instance: kernel, RAM
 // disk, device names; product codes and ancestors are added to.
 func inherit(ctx context.Context, m *ec2.Manifest) error {
 	ctx, cancel := context.WithTimeout(ctx, metadataLimit)
 	defer cancel()
-	service, err := openMetadata(ctx)
-	if err != nil {
-		return err
-	}
-	values := make(map[string]string)
+	service, values := newMetadata(), make(map[string]string)
+	var err error
 	for _, name := range []string{"kernel-id", "ramdisk-id", "product-codes", "ancestor-ami-ids", "ami-id"} {
 		if values[name], err = service.get(ctx, name); err != nil {
 			return err
@@ -127,8 +85,8 @@ func inherit(ctx context.Context, m *ec2.Manifest) error {
 	return nil
 }
 
-// mappings lists the block devices of the instance.
-func (m *metadata) mappings(ctx context.Context) ([]ec2.Mapping, error) {
+// mappings returns the block devices of the instance.
+func (m metadata) mappings(ctx context.Context) ([]ec2.Mapping, error) {
 	list, err := m.get(ctx, "block-device-mapping/")
 	if err != nil {
 		return nil, err

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"purebundle/chunk"
+	"purebundle/chunk/awsapi"
 	"purebundle/chunk/ec2"
 	"purebundle/chunk/s3"
 	"purebundle/chunk/work"
@@ -75,8 +75,7 @@ func (c *S3Options) open(ctx context.Context, a *cli.App, name string) (*s3.Stor
 	return c.s3.Open(ctx, a, c.place)
 }
 
-// credentials puts keys that were given as options where the SDK's chain looks
-// first.
+// credentials takes the keys that were given as options.
 func (c *S3Options) credentials(a *cli.App) error {
 	if (c.access == "") != (c.secret == "") {
 		return cli.WithHint(cli.Usagef("--access-key (-a) and --secret-key (-s) go together"), "better than both: a role, a profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment")
@@ -93,7 +92,8 @@ func (c *S3Options) credentials(a *cli.App) error {
 	if !a.Quiet {
 		a.Say("warning: --secret-key: anybody on this machine can read it in the process list; use a role, a profile or the environment")
 	}
-	return errors.Join(os.Setenv("AWS_ACCESS_KEY_ID", c.access), os.Setenv("AWS_SECRET_ACCESS_KEY", c.secret), os.Setenv("AWS_SESSION_TOKEN", c.token))
+	c.s3.Keys = awsapi.Keys{ID: c.access, Secret: c.secret, SessionToken: c.token}
+	return nil
 }
 
 // maxXML bounds a manifest that is fetched, in bytes; as in package ec2.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -219,7 +220,7 @@ func rawManifest(a *cli.App, out *chunk.Writer, m *ec2.Manifest) (*chunk.Manifes
 	raw.Image = chunk.Image{
 		FSSize: int64(info.Blocks) * int64(info.BlockSize), BlockSize: int64(info.BlockSize),
 		Blocks: int64(info.Blocks), FreeBlocks: int64(info.FreeBlocks), Inodes: int64(info.Inodes), FreeInodes: int64(info.FreeInodes),
-		Type: "ext4", Label: info.Label, UUID: cli.FormatUUID(info.UUID),
+		Type: "ext4", Label: info.Label, UUID: uuid.UUID(info.UUID).String(),
 	}
 	return raw, nil
 }

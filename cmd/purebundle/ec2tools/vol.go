@@ -317,7 +317,7 @@ func (c *VolOptions) tooSmall(small *ext2img.TooSmallError) error {
 func (r *VolRun) fstab() ([]byte, error) {
 	switch {
 	case r.C.generateFstab:
-		return fmt.Appendf(nil, "# made with the image\nUUID=%s\t/\text4\tdefaults\t0\t1\n", cli.FormatUUID(r.Opt.UUID.Value)), nil
+		return fmt.Appendf(nil, "# made with the image\nUUID=%s\t/\text4\tdefaults\t0\t1\n", r.Opt.UUID.Value), nil
 	case r.C.fstab != "":
 		text, err := os.ReadFile(r.C.fstab)
 		if err != nil {
