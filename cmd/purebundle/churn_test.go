@@ -56,12 +56,14 @@ func TestChurn(t *testing.T) {
 	work := t.TempDir()
 	src := filepath.Join(work, "src")
 	stop := make(chan struct{})
+	var dirs []string
 	var writers sync.WaitGroup
 	for id := range uint64(3) {
 		dir := filepath.Join(src, fmt.Sprint("w", id))
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
+		dirs = append(dirs, dir)
 		w := &churner{dir: dir, pagesOnly: id == 0, Rand: rand.New(rand.NewPCG(1, id))}
 		writers.Go(func() { w.run(stop) })
 		defer func() { t.Logf("writer %d: %d operations", id, w.operations) }()
@@ -71,12 +73,40 @@ func TestChurn(t *testing.T) {
 
 	files, rounds, changes := 0, 0, make(map[string]int)
 	for end := time.Now().Add(length); time.Now().Before(end); rounds++ {
+		before := stamps(t, dirs)
 		files += churnRound(t, src, filepath.Join(work, fmt.Sprint(rounds)), changes)
+		for i, stamp := range stamps(t, dirs) {
+			if stamp == before[i] {
+				t.Errorf("nothing changed in %s while round %d ran", dirs[i], rounds)
+			}
+		}
 		if t.Failed() {
 			break
 		}
 	}
 	t.Logf("%d bundles, %d files compared, changes %v", rounds, files, changes)
+	if files == 0 {
+		t.Error("no file was compared")
+	}
+}
+
+// stamps returns what each of the directories shows of its files: names, inodes,
+// sizes and times.
+func stamps(t *testing.T, dirs []string) (list []string) {
+	for _, dir := range dirs {
+		var text strings.Builder
+		names, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range names {
+			var st unix.Stat_t
+			_ = unix.Lstat(filepath.Join(dir, d.Name()), &st) // gone by now: as good a change
+			fmt.Fprintln(&text, d.Name(), st.Ino, st.Size, st.Mtim, st.Ctim)
+		}
+		list = append(list, text.String())
+	}
+	return list
 }
 
 // churnRound bundles src once and judges the image. It returns how many files
