@@ -8,10 +8,13 @@
 package main
 
 import (
+	"context"
 	"os"
 	"runtime/debug"
 
+	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/ec2tools"
+	"purebundle/cmd/purebundle/memory"
 )
 
 // gcPercent is how far the heap may grow before it is collected, in percent of
@@ -20,9 +23,28 @@ import (
 // in the same time.
 const gcPercent = 15
 
-func main() {
+func main() { os.Exit(process()) }
+
+// process runs the program in a process of its own, and returns its exit status.
+//
+// What cannot be recovered (a fatal error of Go's runtime, such as no memory at all,
+// or a panic in a goroutine of some library) would end it with status 2, which is for
+// mistakes on the command line: with "crash" it ends by SIGABRT instead, 134 in a
+// shell. Nothing can clean up then; the next run does.
+//
+// When memory runs out, the kernel is to end this process and no other. Before that,
+// at three quarters of what there is (or at GOMEMLIMIT), the run ends by itself.
+func process() int {
+	debug.SetTraceback("crash")
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	os.Exit(run(ec2tools.CommandLine(os.Args), os.Stdin, os.Stdout, os.Stderr))
+	_ = memory.OfferFirst() // a container may not let it, or not have /proc
+	ctx, stop := memory.Watch(context.Background(), memory.SetLimit())
+	defer stop()
+
+	args := ec2tools.CommandLine(os.Args)
+	a := cli.NewApp(args, os.Stdin, os.Stdout, os.Stderr)
+	a.OwnProcess = true
+	return runApp(ctx, a, args)
 }

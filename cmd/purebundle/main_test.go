@@ -50,7 +50,7 @@ func runInOwnMounts() int {
 
 // commands are what the test binary is when it is called by these names.
 func commands() map[string]func() {
-	return map[string]func(){"purebundle": main, "uidemo": uiDemo, "denied": denied}
+	return map[string]func(){"purebundle": main, "uidemo": uiDemo, "denied": denied, "breaks": breaks}
 }
 
 // isCommand says whether the test binary is called as one of its commands.

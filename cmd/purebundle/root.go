@@ -21,22 +21,38 @@ var (
 	commit  = ""
 )
 
-// run is the whole program but for os.Exit, which would skip defers.
+// run is the whole program but for os.Exit, which would skip defers, and for what
+// concerns the whole process.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := cli.WithSignals(context.Background())
+	return runApp(context.Background(), cli.NewApp(args, stdin, stdout, stderr), args)
+}
+
+// runApp does what the arguments say and returns the exit status.
+func runApp(ctx context.Context, a *cli.App, args []string) int {
+	ctx, stop := cli.WithSignals(ctx)
 	defer stop()
 
-	a := cli.NewApp(args, stdin, stdout, stderr)
 	a.Version, a.Commit = version, commit
 	root := newRoot(a)
 	root.SetArgs(args)
 
-	err := root.ExecuteContext(ctx)
+	err := recovered(func() error { return root.ExecuteContext(ctx) })
 	if err != nil && ctx.Err() != nil {
 		err = cli.Interrupted(ctx, err)
 	}
 	a.Report(err)
 	return cli.Status(err)
+}
+
+// recovered calls f and makes an error of a panic. Goroutines carry theirs to
+// whoever waits for them (work.Catch, walker.Walk), so they end here as well.
+func recovered(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = cli.Recovered(v)
+		}
+	}()
+	return f()
 }
 
 // newRoot builds the command tree.

@@ -27,6 +27,7 @@ type App struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Quiet, Verbose bool
+	OwnProcess     bool                        // nobody else works in this process: it may give up power
 	jsonErrors     bool                        // errors are objects, too
 	shown          atomic.Pointer[progress.UI] // shows the progress now; nil: nothing does yet
 }
@@ -108,6 +109,9 @@ func (a *App) Report(err error) {
 		return
 	}
 	printError(a.Stderr, err, a.Verbose)
+	if b := broken(err); b != nil && a.Verbose {
+		fmt.Fprintf(a.Stderr, "%s\n", b.stack)
+	}
 }
 
 // Show starts showing progress, nothing with --quiet; what is said meanwhile

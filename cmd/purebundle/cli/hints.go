@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"purebundle/chunk"
+	"purebundle/cmd/purebundle/memory"
 	"purebundle/cmd/purebundle/words"
 	"purebundle/walker"
 	"purebundle/walker/pattern"
@@ -15,6 +16,13 @@ import (
 // attached goes first, then what the libraries' typed errors know, then what
 // the cause alone suggests.
 func HintFor(err error) string {
+	var full *memory.Error
+	if errors.As(err, &full) {
+		return "GOMEMLIMIT=8GiB in the environment allows that much; where a directory has millions of names, leaving it out (-e) helps as well"
+	}
+	if broken(err) != nil {
+		return "this is a fault of purebundle: please report it, with what -v adds to this"
+	}
 	var hinted *hintedError
 	if errors.As(err, &hinted) {
 		return hinted.hint

@@ -8,6 +8,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"purebundle/cmd/purebundle/memory"
 )
 
 // patience is how long a second signal is ignored after the first: long enough
@@ -49,16 +51,19 @@ func WithSignals(parent context.Context) (context.Context, func()) {
 	}
 }
 
-// Interrupted puts the signal before whatever error the cancelled work gave.
+// Interrupted puts the signal, or the lack of memory, before whatever error the
+// cancelled work gave.
 func Interrupted(ctx context.Context, err error) error {
 	cause := context.Cause(ctx)
-	if _, ok := cause.(*signalError); !ok {
+	_, signalled := cause.(*signalError)
+	_, full := cause.(*memory.Error)
+	if !signalled && !full {
 		return err
 	}
 	return &interruptedError{cause: cause, err: err}
 }
 
-// interruptedError is a run that a signal ended; err is where it was.
+// interruptedError is a run that was ended from outside; err is where it was.
 type interruptedError struct{ cause, err error }
 
 func (e *interruptedError) Error() string {
@@ -67,7 +72,7 @@ func (e *interruptedError) Error() string {
 	}
 	return e.cause.Error() + ": nothing is left behind"
 }
-func (e *interruptedError) Unwrap() error { return e.err }
+func (e *interruptedError) Unwrap() []error { return []error{e.cause, e.err} }
 
 func signalName(s os.Signal) string {
 	switch s {

@@ -22,18 +22,9 @@ const (
 // two words, the low one first.
 type capData [2]unix.CapUserData
 
-func (d *capData) has(c Capability) bool { return d[c/32].Effective>>(c%32)&1 != 0 }
-
-// Holds says whether the process has a capability now.
-func Holds(c Capability) bool {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var d capData
-	return unix.Capget(&header, &d[0]) == nil && d.has(c)
-}
-
-// keep gives up all capabilities but those in list; it gains none. The bounding
+// Keep gives up all capabilities but those in list; it gains none. The bounding
 // set stays: without new privileges no program gets anything from it.
-func keep(list []Capability) error {
+func Keep(list ...Capability) error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var have, want capData
 	if err := unix.Capget(&header, &have[0]); err != nil {

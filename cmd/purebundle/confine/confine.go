@@ -34,7 +34,7 @@ func To(rest Rest) error {
 		named("no core dumps", noCoreDumps()),
 		named("no new privileges", noNewPrivileges()),
 		named("Landlock", restrict(rest)), // before the capabilities: they find the paths
-		named("capabilities", keep(rest.Capabilities)))
+		named("capabilities", Keep(rest.Capabilities...)))
 }
 
 func named(what string, err error) error {

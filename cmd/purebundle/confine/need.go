@@ -7,11 +7,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ForWriting returns what root needs to make, rename and remove files in a
-// directory: nothing in one of its own, else the power over other people's files.
-func ForWriting(dir string) []Capability {
+// ForWriting returns what root needs to write a device, or to make, rename and
+// remove files in a directory: nothing if it is its own, else the power over other
+// people's files.
+func ForWriting(path string) []Capability {
 	var st unix.Stat_t
-	if unix.Stat(dir, &st) == nil && ours(&st, 0o300) {
+	err := unix.Stat(path, &st)
+	use := uint32(0o200)
+	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		use = 0o300
+	}
+	if err == nil && ours(&st, use) {
 		return nil
 	}
 	return []Capability{Override, Owner}

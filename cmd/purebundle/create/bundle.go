@@ -195,6 +195,7 @@ func bundle(ctx context.Context, a *cli.App, cfg *Options) error {
 	if name := strangerInDest(cfg.Source, cfg.Dest); name != "" && !s3.IsURL(cfg.Dest) {
 		r.UI.Warn(cfg.Dest, "holds other files, such as "+name+"; nothing that is in DEST is in the image")
 	}
+	r.confine(ctx)
 	if cfg.DryRun {
 		return r.DryRun(ctx)
 	}

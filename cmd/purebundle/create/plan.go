@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,6 +38,9 @@ type Run struct {
 	sizes  *directorySizes // with --dry-run
 	Swap   *substitute     // a file that is another one in the image; nil: none
 
+	walked  func() // called when the walk is over; nil: nothing is
+	trusted bool   // a regular file has attributes trusted.*
+
 	TooSmall func(*ext2img.TooSmallError) error // says that --size is; nil: in the words of "bundle"
 }
 
@@ -62,6 +67,9 @@ func (r *Run) Plan(ctx context.Context, leaveOut []string) error {
 		return err
 	}
 	r.Tree = tree
+	if r.walked != nil {
+		r.walked()
+	}
 	r.sayLeftOut()
 	r.Image, err = builder.Layout(r.Swap.opener(opener(tree)))
 	var small *ext2img.TooSmallError
@@ -95,6 +103,7 @@ func (r *Run) met(e *walker.Entry) {
 	r.UI.Entries.Add(1)
 	if e.Link == "" && e.Mode&unix.S_IFMT == unix.S_IFREG {
 		r.UI.Found.Add(e.Size)
+		r.trusted = r.trusted || slices.ContainsFunc(e.Xattrs, func(x walker.Xattr) bool { return strings.HasPrefix(x.Name, "trusted.") })
 	}
 	if e.Mode&unix.S_IFMT == unix.S_IFDIR {
 		dir := e.Path

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"purebundle/chunk"
+	"purebundle/chunk/work"
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/progress"
 	"purebundle/cmd/purebundle/words"
@@ -68,7 +69,13 @@ func (r *Run) Write(ctx context.Context, out output) (err error) {
 			img, made := r.metered(b.Image)
 			return out.Write(ctx, img, b.Parts, made)
 		},
-		Zeros: func(ctx context.Context, parts []int) error { return out.WriteZero(ctx, parts, nil) },
+		Zeros: func(ctx context.Context, parts []int) (err error) {
+			// Make calls this in a goroutine of its own.
+			if p := work.Catch(func() { err = out.WriteZero(ctx, parts, nil) }); p != nil {
+				return p
+			}
+			return err
+		},
 	})
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ type inside struct {
 
 // openInside opens the bundle at path and the file system in it.
 func openInside(ctx context.Context, a *cli.App, path, prefix string, c *cli.S3) (*inside, error) {
+	a.Confine(c.Reading(ctx, path))
 	b, err := openBundle(ctx, a, path, prefix, c)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/confine"
 	"purebundle/cmd/purebundle/create"
 	"purebundle/cmd/purebundle/words"
 	"purebundle/walker"
@@ -33,6 +34,7 @@ func NewMounts(a *cli.App) *cobra.Command {
 			if len(args) > 0 {
 				source = args[0]
 			}
+			a.Confine(confine.Rest{Capabilities: []confine.Capability{confine.ReadSearch}})
 			mounts, err := walker.Mounts(source, opt)
 			if err != nil {
 				return err

@@ -3,12 +3,15 @@ package look
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"purebundle/chunk"
 	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/confine"
 	"purebundle/cmd/purebundle/progress"
 	"purebundle/cmd/purebundle/words"
 )
@@ -49,6 +52,7 @@ BUNDLE is the directory of a bundle, or its manifest; either may be in S3.`,
 }
 
 func unbundle(ctx context.Context, a *cli.App, path, image string, cfg readConfig, force bool) error {
+	a.Confine(joining(cfg.s3.Reading(ctx, path), image))
 	b, err := openBundle(ctx, a, path, cfg.prefix, &cfg.s3)
 	if err != nil {
 		return err
@@ -68,4 +72,20 @@ func unbundle(ctx context.Context, a *cli.App, path, image string, cfg readConfi
 		{"joined", fmt.Sprintf("%s into %s, %s", words.Plural(int64(len(b.Manifest().Parts)), "part"), words.Printable(image), words.Size(b.Size()))},
 		{"next", "mount -o loop " + words.Quote(image) + " /mnt"},
 	})
+}
+
+// joining returns rest with what it takes to write IMAGE: the directory that it is
+// made in, or the device.
+func joining(rest confine.Rest, image string) confine.Rest {
+	place := filepath.Dir(image)
+	if info, err := os.Stat(image); err == nil {
+		if info.Mode()&os.ModeDevice != 0 {
+			place = image
+		} else if real, err := filepath.EvalSymlinks(image); err == nil {
+			place = filepath.Dir(real)
+		}
+	}
+	rest.Write = []string{place}
+	rest.Capabilities = append(rest.Capabilities, confine.ForWriting(place)...)
+	return rest
 }

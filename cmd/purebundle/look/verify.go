@@ -93,6 +93,7 @@ BUNDLE is the directory of a bundle, or its manifest; either may be in S3.`,
 }
 
 func verify(ctx context.Context, a *cli.App, path string, cfg readConfig, deep bool) error {
+	a.Confine(cfg.s3.Reading(ctx, path))
 	b, err := openBundle(ctx, a, path, cfg.prefix, &cfg.s3)
 	if err != nil {
 		return err

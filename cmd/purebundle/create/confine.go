@@ -1,0 +1,60 @@
+package create
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"purebundle/chunk/s3"
+	"purebundle/cmd/purebundle/confine"
+	"purebundle/walker"
+)
+
+// confine has the run give up its power in two steps. When SOURCE's mounts and DEST
+// are open, what remains is to read every file, to write below DEST, and
+// CAP_SYS_ADMIN, without which the kernel does not show trusted.*; when the walk is
+// over, that goes as well, unless some regular file has such attributes: of files
+// that are replaced later they are read once more.
+func (r *Run) confine(ctx context.Context) {
+	rest := confine.Rest{Capabilities: []confine.Capability{confine.ReadSearch}}
+	local := !r.Opt.DryRun && !s3.IsURL(r.Opt.Dest)
+	switch {
+	case s3.IsURL(r.Opt.Dest) && !r.Opt.DryRun:
+		rest = r.Opt.S3.Remote(ctx, rest)
+	case local:
+		rest.Write = []string{r.Opt.Dest}
+		if above := existing(r.Opt.Dest); above != "" { // if the run fails, what it made is removed
+			rest.Remove = []string{above}
+		}
+	}
+	r.Opt.Walk.Opened = func(tree *walker.Tree) error {
+		if tree.TouchesTimes() {
+			rest.Capabilities = append(rest.Capabilities, confine.Owner)
+		}
+		if local {
+			rest.Capabilities = append(rest.Capabilities, confine.ForWriting(r.Opt.Dest)...)
+		}
+		walking := rest
+		walking.Capabilities = append(slices.Clone(rest.Capabilities), confine.Admin)
+		r.App.Confine(walking)
+		return nil
+	}
+	r.walked = func() {
+		if !r.trusted {
+			r.App.Keep(rest.Capabilities...)
+		}
+	}
+}
+
+// existing is the directory that the first missing one of path is to be made in; ""
+// if path is there.
+func existing(path string) string {
+	above := ""
+	for p := filepath.Clean(path); ; p = filepath.Dir(p) {
+		if _, err := os.Stat(p); err == nil || p == filepath.Dir(p) {
+			return above
+		}
+		above = filepath.Dir(p)
+	}
+}
