@@ -32,6 +32,16 @@ type Manifest struct {
 	Unreadable []Problem `json:"unreadable"`     // not in the image because it could not be read
 	Changes    []Change  `json:"changes"`        // moved under the read
 	Warnings   []Warning `json:"warnings"`
+	Omitted    *Omitted  `json:"omitted,omitempty"` // what the lists above have no room for
+}
+
+// Omitted counts the entries that the lists of a manifest do not have: each has 10,000 at most.
+type Omitted struct {
+	Filtered   int `json:"filtered,omitempty"`
+	Excluded   int `json:"excluded,omitempty"`
+	Unreadable int `json:"unreadable,omitempty"`
+	Changes    int `json:"changes,omitempty"`
+	Warnings   int `json:"warnings,omitempty"`
 }
 
 // Image describes the file system in the parts.

@@ -6,6 +6,13 @@ type Time struct {
 	Nsec uint32
 }
 
+// Bounds of what a walk reports, in bytes. Linux knows no longer name, and takes paths of 4096 bytes at a time; what lies deeper can be
+// reached step by step, but the cost of a tree would grow with the square of its depth.
+const (
+	maxName = 255
+	maxPath = 32 << 10
+)
+
 // Range is Len bytes of a file beginning at byte Off.
 type Range struct {
 	Off, Len int64

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -29,10 +30,19 @@ const typeMade = 0xff
 // direntHeader is the offset in bytes of d_name in struct linux_dirent64: d_ino 0 (8), d_off 8 (8), d_reclen 16 (2), d_type 18 (1).
 const direntHeader = 19
 
-// read adds to n the names in the directory fd, without "." and "..". On an error n holds what was read until then. Names are at
-// most 4 GiB together.
-func (n *names) read(fd int, buf []byte) error {
+// maxNames bounds the names of one directory, in bytes as ext4 stores them, 8 bytes for each included: a directory of the image (an index
+// of two levels over blocks of 4 KiB, of which splits leave a quarter free) holds no more.
+const maxNames = 640 << 20
+
+// errManyNames says that a directory has more names than maxNames.
+var errManyNames = errors.New("has more names than a directory of the image can hold (640 MiB of them): the rest is left out")
+
+// read adds to n the names in the directory fd, without "." and "..", up to limit bytes. On an error n holds what was read until then.
+func (n *names) read(fd int, buf []byte, limit int) error {
 	for {
+		if len(n.text)+8*len(n.list) > limit {
+			return errManyNames
+		}
 		size, err := unix.Getdents(fd, buf)
 		if err == unix.EINTR {
 			continue

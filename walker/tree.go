@@ -10,6 +10,7 @@ type Tree struct {
 	Unreadable []Problem // belongs in the tree, but could not be read; a directory among them was reported empty
 	Vanished   []string  // paths that a directory listed and that were gone when looked at
 	Warnings   []Warning
+	Omitted    Omitted // how many more there are of each
 
 	roots []*root // of the crossed mounts; SOURCE's own first
 	dirs  dirCache

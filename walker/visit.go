@@ -227,6 +227,10 @@ func (w *walker) sparse(o *object) []Range {
 // directory reports a directory and what lies in it.
 func (w *walker) directory(o *object) error {
 	e := &w.entry
+	if !o.bare && len(e.Path) > maxPath-maxName-1 {
+		w.unreadable(e.Path, errLongPath)
+		o.bare = true
+	}
 	devices := e.Path == "/dev" && (o.bare || o.verdict.fate == hollow)
 	fd := -1
 	if !o.bare && !w.rules.hopeless(&o.scope) {

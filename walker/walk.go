@@ -98,8 +98,12 @@ type walker struct {
 
 	frames []*frame // from SOURCE's directory down; those beyond depth are free to be used again
 	depth  int
-	held   int                 // frames with an entry that is not reported yet
-	last   string              // path reported last
+	held   int    // frames with an entry that is not reported yet
+	last   string // path reported last
+
+	rooms    struct{ filtered, excluded, unreadable, vanished, warnings room }
+	lastLeft string // path that was listed last as left out
+
 	keys   map[string]hostKeys // by root: "" is SOURCE itself
 	secret map[identity]bool   // Options.Secret
 	head   []byte              // of a file that may be a key
@@ -183,7 +187,7 @@ func (w *walker) source(name string) error {
 func (w *walker) visitAll(f *frame) error {
 	f.clear()
 	if f.fd >= 0 {
-		if err := f.read(f.fd, w.buf); err != nil {
+		if err := f.read(f.fd, w.buf, maxNames); err != nil {
 			w.unreadable(w.here(), err)
 		}
 	}
@@ -248,36 +252,6 @@ func (w *walker) emit() error {
 }
 
 func (e *Entry) id() identity { return identity{e.Dev, e.Ino} }
-
-func (w *walker) unreadable(path string, err error) {
-	w.tree.Unreadable = append(w.tree.Unreadable, Problem{path, err})
-}
-
-func (w *walker) vanished() {
-	w.tree.Vanished = append(w.tree.Vanished, w.here())
-}
-
-// warn counts a warning; there are few different texts.
-func (w *walker) warn(path, text string) {
-	for i := range w.tree.Warnings {
-		if have := &w.tree.Warnings[i]; have.Text == text {
-			have.Count++
-			return
-		}
-	}
-	w.tree.Warnings = append(w.tree.Warnings, Warning{path, text, 1})
-}
-
-// leftOut lists a path with the rule that a verdict names.
-func (w *walker) leftOut(v verdict) {
-	switch {
-	case v.told:
-	case v.secret:
-		w.tree.Filtered = append(w.tree.Filtered, Left{w.here(), v.rule})
-	default:
-		w.tree.Excluded = append(w.tree.Excluded, Left{w.here(), v.rule})
-	}
-}
 
 // fatal says whether an error is about this process and not about an entry: going on would leave out the whole rest.
 func fatal(err error) bool {

@@ -2,7 +2,6 @@ package create
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -58,14 +57,36 @@ func (r *Run) manifest() *chunk.Manifest {
 	for _, w := range r.Report.Warnings {
 		m.Warnings = append(m.Warnings, chunk.Warning{Path: chunk.Path(w.Path), Text: w.Text})
 	}
-	for _, kind := range slices.Sorted(maps.Keys(r.Report.More)) {
-		more := r.Report.More[kind]
-		m.Warnings = append(m.Warnings, chunk.Warning{Path: "/", Text: fmt.Sprintf("%d more changes of kind %s", more, kind)})
+	more := r.Tree.Omitted
+	omitted := chunk.Omitted{Filtered: more.Filtered, Excluded: more.Excluded, Unreadable: more.Unreadable,
+		Changes:  more.Vanished + cut(&m.Changes, func(c chunk.Change) chunk.Path { return c.Path }),
+		Warnings: more.Warnings + r.Report.MoreWarnings + cut(&m.Warnings, func(w chunk.Warning) chunk.Path { return w.Path })}
+	for _, n := range r.Report.More {
+		omitted.Changes += n
 	}
-	if more := r.Report.MoreWarnings; more > 0 {
-		m.Warnings = append(m.Warnings, chunk.Warning{Path: "/", Text: fmt.Sprintf("%d more warnings", more)})
+	if omitted != (chunk.Omitted{}) {
+		m.Omitted = &omitted
 	}
 	return m
+}
+
+// Bounds of each list of the manifest.
+const (
+	maxManifested     = 10_000  // entries
+	maxManifestedText = 2 << 20 // bytes of their paths together
+)
+
+// cut shortens a list to what the manifest has room for, and returns how many
+// entries that leaves out.
+func cut[T any](list *[]T, path func(T) chunk.Path) int {
+	n, text := len(*list), 0
+	for i, e := range *list {
+		if text += len(path(e)); text > maxManifestedText || i == maxManifested {
+			*list = (*list)[:i]
+			break
+		}
+	}
+	return n - len(*list)
 }
 
 // Changes are the files that moved under the walk or under the read, by path.

@@ -165,6 +165,7 @@ func (r *Run) sayLeftOut() {
 	for _, p := range r.Tree.Unreadable {
 		few.warn(p.Path, "not in the image: "+p.Err.Error())
 	}
+	few.said += r.Tree.Omitted.Unreadable
 	few.end("unreadable")
 	for _, w := range r.Tree.Warnings {
 		few.warn(w.Path, countedText(w.Text, w.Count))
@@ -181,7 +182,7 @@ func countedText(text string, count int) string {
 }
 
 // maxListed is how many warnings of one kind reach the screen without -v; the
-// manifest has them all.
+// manifest has 10,000.
 const maxListed = 20
 
 // few prints warnings, up to maxListed of a kind.
@@ -201,7 +202,7 @@ func (f *few) warn(path, text string) {
 // end says how many were not printed, and starts the next kind.
 func (f *few) end(kind string) {
 	if more := f.said - maxListed; more > 0 && !f.run.App.Verbose {
-		f.run.UI.Warn("", fmt.Sprintf("%s more %s; -v lists all, the manifest has them", words.Count(int64(more)), kind))
+		f.run.UI.Warn("", fmt.Sprintf("%s more %s; -v lists more, as does the manifest", words.Count(int64(more)), kind))
 	}
 	f.said = 0
 }

@@ -114,7 +114,9 @@ func (r *Run) sayChanges() {
 }
 
 // Lost counts what belongs in the image and is not in it as it was.
-func (r *Run) Lost() int { return r.Report.Lost() + len(r.Tree.Unreadable) }
+func (r *Run) Lost() int {
+	return r.Report.Lost() + len(r.Tree.Unreadable) + r.Tree.Omitted.Unreadable
+}
 
 // Verdict is nil for a bundle that has everything, else status 3.
 func (r *Run) Verdict() error {

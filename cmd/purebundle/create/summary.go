@@ -46,7 +46,7 @@ type Summary struct {
 
 // Summarize gathers the figures of a run; parts and bytes come from the caller.
 func (r *Run) Summarize() Summary {
-	stats := r.Image.Stats()
+	stats, more := r.Image.Stats(), r.Tree.Omitted
 	s := Summary{
 		Source: chunk.Path(cli.Absolute(r.Opt.Source)), DryRun: r.Opt.DryRun, Prefix: r.Opt.Prefix,
 		ImageSize: r.Image.Size(), UsedBytes: (stats.Blocks - stats.FreeBlocks) * ext2img.BlockSize,
@@ -54,8 +54,9 @@ func (r *Run) Summarize() Summary {
 		Inodes: stats.Inodes, FreeInodes: stats.FreeInodes,
 		Parts: int(r.Image.Size() / chunk.Size), Seconds: time.Since(r.Began).Round(time.Millisecond).Seconds(),
 		Counts: r.counts, Mounts: map[string]int{}, Changes: map[string]int{},
-		Filtered: len(r.Tree.Filtered), Keys: r.Tree.KeyCount, Excluded: len(r.Tree.Excluded), Unreadable: len(r.Tree.Unreadable),
-		Warnings: len(r.Tree.Warnings) + len(r.Report.Warnings) + r.Report.MoreWarnings,
+		Filtered: len(r.Tree.Filtered) + more.Filtered, Keys: r.Tree.KeyCount, Excluded: len(r.Tree.Excluded) + more.Excluded,
+		Unreadable: len(r.Tree.Unreadable) + more.Unreadable,
+		Warnings:   len(r.Tree.Warnings) + more.Warnings + len(r.Report.Warnings) + r.Report.MoreWarnings,
 	}
 	switch {
 	case s3.IsURL(r.Opt.Dest):
@@ -71,6 +72,9 @@ func (r *Run) Summarize() Summary {
 	}
 	for kind, more := range r.Report.More {
 		s.Changes[kind.String()] += more
+	}
+	if more.Vanished > 0 {
+		s.Changes[ext2img.Vanished.String()] += more.Vanished
 	}
 	return s
 }
@@ -167,10 +171,10 @@ func (r *Run) LeftOutRows() [][2]string {
 		rows = append(rows, [2]string{"mounts", fmt.Sprintf("%d crossed, %d refused, %d left out",
 			len(r.Tree.Mounts)-left-refused, refused, left)})
 	}
-	if n := len(r.Tree.Filtered); n > 0 {
+	if n := len(r.Tree.Filtered) + r.Tree.Omitted.Filtered; n > 0 {
 		rows = append(rows, [2]string{"filtered", words.Plural(int64(n), "path") + r.filteredAs()})
 	}
-	if n := len(r.Tree.Excluded); n > 0 {
+	if n := len(r.Tree.Excluded) + r.Tree.Omitted.Excluded; n > 0 {
 		rows = append(rows, [2]string{"excluded", words.Plural(int64(n), "path")})
 	}
 	switch n := r.Tree.KeyCount; n {

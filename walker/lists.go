@@ -1,0 +1,88 @@
+package walker
+
+import "unicode/utf8"
+
+// Bounds of each list of a Tree: anybody can make files whose names the filter takes, or a directory whose path is long.
+const (
+	maxListed     = 10_000  // entries
+	maxListedText = 2 << 20 // bytes of their paths together
+	maxListedPath = 4096    // bytes of one path; longer ones end with an ellipsis
+)
+
+// Omitted counts what the lists of a Tree have no room for.
+type Omitted struct {
+	Filtered, Excluded, Unreadable, Vanished, Warnings int
+}
+
+// room is what is left of one list.
+type room struct {
+	listed, text int // entries; bytes
+}
+
+// add appends an entry made by list for a path if there is room, and counts it in omitted otherwise.
+func (r *room) add(path string, omitted *int, list func(path string)) {
+	path = shorten(path)
+	if r.listed == maxListed || r.text+len(path) > maxListedText {
+		*omitted++
+		return
+	}
+	r.listed++
+	r.text += len(path)
+	list(path)
+}
+
+// shorten cuts a path that is longer than maxListedPath, between two characters.
+func shorten(path string) string {
+	const more = "…"
+	if len(path) <= maxListedPath {
+		return path
+	}
+	end := maxListedPath - len(more)
+	for end > 0 && !utf8.RuneStart(path[end]) {
+		end--
+	}
+	return path[:end] + more
+}
+
+func (w *walker) unreadable(path string, err error) {
+	w.rooms.unreadable.add(path, &w.tree.Omitted.Unreadable, func(path string) {
+		w.tree.Unreadable = append(w.tree.Unreadable, Problem{path, err})
+	})
+}
+
+func (w *walker) vanished() {
+	w.rooms.vanished.add(w.here(), &w.tree.Omitted.Vanished, func(path string) {
+		w.tree.Vanished = append(w.tree.Vanished, path)
+	})
+}
+
+// warn counts a warning; there are few different texts.
+func (w *walker) warn(path, text string) {
+	for i := range w.tree.Warnings {
+		if have := &w.tree.Warnings[i]; have.Text == text {
+			have.Count++
+			return
+		}
+	}
+	w.rooms.warnings.add(path, &w.tree.Omitted.Warnings, func(path string) {
+		w.tree.Warnings = append(w.tree.Warnings, Warning{path, text, 1})
+	})
+}
+
+// leftOut lists the path at hand with the rule that a verdict names, once.
+func (w *walker) leftOut(v verdict) {
+	p := w.here()
+	if v.told || p == w.lastLeft {
+		return
+	}
+	w.lastLeft = p
+	if v.secret {
+		w.rooms.filtered.add(p, &w.tree.Omitted.Filtered, func(path string) {
+			w.tree.Filtered = append(w.tree.Filtered, Left{path, v.rule})
+		})
+		return
+	}
+	w.rooms.excluded.add(p, &w.tree.Omitted.Excluded, func(path string) {
+		w.tree.Excluded = append(w.tree.Excluded, Left{path, v.rule})
+	})
+}
