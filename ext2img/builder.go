@@ -147,6 +147,9 @@ func (b *Builder) finish(path string, nm name, f File) {
 			b.linked[inode{f.Dev, f.Ino}] = nm.node
 		}
 	}
+	if f.Mark != 0 {
+		b.marks[nm.node] = f.Mark
+	}
 	if f.Data != nil && nd.fmt() == ondisk.SIFREG {
 		b.sparse[nm.node] = f.Data
 	}

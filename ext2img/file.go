@@ -41,5 +41,6 @@ type File struct {
 	Flags  uint32  // FS_*_FL of the kernel's linux/fs.h: immutable, append, nodump
 	Target string  // of symbolic links
 	Data   []Range // sparse regular files: ascending data ranges; nil: all is data
+	Mark   uint64  // of a regular file's content: tells what is appended to from what is rewritten; 0: not known
 	Xattrs []Xattr
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -12,8 +13,9 @@ import (
 )
 
 // A late file is one that fits no longer in the blocks that were placed for it:
-// a larger one has taken its name, or data stands where it had holes. Seal
-// reads it into memory and places it, without holes, in parts that nothing uses.
+// a larger one has taken its name, it was rewritten with more bytes, or data
+// stands where it had holes. Seal reads it into memory and places it, without
+// holes, in parts that nothing uses.
 
 const (
 	maxLate = 64 << 20 // bytes of late files in all
@@ -27,8 +29,10 @@ var errNoPlace = errors.New("it does not fit in the image any more")
 // misfits says whether a file that changed does not fit in its spans.
 func (m *Image) misfits(n int32, f source, now identity) (bool, error) {
 	nd := m.nodes.at(n)
-	if now.id != nd.id && now.size > nd.size {
-		return true, nil
+	if now.size > nd.size {
+		if appended, err := m.appended(n, f, now); err != nil || !appended {
+			return true, err
+		}
 	}
 	if _, sparse := m.sparse[n]; !sparse {
 		return false, nil
@@ -63,44 +67,93 @@ func (m *Image) misfits(n int32, f source, now identity) (bool, error) {
 
 // readLate reads a late file and gives it its new place.
 func (m *Image) readLate(n int32) *liveFile {
-	f, id, err := m.openNode(n)
-	if err != nil {
-		return &liveFile{err: err}
+	r := fileRead{node: n}
+	seen, data := m.readAnew(&r)
+	if seen.err != nil {
+		return seen
 	}
-	unix.Close(f.fd)
 	nd := m.nodes.at(n)
-	blocks := ceilDiv(id.size, BlockSize)
+	blocks := int64(len(data) / BlockSize)
 	place, err := m.placeLate(blocks)
 	if err != nil {
-		return &liveFile{err: fmt.Errorf("%d bytes at the walk, another content of %d bytes when read: %w", nd.size, id.size, err)}
+		return &liveFile{err: m.outgrown(n, seen.first, err)}
 	}
-	nd.id, nd.size = id.id, id.size
+	nd.id, nd.size = seen.first.id, seen.first.size
 	nd.span, nd.spans = int32(len(m.spans)), 0
 	delete(m.sparse, n)
-	r := fileRead{}
 	if blocks > 0 {
 		m.spans = append(m.spans, span{phys: uint32(place.start), count: uint32(blocks), owner: n})
 		nd.spans = 1
-		data := make([]byte, blocks*BlockSize)
 		m.lateData[place.start] = data
-		r.add(n, clip{dst: data})
 	}
-	r.node = n
-	seen := m.readWhole(&r)
-	if seen == nil {
-		seen = &liveFile{first: nd.identity(), seen: true}
-	}
-	if r.misfit { // again another one: what this read holds of it is no state
-		seen.moved = true
-	}
-	seen.misfit = true
 	return seen
+}
+
+// outgrown says that there is no room for a file as it is now.
+func (m *Image) outgrown(n int32, now identity, err error) error {
+	return fmt.Errorf("%d bytes at the walk, another content of %d bytes when read: %w", m.nodes.at(n).size, now.size, err)
+}
+
+// readAnew reads the whole of what a node's names lead to now, as readWhole
+// does, whatever its size. A file that is being appended to counts with the size
+// that it has first.
+func (m *Image) readAnew(r *fileRead) (*liveFile, []byte) {
+	src, before, err := m.openNode(r.node)
+	if err != nil {
+		return &liveFile{err: err}, nil
+	}
+	defer unix.Close(src.fd)
+	var last uint64
+	var data []byte
+	for try := 1; ; try++ {
+		if err := m.lateFits(before.size); err != nil {
+			return &liveFile{err: m.outgrown(r.node, before, err)}, nil
+		}
+		start := time.Now()
+		again := try > 1 && before.size >= int64(len(data))
+		if !again {
+			data = make([]byte, before.size, ceilDiv(before.size, BlockSize)*BlockSize)
+		}
+		r.clips = []clip{{dst: data}}
+		err := m.examine(r, src, before)
+		if err == nil {
+			err = readFull(src, r.clips[0], int64(len(data)))
+		}
+		after := before
+		if err == nil {
+			after, err = src.identity()
+		}
+		if err != nil {
+			return &liveFile{err: err}, nil
+		}
+		seen := &liveFile{first: before, seen: true, misfit: true, other: r.other, attrs: r.attrs}
+		seen.first.size = int64(len(data))
+		sum, racy := r.sum(m.sumSeed), before.changedAround(start)
+		settled := before == after && !racy && before.size == int64(len(data)) || again && sum == last
+		if settled || try == wholeTries {
+			seen.moved = !settled
+			return seen, data[:cap(data)]
+		}
+		before, last = after, sum
+		if racy {
+			time.Sleep(racyWindow)
+		}
+	}
+}
+
+// lateFits returns an error if a late file of size bytes is more than there is room for.
+func (m *Image) lateFits(size int64) error {
+	blocks := ceilDiv(size, BlockSize)
+	if m.lateBlocks+blocks > maxLate/BlockSize || blocks > maxLateBlocks {
+		return fmt.Errorf("%w: such files take more than %d bytes", errNoPlace, maxLate)
+	}
+	return nil
 }
 
 // placeLate finds a run of blocks in parts that hold nothing yet.
 func (m *Image) placeLate(blocks int64) (run, error) {
-	if m.lateBlocks+blocks > maxLate/BlockSize || blocks > maxLateBlocks {
-		return run{}, fmt.Errorf("%w: such files take more than %d bytes", errNoPlace, maxLate)
+	if err := m.lateFits(blocks * BlockSize); err != nil {
+		return run{}, err
 	}
 	if m.lateFree == nil {
 		m.lateFree = m.freeParts()

@@ -19,6 +19,7 @@ type liveFile struct {
 	seen   bool     // first is set
 	moved  bool     // it changed during this round
 	misfit bool     // it does not fit in the blocks that were placed
+	other  bool     // it is another file than at the walk, maybe with the same inode number
 	attrs  *[]Xattr // at the first read of this round; nil: those of the walk
 	err    error    // it could not be read
 
@@ -171,10 +172,12 @@ func (m *Image) inOnePart(nd *node) bool {
 func (m *Image) settle(n int32, f *liveFile) {
 	nd := m.nodes.at(n)
 	path, was := m.path(nd.name), nd.identity()
+	why := ""
 	if f.err == nil && f.misfit {
 		late := m.readLate(n)
-		if errors.Is(late.err, errNoPlace) && f.first.id == nd.id {
-			late = &liveFile{first: f.first, attrs: f.attrs, moved: true} // all but what stands in former holes
+		if errors.Is(late.err, errNoPlace) && !f.other {
+			why = "; " + late.err.Error()
+			late = &liveFile{first: f.first, attrs: f.attrs, moved: true} // all but what stands behind the old end or in former holes
 		}
 		*f = *late
 	}
@@ -201,16 +204,16 @@ func (m *Image) settle(n int32, f *liveFile) {
 	switch {
 	case f.unstable():
 		kind = Unstable
-	case now.id != was.id:
+	case f.other:
 		kind = Replaced
 	case now.size < was.size:
 		kind = Shrunk
-	case now.size > was.size:
+	case now.size > was.size && !f.misfit:
 		kind = Grown
-	case now.mtime != was.mtime:
+	case now.size > was.size, now.mtime != was.mtime:
 		kind = Rewritten
 	default:
 		return // as at the walk, or only its inode changed: another link, another mode
 	}
-	m.change(path, kind, fmt.Sprintf("%d bytes at the walk, %d when read", was.size, now.size))
+	m.change(path, kind, fmt.Sprintf("%d bytes at the walk, %d when read%s", was.size, now.size, why))
 }

@@ -32,6 +32,7 @@ type fileRead struct {
 	node   int32
 	clips  []clip
 	misfit bool     // what is there now does not fit in the blocks that were placed
+	other  bool     // it is another file than at the walk
 	attrs  *[]Xattr // of a file that is not as the walk saw it; nil: not asked for
 }
 
@@ -82,15 +83,21 @@ const (
 
 // readWhole reads a file that this call holds from start to end. What it read
 // counts where the file looked the same before and after, or where two reads in
-// a row gave the same. It returns what was seen, nil where that is what the
-// walk saw.
+// a row gave the same. All of them read the file that was opened first: one that
+// takes its name meanwhile is no change of it. readWhole returns what was seen,
+// nil where that is what the walk saw.
 func (m *Image) readWhole(r *fileRead) *liveFile {
+	src, before, err := m.openNode(r.node)
+	if err != nil {
+		return &liveFile{err: err}
+	}
+	defer unix.Close(src.fd)
 	var last uint64
 	var lastSize int64
 	for try := 1; ; try++ {
 		start := time.Now()
-		before, after, err := m.readOnce(r)
-		f := &liveFile{first: before, seen: true, misfit: r.misfit, attrs: r.attrs, err: err}
+		after, err := m.readOnce(r, src, before)
+		f := &liveFile{first: before, seen: true, misfit: r.misfit, other: r.other, attrs: r.attrs, err: err}
 		racy := before.changedAround(start)
 		if err != nil || before == after && !racy {
 			if err == nil && before == m.nodes.at(r.node).identity() {
@@ -106,7 +113,7 @@ func (m *Image) readWhole(r *fileRead) *liveFile {
 			f.moved = true
 			return f
 		}
-		last, lastSize = sum, size
+		before, last, lastSize = after, sum, size
 		if racy {
 			time.Sleep(racyWindow)
 		}
@@ -116,11 +123,16 @@ func (m *Image) readWhole(r *fileRead) *liveFile {
 // readPiece reads a part of a file whose other parts come in other calls.
 func (m *Image) readPiece(r *fileRead) {
 	start := time.Now()
-	before, after, err := m.readOnce(r)
-	if before.changedAround(start) {
-		time.Sleep(racyWindow)
-		start = time.Now()
-		before, after, err = m.readOnce(r)
+	var after identity
+	src, before, err := m.openNode(r.node)
+	if err == nil {
+		defer unix.Close(src.fd)
+		after, err = m.readOnce(r, src, before)
+		if err == nil && before.changedAround(start) {
+			time.Sleep(racyWindow)
+			start, before = time.Now(), after
+			after, err = m.readOnce(r, src, before)
+		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -129,7 +141,7 @@ func (m *Image) readPiece(r *fileRead) {
 		f = new(liveFile)
 		m.live[r.node] = f
 	}
-	f.misfit = f.misfit || r.misfit
+	f.misfit, f.other = f.misfit || r.misfit, f.other || r.other
 	if err != nil {
 		f.err = err
 		return
@@ -143,37 +155,40 @@ func (m *Image) readPiece(r *fileRead) {
 	}
 }
 
-// readOnce opens the file, fills the clips up to its end and says how it looked
-// before and after.
-func (m *Image) readOnce(r *fileRead) (before, after identity, err error) {
-	f, before, err := m.openNode(r.node)
-	if err != nil {
-		return before, after, err
-	}
-	defer unix.Close(f.fd)
+// readOnce fills the clips up to the end of an open file that looks like before,
+// and returns how it looks afterwards.
+func (m *Image) readOnce(r *fileRead, f source, before identity) (after identity, err error) {
 	nd := m.nodes.at(r.node)
-	r.attrs = nil
+	r.attrs, r.misfit, r.other = nil, false, false
 	if before != nd.identity() {
-		if m.p.Xattrs != nil {
-			attrs, err := m.p.Xattrs(f.path, f.fd)
-			if err != nil {
-				return before, after, fmt.Errorf("extended attributes: %w", err)
-			}
-			r.attrs = &attrs
+		err := m.examine(r, f, before)
+		if err == nil {
+			r.misfit, err = m.misfits(r.node, f, before)
 		}
-		if r.misfit, err = m.misfits(r.node, f, before); err != nil {
-			return before, after, err
+		if err != nil {
+			return after, err
 		}
 	}
 	size := min(before.size, nd.size)
 	for _, c := range r.clips {
 		if err := readFull(f, c, size); err != nil {
-			return before, after, err
+			return after, err
 		}
 	}
-	after, err = f.identity()
-	after.mode = before.mode // which the opener may have cut; another one would show in the change time
-	return before, after, err
+	return f.identity()
+}
+
+// examine finds out what became of an open file that is not as the walk saw it.
+func (m *Image) examine(r *fileRead, f source, now identity) (err error) {
+	if m.p.Xattrs != nil {
+		attrs, err := m.p.Xattrs(f.path, f.fd)
+		if err != nil {
+			return fmt.Errorf("extended attributes: %w", err)
+		}
+		r.attrs = &attrs
+	}
+	r.other, err = m.other(r.node, f, now)
+	return err
 }
 
 // source is an open file of the source.

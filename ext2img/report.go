@@ -10,8 +10,8 @@ const (
 	Vanished   Kind = iota // gone: absent from the image
 	Replaced               // the name leads to another file now: that one is in the image, or none where it is no regular file
 	Shrunk                 // in the image with the size that was read
-	Grown                  // in the image with the size it had at the walk
-	Rewritten              // same size, newer content
+	Grown                  // appended to: in the image with the size it had at the walk
+	Rewritten              // in the image with newer content
 	Unstable               // changed under every read: the image may mix states
 	Unreadable             // could not be read: absent from the image
 	Unfit                  // ext4 or one of the limits here cannot hold it: absent from the image, with all below it

@@ -16,6 +16,7 @@ type tree struct {
 
 	lostFound uint32            // the name lost+found in text
 	sparse    map[int32][]Range // data ranges of sparse files, by node
+	marks     map[int32]uint64  // File.Mark, by node
 	dirs      []dir
 	xattrs    xattrPlan
 	report    Report
@@ -24,7 +25,7 @@ type tree struct {
 
 // newTree makes a tree whose root and lost+found are still to be filled.
 func newTree(p Params) *tree {
-	t := &tree{p: p, sparse: make(map[int32][]Range)}
+	t := &tree{p: p, sparse: make(map[int32][]Range), marks: make(map[int32]uint64)}
 	t.nodes.add(node{})
 	t.nodes.add(node{})
 	t.names.add(name{})

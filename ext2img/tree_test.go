@@ -2,6 +2,8 @@ package ext2img_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"io/fs"
@@ -24,8 +26,21 @@ var testUUID = [16]byte{0xd7, 1, 2, 3, 4, 5, 0x46, 7, 0x88, 9, 10, 11, 12, 13, 1
 func params() ext2img.Params {
 	return ext2img.Params{
 		Free: 16 << 20, FreePercent: 10, Label: "tést", UUID: testUUID,
-		Now: ext2img.Time{Sec: 1_700_000_000}, PartSize: partSize,
+		Now: ext2img.Time{Sec: 1_700_000_000}, PartSize: partSize, Mark: markOf,
 	}
+}
+
+// markOf is a digest of the first size bytes of a file that is not very large.
+func markOf(fd int, size int64) (uint64, error) {
+	if size > 64<<20 {
+		return 0, nil
+	}
+	b := make([]byte, size)
+	if n, err := unix.Pread(fd, b, 0); err != nil || int64(n) < size {
+		return 0, err
+	}
+	sum := sha256.Sum256(b)
+	return binary.LittleEndian.Uint64(sum[:]), nil
 }
 
 // addTree adds the tree at dir, as a plain walk sees it.
@@ -70,6 +85,7 @@ func fileOf(t testing.TB, name string) ext2img.File {
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
 		f.Size = int64(st.Size)
+		f.Mark = markFile(t, name, f.Size)
 		if st.Blocks*512 < st.Size {
 			f.Data = dataOf(t, name, f.Size)
 		}
@@ -90,6 +106,21 @@ func fileOf(t testing.TB, name string) ext2img.File {
 		f.Xattrs = append(f.Xattrs, ext2img.Xattr{Name: n, Value: v})
 	}
 	return f
+}
+
+// markFile gives the mark of a file of size bytes.
+func markFile(t testing.TB, name string, size int64) uint64 {
+	t.Helper()
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	mark, err := markOf(int(f.Fd()), size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mark
 }
 
 // dataOf lists the data ranges of a sparse file.

@@ -48,6 +48,7 @@ type Entry struct {
 	Flags  uint32  // FlagImmutable, FlagAppend, FlagNodump
 	Target string  // of symbolic links
 	Data   []Range // regular files with holes: ascending ranges of data; nil: all of [0, Size) is data; empty, not nil: all hole
+	Mark   uint64  // of a regular file that may be appended to while the tree is read: see [Mark]; 0: none
 	Xattrs []Xattr // ascending by name
 	Link   string  // hard links: the path of an earlier entry with the same Dev and Ino; "" for the first of them
 }

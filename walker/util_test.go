@@ -79,7 +79,8 @@ func (r *result) lines() []string {
 		if e.Ino == 0 { // made up, with the times of a mount point
 			e.Atime, e.Mtime, e.Ctime = Time{}, Time{}, Time{}
 		}
-		e.Dev = 0 // differs for overlays and subvolumes between a clone and its origin
+		e.Dev = 0  // differs for overlays and subvolumes between a clone and its origin
+		e.Mark = 0 // who may not read a file has none
 		out = append(out, fmt.Sprintf("%+v", e))
 	}
 	return out

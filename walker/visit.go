@@ -204,6 +204,7 @@ func (w *walker) regular(o *object) (skip bool) {
 	if int64(w.st.Blocks)*512 < e.Size { // st_blocks counts 512 bytes whatever the block size
 		e.Data = w.sparse(o)
 	}
+	e.Mark = w.mark(o)
 	return false
 }
 

@@ -55,6 +55,7 @@ func (r *Run) Plan(ctx context.Context, leaveOut []string) error {
 		list, err := r.Tree.Xattrs(path, fd)
 		return adaptXattrs(list), err
 	}
+	r.Params.Mark = walker.Mark
 	builder := ext2img.NewBuilder(r.Params)
 	tree, err := walker.Walk(ctx, r.Opt.Source, r.Opt.Walk, func(e *walker.Entry) error {
 		r.met(e)
