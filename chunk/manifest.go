@@ -38,6 +38,7 @@ type Manifest struct {
 // Omitted counts the entries that the lists of a manifest do not have: each has 10,000 at most.
 type Omitted struct {
 	Filtered   int `json:"filtered,omitempty"`
+	Keys       int `json:"keys,omitempty"`
 	Excluded   int `json:"excluded,omitempty"`
 	Unreadable int `json:"unreadable,omitempty"`
 	Changes    int `json:"changes,omitempty"`

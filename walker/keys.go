@@ -56,14 +56,11 @@ func (w *walker) tellKept(o *object) {
 	}
 }
 
-// maxKeys bounds how many keys are listed; the others are only counted.
-const maxKeys = 10_000
-
 // listKey lists the entry as one that looks like a key.
 func (w *walker) listKey(why string) {
-	if w.tree.KeyCount++; w.tree.KeyCount <= maxKeys {
-		w.tree.Keys = append(w.tree.Keys, Left{w.entry.Path, why})
-	}
+	w.rooms.keys.add(w.entry.Path, &w.tree.Omitted.Keys, func(path string) {
+		w.tree.Keys = append(w.tree.Keys, Left{path, why})
+	})
 }
 
 // base returns the name of the entry in its directory.

@@ -11,7 +11,7 @@ const (
 
 // Omitted counts what the lists of a Tree have no room for.
 type Omitted struct {
-	Filtered, Excluded, Unreadable, Vanished, Warnings int
+	Filtered, Keys, Excluded, Unreadable, Vanished, Warnings int
 }
 
 // room is what is left of one list.

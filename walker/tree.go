@@ -4,8 +4,8 @@ package walker
 type Tree struct {
 	Mounts     []Mount   // every mount below SOURCE, SOURCE's own first, with the decision
 	Filtered   []Left    // secrets and machine identity that were left out or emptied
-	Keys       []Left    // files in the tree that look like keys, and what they look like; at most maxKeys
-	KeyCount   int       // how many there are
+	Keys       []Left    // files in the tree that look like keys, and what they look like
+	Unused     []string  // excludes and includes that changed nothing; Warnings has them, too
 	Excluded   []Left    // left out by an exclude or a default; everything below went with it
 	Unreadable []Problem // belongs in the tree, but could not be read; a directory among them was reported empty
 	Vanished   []string  // paths that a directory listed and that were gone when looked at

@@ -41,11 +41,13 @@ func (w *walker) look(f *frame, n name, p string, sp *spot) error {
 	}
 	dir := n.typ == unix.DT_DIR || n.typ == unix.DT_UNKNOWN
 	v := w.rules.judge(&f.scope, name, dir)
+	w.unused.name(&f.scope, name, dir, v)
 	var below scope
 	if dir {
 		below = w.rules.child(&f.scope, name, v)
 	}
 	if v.fate == drop && (!dir || w.rules.hopeless(&below)) {
+		w.unused.skip(&below)
 		w.leftOut(v)
 		return nil
 	}
@@ -249,6 +251,11 @@ func (w *walker) directory(o *object) error {
 			fd = -1
 		}
 	}
+	if fd < 0 {
+		w.unused.skip(&o.scope)
+	} else {
+		w.unused.enter(&o.scope)
+	}
 	if o.bare && o.verdict.fate == drop {
 		return nil
 	}
@@ -331,6 +338,7 @@ func (w *walker) cannotStat(err error) error {
 // directory.
 func (w *walker) device(f *frame, d device) error {
 	p := w.here()
+	w.unused.name(&f.scope, d.name, other, verdict{})
 	if p == w.last || w.rules.excludes(&f.scope, d.name) {
 		return nil
 	}

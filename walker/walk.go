@@ -34,7 +34,7 @@ func Walk(ctx context.Context, source string, opt Options, fn func(*Entry) error
 		err = opt.Opened(t)
 	}
 	if err == nil {
-		w.fn = fn
+		w.fn, w.unused = fn, p.rules.watch()
 		err = onOwnThread(func() error {
 			w.xattrs = newXattrReader()
 			return w.source(source)
@@ -44,6 +44,7 @@ func Walk(ctx context.Context, source string, opt Options, fn func(*Entry) error
 		t.Close()
 		return nil, err
 	}
+	w.tellUnused()
 	return t, nil
 }
 
@@ -101,9 +102,10 @@ type walker struct {
 	held   int    // frames with an entry that is not reported yet
 	last   string // path reported last
 
-	rooms    struct{ filtered, excluded, unreadable, vanished, warnings room }
+	rooms    struct{ filtered, keys, excluded, unreadable, vanished, warnings room }
 	lastLeft string // path that was listed last as left out
 
+	unused *unused
 	keys   map[string]hostKeys // by root: "" is SOURCE itself
 	secret map[identity]bool   // Options.Secret
 	head   []byte              // of a file that may be a key

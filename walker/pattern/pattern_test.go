@@ -158,3 +158,30 @@ func must(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
+
+// TestSeen walks "/a/b" with "/a/x" not looked into.
+func TestSeen(t *testing.T) {
+	patterns := []string{"/a", "b", "/a/b", "/a/*", "/a/b/**", "/a/b/*", "/a/x/deep", "/a/**/z", "/a/x/", "/a/b/", "*.o", "/b", "/c/*", "a/x/deep", "/a/x"}
+	s, err := NewSet(patterns)
+	must(t, err)
+	seen := s.Watch()
+	if got := seen.Unseen(); !slices.Equal(got, patterns) {
+		t.Errorf("at first %q", got)
+	}
+	top := s.Top()
+	seen.Enter(top)
+	seen.Name(top, "a", true)
+	a := s.Descend(top, "a")
+	seen.Enter(a)
+	seen.Name(a, "b", true)
+	seen.Enter(s.Descend(a, "b"))
+	seen.Name(a, "y", false)
+	if got, want := seen.Unseen(), []string{"/a/x/deep", "/a/**/z", "/a/x/", "*.o", "/b", "/c/*", "a/x/deep", "/a/x"}; !slices.Equal(got, want) {
+		t.Errorf("unseen %q, want %q", got, want)
+	}
+	seen.Name(a, "x", false)
+	seen.Skip(s.Descend(a, "x"))
+	if got, want := seen.Unseen(), []string{"/a/x/", "*.o", "/b", "/c/*"}; !slices.Equal(got, want) {
+		t.Errorf("unseen %q, want %q", got, want)
+	}
+}

@@ -26,6 +26,7 @@ type Options struct {
 	Walk         walker.Options
 	Filter       FilterFlags
 	excludeFrom  []string
+	AllUsed      bool // an exclude or include that changes nothing is an error, not a warning
 
 	Prefix string
 	Size   cli.Size

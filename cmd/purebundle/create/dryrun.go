@@ -28,6 +28,7 @@ type planJSON struct {
 	Keys     []chunk.Left    `json:"keys"` // would be in the image, and look like keys
 	Excluded []excludedSize  `json:"excluded"`
 	Largest  []directorySize `json:"largest"`
+	Warnings []chunk.Warning `json:"warnings"`
 }
 
 // directorySize is a directory and the bytes in the files below it.
@@ -135,7 +136,7 @@ func (r *Run) DryRun(ctx context.Context) error {
 		s.DiskBytes = r.diskNeed()
 	}
 	plan := &planJSON{Mounts: MountsJSON(r.Tree.Mounts), Filtered: leftJSON(r.Tree.Filtered), Keys: leftJSON(r.Tree.Keys),
-		Excluded: r.excludedSizes(ctx), Largest: r.sizes.largest()}
+		Excluded: r.excludedSizes(ctx), Largest: r.sizes.largest(), Warnings: warningsJSON(r.Tree.Warnings)}
 	if r.Opt.JSON {
 		s.Plan = plan
 		return cli.PrintJSON(r.App.Stdout, s)

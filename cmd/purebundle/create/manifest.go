@@ -51,14 +51,12 @@ func (r *Run) manifest() *chunk.Manifest {
 		m.Unreadable = append(m.Unreadable, chunk.Problem{Path: chunk.Path(p.Path), Cause: p.Err.Error()})
 	}
 	m.Changes = r.Changes()
-	for _, w := range r.Tree.Warnings {
-		m.Warnings = append(m.Warnings, chunk.Warning{Path: chunk.Path(w.Path), Text: countedText(w.Text, w.Count)})
-	}
+	m.Warnings = warningsJSON(r.Tree.Warnings)
 	for _, w := range r.Report.Warnings {
 		m.Warnings = append(m.Warnings, chunk.Warning{Path: chunk.Path(w.Path), Text: w.Text})
 	}
 	more := r.Tree.Omitted
-	omitted := chunk.Omitted{Filtered: more.Filtered, Excluded: more.Excluded, Unreadable: more.Unreadable,
+	omitted := chunk.Omitted{Filtered: more.Filtered, Keys: more.Keys, Excluded: more.Excluded, Unreadable: more.Unreadable,
 		Changes:  more.Vanished + cut(&m.Changes, func(c chunk.Change) chunk.Path { return c.Path }),
 		Warnings: more.Warnings + r.Report.MoreWarnings + cut(&m.Warnings, func(w chunk.Warning) chunk.Path { return w.Path })}
 	for _, n := range r.Report.More {
@@ -99,6 +97,15 @@ func (r *Run) Changes() []chunk.Change {
 		list = append(list, chunk.Change{Path: chunk.Path(c.Path), Kind: c.Kind.String(), Detail: c.Detail})
 	}
 	slices.SortStableFunc(list, func(a, b chunk.Change) int { return strings.Compare(string(a.Path), string(b.Path)) })
+	return list
+}
+
+// warningsJSON gives the warnings of the walk in the form of the manifest.
+func warningsJSON(warnings []walker.Warning) []chunk.Warning {
+	list := make([]chunk.Warning, 0, len(warnings))
+	for _, w := range warnings {
+		list = append(list, chunk.Warning{Path: chunk.Path(w.Path), Text: countedText(w.Text, w.Count)})
+	}
 	return list
 }
 

@@ -71,6 +71,10 @@ func (r *Run) Plan(ctx context.Context, leaveOut []string) error {
 	if r.walked != nil {
 		r.walked()
 	}
+	if len(tree.Unused) > 0 && r.Opt.AllUsed {
+		tree.Close()
+		return cli.WithHint(cli.Usagef("bundle %s: %s", r.Opt.Source, strings.Join(tree.Unused, "; ")), "paths are below %s", r.Opt.Source)
+	}
 	r.sayLeftOut()
 	r.Image, err = builder.Layout(r.Swap.opener(opener(tree)))
 	var small *ext2img.TooSmallError

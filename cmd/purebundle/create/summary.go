@@ -54,7 +54,7 @@ func (r *Run) Summarize() Summary {
 		Inodes: stats.Inodes, FreeInodes: stats.FreeInodes,
 		Parts: int(r.Image.Size() / chunk.Size), Seconds: time.Since(r.Began).Round(time.Millisecond).Seconds(),
 		Counts: r.counts, Mounts: map[string]int{}, Changes: map[string]int{},
-		Filtered: len(r.Tree.Filtered) + more.Filtered, Keys: r.Tree.KeyCount, Excluded: len(r.Tree.Excluded) + more.Excluded,
+		Filtered: len(r.Tree.Filtered) + more.Filtered, Keys: len(r.Tree.Keys) + r.Tree.Omitted.Keys, Excluded: len(r.Tree.Excluded) + more.Excluded,
 		Unreadable: len(r.Tree.Unreadable) + more.Unreadable,
 		Warnings:   len(r.Tree.Warnings) + more.Warnings + len(r.Report.Warnings) + r.Report.MoreWarnings,
 	}
@@ -177,7 +177,7 @@ func (r *Run) LeftOutRows() [][2]string {
 	if n := len(r.Tree.Excluded) + r.Tree.Omitted.Excluded; n > 0 {
 		rows = append(rows, [2]string{"excluded", words.Plural(int64(n), "path")})
 	}
-	switch n := r.Tree.KeyCount; n {
+	switch n := len(r.Tree.Keys) + r.Tree.Omitted.Keys; n {
 	case 0:
 	case 1:
 		rows = append(rows, [2]string{"keys", "1 file that looks like a key is in the image; -v names it"})

@@ -123,6 +123,7 @@ func (c *VolOptions) check() (*create.Options, error) {
 		return nil, &cli.UsageError{Err: err}
 	}
 	cfg := &create.Options{Source: c.Volume, Dest: c.dest, Prefix: c.Prefix, Size: cli.Size(c.size << 20), Progress: c.progress, Force: c.force}
+	cfg.AllUsed = true
 	cfg.Walk.CrossAll, cfg.Walk.Secret = c.all, c.Named()
 	var err error
 	if cfg.Walk.Filter, err = c.filter.Choice(true); err != nil {
