@@ -10,7 +10,8 @@
 //
 // It does not write, follow symbolic links, trigger automounts, enter a mount that appears while it walks, or change access
 // times (without a clone, reading a symbolic link's target may change the link's own, and an ordinary user's reading those
-// of other people's directories). It does not read file data, apart from asking for the holes of a sparse file.
+// of other people's directories). It does not read file data, apart from asking for the holes of a sparse file, from etc/passwd, and from
+// small files where a key may lie.
 //
 // # Words
 //
