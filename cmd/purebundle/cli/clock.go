@@ -90,17 +90,7 @@ func (c *Clock) FromEnvironment() error {
 	return nil
 }
 
-// Now is the time at which the file system is made.
-func (c *Clock) Now() ext2img.Time {
-	if c.set {
-		return c.latest
-	}
-	t := time.Now()
-	return ext2img.Time{Sec: t.Unix(), Nsec: uint32(t.Nanosecond())}
-}
-
-// Limit is the latest time that files in the image may have, nil where there is
-// none.
+// Limit returns the latest time that the image may hold, nil without a limit.
 func (c *Clock) Limit() *ext2img.Time {
 	if !c.set {
 		return nil

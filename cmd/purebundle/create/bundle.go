@@ -1,50 +1,18 @@
 package create
 
 import (
-	"bufio"
 	"context"
-	"fmt"
-	"io"
-	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"purebundle/chunk"
-	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/progress"
-	"purebundle/cmd/purebundle/words"
-	"purebundle/ext2img"
 	"purebundle/walker"
 )
 
-// Options is what the flags of "bundle" say.
-type Options struct {
-	Source, Dest string
-	Walk         walker.Options
-	Filter       FilterFlags
-	excludeFrom  []string
-	AllUsed      bool // an exclude or include that changes nothing is an error, not a warning
-
-	Prefix string
-	Size   cli.Size
-	Free   cli.Free
-	label  cli.Label
-	UUID   cli.UUID
-	clock  cli.Clock
-
-	S3    cli.S3
-	Place s3.Location // DEST, where it is in S3
-	Work  string      // directory that DEST is in for this run alone; "": none
-
-	Force, strict, DryRun, JSON bool
-	Progress                    progress.Mode
-}
-
 func New(a *cli.App) *cobra.Command {
-	cfg := &Options{Prefix: "image", Free: cli.Free{Percent: 10}, Progress: progress.Auto}
+	cfg := NewFlags()
 	cmd := &cobra.Command{
 		Use:   "bundle [flags] SOURCE DEST",
 		Short: "Make an ext4 image of SOURCE, in parts, in DEST: a directory or S3",
@@ -84,17 +52,18 @@ PATTERN: * ? [] match within a name, ** across names. A pattern that starts with
 			return cli.ArgsBetween(least, 2, "SOURCE and DEST")(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg.Source = args[0]
+			source, dest := args[0], ""
 			if len(args) > 1 {
-				cfg.Dest = args[1]
+				dest = args[1]
 			}
-			if err := cfg.Check(); err != nil {
+			if err := cfg.S3.Check(cmd, dest); err != nil {
 				return err
 			}
-			if err := cfg.S3.Check(cmd, cfg.Dest); err != nil {
+			opt, err := cfg.Options(source, dest)
+			if err != nil {
 				return err
 			}
-			return bundle(cmd.Context(), a, cfg)
+			return bundle(cmd.Context(), a, opt, cfg.Progress)
 		},
 		ValidArgsFunction: cli.CompleteDirectories,
 	}
@@ -111,93 +80,29 @@ PATTERN: * ? [] match within a name, ** across names. A pattern that starts with
 	return cmd
 }
 
-// Check completes the configuration and finds the mistakes that need no look
-// at SOURCE.
-func (c *Options) Check() error {
-	for _, name := range c.excludeFrom {
-		patterns, err := readPatterns(name)
-		if err != nil {
-			return err
-		}
-		c.Walk.Exclude = append(c.Walk.Exclude, patterns...)
-	}
-	if err := chunk.CheckPrefix(c.Prefix); err != nil {
-		return &cli.UsageError{Err: err}
-	}
-	if int64(c.Size) > ext2img.MaxSize {
-		return cli.WithHint(cli.Usagef("bundle: --size %s: too large", &c.Size),
-			"an image has at most %s", words.Size(ext2img.MaxSize))
-	}
-	if size := int64(c.Size); size > 0 && size < chunk.Size {
-		return cli.WithHint(cli.Usagef("bundle: --size %s: too small", &c.Size),
-			"one part, %s, is the least", words.Size(chunk.Size))
-	}
-	var err error
-	if c.Walk.Filter, err = c.Filter.Choice(false); err != nil {
-		return err
-	}
-	return c.clock.FromEnvironment()
-}
-
-// readPatterns reads one pattern a line; empty lines and lines that start with
-// "#" are skipped, "-" is standard input.
-func readPatterns(name string) ([]string, error) {
-	var r io.Reader = os.Stdin
-	if name != "-" {
-		file, err := os.Open(name)
-		if err != nil {
-			return nil, &cli.UsageError{Err: fmt.Errorf("bundle: --exclude-from: %w", err)}
-		}
-		defer file.Close()
-		r = file
-	}
-	var patterns []string
-	lines := bufio.NewScanner(r)
-	for lines.Scan() {
-		if line := strings.TrimSuffix(lines.Text(), "\r"); line != "" && line[0] != '#' {
-			patterns = append(patterns, line)
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("bundle: --exclude-from %s: %w", name, err)
-	}
-	return patterns, nil
-}
-
-// CheckDest finds what is wrong with DEST before anything is read.
-func (c *Options) CheckDest() (err error) {
-	if s3.IsURL(c.Dest) {
-		if c.Place, err = s3.ParseLocation(c.Dest); err != nil {
-			return &cli.UsageError{Err: err}
-		}
-		return nil
-	}
-	return CheckDest(c.Source, c.Dest)
-}
-
 // bundle makes one bundle, or with --dry-run only says what it would be.
-func bundle(ctx context.Context, a *cli.App, cfg *Options) error {
-	if err := CheckSource(cfg.Source); err != nil {
+func bundle(ctx context.Context, a *cli.App, opt Options, mode progress.Mode) error {
+	if err := CheckSource(opt.Source); err != nil {
 		return err
 	}
-	if err := cfg.CheckDest(); err != nil {
+	if err := CheckDest(opt.Source, opt.Dest); err != nil {
 		return err
 	}
 	// Patterns, --cross and SOURCE's own mount are checked before DEST is touched.
-	mounts, err := walker.Mounts(cfg.Source, cfg.Walk)
+	mounts, err := walker.Mounts(opt.Source, opt.Walk)
 	if err != nil {
 		return err
 	}
-	r := &Run{App: a, Opt: cfg, UI: a.Show(cfg.Progress)}
+	r := &Run{App: a, Opt: opt, UI: a.Show(mode)}
 	defer r.UI.Close()
 	if a.Verbose {
 		r.SayMounts(mounts)
 	}
-	if name := strangerInDest(cfg.Source, cfg.Dest); name != "" && !s3.IsURL(cfg.Dest) {
-		r.UI.Warn(cfg.Dest, "holds other files, such as "+name+"; nothing that is in DEST is in the image")
+	if name := strangerInDest(opt.Source, opt.Dest); name != "" {
+		r.UI.Warn(opt.Dest, "holds other files, such as "+name+"; nothing that is in DEST is in the image")
 	}
 	r.confine(ctx)
-	if cfg.DryRun {
+	if opt.DryRun {
 		return r.DryRun(ctx)
 	}
 	return r.run(ctx)

@@ -28,7 +28,7 @@ func (r *Run) confine(ctx context.Context) {
 			rest.Remove = []string{above}
 		}
 	}
-	r.Opt.Walk.Opened = func(tree *walker.Tree) error {
+	r.opened = func(tree *walker.Tree) error {
 		if tree.TouchesTimes() {
 			rest.Capabilities = append(rest.Capabilities, confine.Owner)
 		}

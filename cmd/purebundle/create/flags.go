@@ -1,40 +1,162 @@
 package create
 
 import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"purebundle/chunk"
+	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/progress"
+	"purebundle/cmd/purebundle/words"
+	"purebundle/ext2img"
+	"purebundle/walker"
 )
 
+// minFree is the least room that --free as a percentage leaves, in bytes.
+const minFree = 16 << 20
+
+// Flags are those of "bundle", which "ship" has as well.
+type Flags struct {
+	walk        walker.Options
+	Filter      FilterFlags
+	excludeFrom []string
+
+	prefix string
+	size   cli.Size
+	free   cli.Free
+	label  cli.Label
+	uuid   cli.UUID
+	clock  cli.Clock
+
+	S3                          cli.S3
+	force, strict, DryRun, JSON bool
+	Progress                    progress.Mode
+}
+
+// NewFlags returns the flags with their defaults.
+func NewFlags() *Flags {
+	return &Flags{prefix: "image", free: cli.Free{Percent: 10}, Progress: progress.Auto}
+}
+
 // ContentFlags say what goes into the image.
-func (c *Options) ContentFlags(cmd *cobra.Command) {
+func (c *Flags) ContentFlags(cmd *cobra.Command) {
 	cli.Group(cmd, "What goes in", func(f *pflag.FlagSet) {
-		f.StringArrayVarP(&c.Walk.Exclude, "exclude", "e", nil, "leave out what matches `PATTERN`; repeatable")
+		f.StringArrayVarP(&c.walk.Exclude, "exclude", "e", nil, "leave out what matches `PATTERN`; repeatable")
 		f.StringArrayVar(&c.excludeFrom, "exclude-from", nil, "read exclude patterns from `FILE`, one a line")
-		f.StringArrayVarP(&c.Walk.Include, "include", "i", nil, "keep what matches `PATTERN` and would be left out; repeatable")
-		f.BoolVarP(&c.Walk.OneFileSystem, "one-file-system", "x", false, "cross no mount at all")
-		f.StringArrayVar(&c.Walk.Cross, "cross", nil, "cross the mount at `PATH` as well (never proc, sysfs or a bind of them); repeatable")
-		f.StringArrayVar(&c.Walk.KeepPrivileges, "keep-privileges", nil, "keep set-ID bits, capabilities and device nodes of the nosuid or nodev mount at `PATH`; repeatable")
-		f.BoolVar(&c.Walk.NoDefaultExcludes, "no-default-excludes", false, "keep the contents of /tmp, /run, /mnt and the like")
+		f.StringArrayVarP(&c.walk.Include, "include", "i", nil, "keep what matches `PATTERN` and would be left out; repeatable")
+		f.BoolVarP(&c.walk.OneFileSystem, "one-file-system", "x", false, "cross no mount at all")
+		f.StringArrayVar(&c.walk.Cross, "cross", nil, "cross the mount at `PATH` as well (never proc, sysfs or a bind of them); repeatable")
+		f.StringArrayVar(&c.walk.KeepPrivileges, "keep-privileges", nil, "keep set-ID bits, capabilities and device nodes of the nosuid or nodev mount at `PATH`; repeatable")
+		f.BoolVar(&c.walk.NoDefaultExcludes, "no-default-excludes", false, "keep the contents of /tmp, /run, /mnt and the like")
 		c.Filter.Add(f, "secrets,histories,identity; for a machine image logs, too")
 	})
 }
 
 // ImageFlags say what the image is like.
-func (c *Options) ImageFlags(cmd *cobra.Command) {
+func (c *Flags) ImageFlags(cmd *cobra.Command) {
 	cli.Group(cmd, "The image", func(f *pflag.FlagSet) {
-		f.VarP(&c.Size, "size", "s", "size of the image; auto fits the content and --free (default auto)")
-		f.Var(&c.Free, "free", "room in an auto-sized image: a size, or percent of the content (default 10%, at least 16 MiB)")
+		f.VarP(&c.size, "size", "s", "size of the image; auto fits the content and --free (default auto)")
+		f.Var(&c.free, "free", "room in an auto-sized image: a size, or percent of the content (default 10%, at least 16 MiB)")
 		f.Var(&c.label, "label", "volume label, at most 16 bytes (default: that of the ext file system at SOURCE)")
-		f.Var(&c.UUID, "uuid", "volume UUID (default: that of the ext file system at SOURCE, else a fresh one)")
+		f.Var(&c.uuid, "uuid", "volume UUID (default: that of the ext file system at SOURCE, else a fresh one)")
 		f.Var(&c.clock, "time", "hold no time later than this: 2026-01-31T12:00:00Z, 2026-01-31, @seconds; with --uuid, same tree, same bytes (default: $"+cli.SourceDateEpoch+")")
 	})
 }
 
 // OutputFlags say how the output is called and when it counts as done.
-func (c *Options) OutputFlags(f *pflag.FlagSet) {
-	f.StringVarP(&c.Prefix, "prefix", "p", c.Prefix, "`NAME` of the image and its parts")
-	f.BoolVar(&c.Force, "force", false, "replace a bundle of that prefix, once the new one is complete")
+func (c *Flags) OutputFlags(f *pflag.FlagSet) {
+	f.StringVarP(&c.prefix, "prefix", "p", c.prefix, "`NAME` of the image and its parts")
+	f.BoolVar(&c.force, "force", false, "replace a bundle of that prefix, once the new one is complete")
 	f.BoolVar(&c.strict, "strict", false, "exit 3 when a file changed while it was read, too")
+}
+
+// Options returns what the flags say of a bundle of source in dest. It finds the
+// mistakes that need no look at the tree.
+func (c *Flags) Options(source, dest string) (opt Options, err error) {
+	opt = Options{Source: source, Dest: dest, Walk: c.walk, Prefix: c.prefix, S3: c.S3,
+		Force: c.force, Strict: c.strict, DryRun: c.DryRun, JSON: c.JSON}
+	for _, name := range c.excludeFrom {
+		patterns, err := readPatterns(name)
+		if err != nil {
+			return opt, err
+		}
+		opt.Walk.Exclude = append(opt.Walk.Exclude, patterns...)
+	}
+	if err := chunk.CheckPrefix(opt.Prefix); err != nil {
+		return opt, &cli.UsageError{Err: err}
+	}
+	if opt.Walk.Filter, err = c.Filter.Choice(false); err != nil {
+		return opt, err
+	}
+	if opt.Image, err = c.params(source); err != nil {
+		return opt, err
+	}
+	if s3.IsURL(dest) {
+		if opt.Place, err = s3.ParseLocation(dest); err != nil {
+			return opt, &cli.UsageError{Err: err}
+		}
+	}
+	return opt, nil
+}
+
+// params returns what the flags say of the image.
+func (c *Flags) params(source string) (ext2img.Params, error) {
+	switch size := int64(c.size); {
+	case size > ext2img.MaxSize:
+		return ext2img.Params{}, cli.WithHint(cli.Usagef("bundle: --size %s: too large", &c.size),
+			"an image has at most %s", words.Size(ext2img.MaxSize))
+	case size > 0 && size < chunk.Size:
+		return ext2img.Params{}, cli.WithHint(cli.Usagef("bundle: --size %s: too small", &c.size),
+			"one part, %s, is the least", words.Size(chunk.Size))
+	}
+	if err := c.clock.FromEnvironment(); err != nil {
+		return ext2img.Params{}, err
+	}
+	p := ParamsFor(source)
+	p.Size, p.Free, p.FreePercent = int64(c.size), c.free.Bytes, c.free.Percent
+	if c.free.Percent > 0 {
+		p.Free = minFree
+	}
+	if c.label.Given {
+		p.Label = c.label.Value
+	}
+	if c.uuid.Given {
+		p.UUID = c.uuid.Value
+	}
+	if latest := c.clock.Limit(); latest != nil {
+		p.Now, p.Latest = *latest, latest
+	}
+	return p, nil
+}
+
+// readPatterns reads one pattern a line; empty lines and lines that start with
+// "#" are skipped, "-" is standard input.
+func readPatterns(name string) ([]string, error) {
+	var r io.Reader = os.Stdin
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, &cli.UsageError{Err: fmt.Errorf("bundle: --exclude-from: %w", err)}
+		}
+		defer file.Close()
+		r = file
+	}
+	var patterns []string
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		if line := strings.TrimSuffix(lines.Text(), "\r"); line != "" && line[0] != '#' {
+			patterns = append(patterns, line)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("bundle: --exclude-from %s: %w", name, err)
+	}
+	return patterns, nil
 }

@@ -18,7 +18,7 @@ import (
 // manifest fills in all of the manifest but what the chunk package knows.
 func (r *Run) manifest() *chunk.Manifest {
 	stats := r.Image.Stats()
-	now := r.Params.Now
+	now := r.Opt.Image.Now
 	m := &chunk.Manifest{
 		Tool:    "purebundle " + r.App.Version,
 		Created: time.Unix(now.Sec, int64(now.Nsec)).UTC().Truncate(time.Second),
@@ -27,7 +27,7 @@ func (r *Run) manifest() *chunk.Manifest {
 			Size: r.Image.Size(), FSSize: stats.FSSize, BlockSize: ext2img.BlockSize,
 			Blocks: stats.Blocks, FreeBlocks: stats.FreeBlocks,
 			Inodes: stats.Inodes, FreeInodes: stats.FreeInodes,
-			Type: "ext4", Label: r.Params.Label, UUID: uuid.UUID(r.Params.UUID).String(),
+			Type: "ext4", Label: r.Opt.Image.Label, UUID: uuid.UUID(r.Opt.Image.UUID).String(),
 		},
 		Counts: r.counts,
 		Mounts: []chunk.Mount{}, Filtered: []chunk.Left{}, Excluded: []chunk.Left{},

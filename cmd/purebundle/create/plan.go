@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"golang.org/x/sys/unix"
 
 	"purebundle/chunk"
@@ -17,20 +16,15 @@ import (
 	"purebundle/cmd/purebundle/words"
 	"purebundle/ext2img"
 	"purebundle/walker"
-	"purebundle/walker/volume"
 )
 
-// minFree is the least room that --free as a percentage leaves, in bytes.
-const minFree = 16 << 20
-
-// Run is one run of "bundle": what it was told, and what it found.
+// Run is one run that makes an image: its options, and what it found.
 type Run struct {
 	App *cli.App
-	Opt *Options
+	Opt Options
 	UI  *progress.UI
 
 	Began  time.Time
-	Params ext2img.Params
 	Tree   *walker.Tree
 	counts chunk.Counts
 	Image  *ext2img.Plan
@@ -38,8 +32,9 @@ type Run struct {
 	sizes  *directorySizes // with --dry-run
 	Swap   *substitute     // a file that is another one in the image; nil: none
 
-	walked  func() // called when the walk is over; nil: nothing is
-	trusted bool   // a regular file has attributes trusted.*
+	opened  func(*walker.Tree) error // gives up power when SOURCE is open; nil: keeps it
+	walked  func()                   // called when the walk is over; nil: nothing is
+	trusted bool                     // a regular file has attributes trusted.*
 
 	TooSmall func(*ext2img.TooSmallError) error // says that --size is; nil: in the words of "bundle"
 }
@@ -48,16 +43,17 @@ type Run struct {
 // nothing. Paths in leaveOut keep their directory but not its contents.
 func (r *Run) Plan(ctx context.Context, leaveOut []string) error {
 	r.Began = time.Now()
-	r.Params = r.ImageParams()
-	r.Opt.Walk.LeaveOut = leaveOut
 	r.UI.Begin(progress.Scanning)
-	r.Params.Xattrs = func(path string, fd int) ([]ext2img.Xattr, error) {
+	params := r.Opt.Image
+	params.Xattrs = func(path string, fd int) ([]ext2img.Xattr, error) {
 		list, err := r.Tree.Xattrs(path, fd)
 		return adaptXattrs(list), err
 	}
-	r.Params.Mark = walker.Mark
-	builder := ext2img.NewBuilder(r.Params)
-	tree, err := walker.Walk(ctx, r.Opt.Source, r.Opt.Walk, func(e *walker.Entry) error {
+	params.Mark = walker.Mark
+	builder := ext2img.NewBuilder(params)
+	walk := r.Opt.Walk
+	walk.LeaveOut, walk.Opened = leaveOut, r.opened
+	tree, err := walker.Walk(ctx, r.Opt.Source, walk, func(e *walker.Entry) error {
 		r.met(e)
 		return r.Swap.add(builder, e)
 	})
@@ -82,7 +78,7 @@ func (r *Run) Plan(ctx context.Context, leaveOut []string) error {
 	case errors.As(err, &small) && r.TooSmall != nil:
 		return r.TooSmall(small)
 	case errors.As(err, &small):
-		return cli.WithHint(fmt.Errorf("bundle %s: --size %s is too small: the content needs %s", r.Opt.Source, &r.Opt.Size, words.Size(small.Need)),
+		return cli.WithHint(fmt.Errorf("bundle %s: --size %s is too small: the content needs %s", r.Opt.Source, words.Size(r.Opt.Image.Size), words.Size(small.Need)),
 			"--size %d is the least that works; --size auto picks one with room", small.Need)
 	case err != nil:
 		return fmt.Errorf("lay out %s: %w", r.Opt.Source, err)
@@ -117,32 +113,6 @@ func (r *Run) met(e *walker.Entry) {
 	if r.sizes != nil {
 		r.sizes.add(e)
 	}
-}
-
-// ImageParams says what file system is wanted: label and UUID are those given,
-// else those of the ext file system whose root SOURCE is, else none and fresh.
-func (r *Run) ImageParams() ext2img.Params {
-	c := r.Opt
-	p := ext2img.Params{
-		Size: int64(c.Size), Free: c.Free.Bytes, FreePercent: c.Free.Percent,
-		Label: c.label.Value, UUID: c.UUID.Value,
-		Now: c.clock.Now(), Latest: c.clock.Limit(), PartSize: chunk.Size,
-	}
-	if c.Free.Percent > 0 {
-		p.Free = minFree
-	}
-	id, err := volume.At(c.Source)
-	if !c.label.Given {
-		p.Label = id.Label
-	}
-	switch {
-	case c.UUID.Given:
-	case err == nil:
-		p.UUID = id.UUID
-	default: // no ext file system, or one whose device this user cannot read
-		p.UUID = uuid.New()
-	}
-	return p
 }
 
 // SayMounts prints each mount decision.

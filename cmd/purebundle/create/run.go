@@ -130,7 +130,7 @@ func (r *Run) Verdict() error {
 			hint = "run it as root (sudo) to read all of SOURCE; " + hint
 		}
 		return cli.WithHint(err, "%s", hint)
-	case r.Opt.strict && len(r.Report.Changes) > 0:
+	case r.Opt.Strict && len(r.Report.Changes) > 0:
 		return &cli.IncompleteError{Text: fmt.Sprintf("bundle %s: done, but %s changed while it ran (--strict)",
 			r.Opt.Source, words.Plural(int64(len(r.Report.Changes)), "file"))}
 	}

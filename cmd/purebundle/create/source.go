@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"purebundle/chunk"
+	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
 )
 
@@ -32,6 +33,9 @@ func CheckSource(source string) error {
 // CheckDest refuses a DEST whose contents would be all of SOURCE: the output
 // directory is left out of the image.
 func CheckDest(source, dest string) error {
+	if s3.IsURL(dest) {
+		return nil
+	}
 	s, err1 := os.Stat(source)
 	d, err2 := os.Stat(dest)
 	if err1 == nil && err2 == nil && os.SameFile(s, d) {
@@ -45,7 +49,7 @@ func CheckDest(source, dest string) error {
 // DEST lies inside SOURCE: the output directory is left out with all that it holds,
 // which should not come as a surprise. It is "" where there is nothing.
 func strangerInDest(source, dest string) string {
-	if dest == "" || !liesIn(source, dest) {
+	if dest == "" || s3.IsURL(dest) || !liesIn(source, dest) {
 		return ""
 	}
 	dir, err := os.Open(dest)

@@ -50,7 +50,7 @@ func (r *Run) Summarize() Summary {
 	s := Summary{
 		Source: chunk.Path(cli.Absolute(r.Opt.Source)), DryRun: r.Opt.DryRun, Prefix: r.Opt.Prefix,
 		ImageSize: r.Image.Size(), UsedBytes: (stats.Blocks - stats.FreeBlocks) * ext2img.BlockSize,
-		Label: r.Params.Label, UUID: uuid.UUID(r.Params.UUID).String(),
+		Label: r.Opt.Image.Label, UUID: uuid.UUID(r.Opt.Image.UUID).String(),
 		Inodes: stats.Inodes, FreeInodes: stats.FreeInodes,
 		Parts: int(r.Image.Size() / chunk.Size), Seconds: time.Since(r.Began).Round(time.Millisecond).Seconds(),
 		Counts: r.counts, Mounts: map[string]int{}, Changes: map[string]int{},

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -104,36 +105,35 @@ within a name, ** across names.`,
 }
 
 // check completes the configuration.
-func (c *VolOptions) check() (*create.Options, error) {
+func (c *VolOptions) check() (opt create.Options, err error) {
 	switch {
 	case c.partition != "" && c.partition != "none" && c.partition != "auto":
-		return nil, cli.WithHint(cli.Usagef("--partition %s: partitioned images are not made", c.partition), "the image is a file system: leave it away, or give -P none")
+		return opt, cli.WithHint(cli.Usagef("--partition %s: partitioned images are not made", c.partition), "the image is a file system: leave it away, or give -P none")
 	case c.grubConfig != "":
-		return nil, cli.WithHint(cli.Usagef("--grub-config: GRUB legacy is not installed"), "leave it away: an image without partitions is booted by PV-GRUB, which reads the image's own /boot/grub/menu.lst")
+		return opt, cli.WithHint(cli.Usagef("--grub-config: GRUB legacy is not installed"), "leave it away: an image without partitions is booted by PV-GRUB, which reads the image's own /boot/grub/menu.lst")
 	case c.script != "":
-		return nil, cli.WithHint(cli.Usagef("--script: there is no mounted image that it could change"), "change the tree, or a copy of it, before it is bundled")
+		return opt, cli.WithHint(cli.Usagef("--script: there is no mounted image that it could change"), "change the tree, or a copy of it, before it is bundled")
 	case c.size <= 0:
-		return nil, cli.Usagef("--size %d: not a size in MiB", c.size)
+		return opt, cli.Usagef("--size %d: not a size in MiB", c.size)
 	case c.size > MaxSize && !c.noSizeChecks:
-		return nil, cli.WithHint(cli.Usagef("--size %d: at most %d MiB for an instance-store AMI", c.size, MaxSize), "--no-size-checks allows it")
+		return opt, cli.WithHint(cli.Usagef("--size %d: at most %d MiB for an instance-store AMI", c.size, MaxSize), "--no-size-checks allows it")
 	case c.fstab != "" && c.generateFstab:
-		return nil, cli.Usagef("--fstab and --generate-fstab: only one of them")
+		return opt, cli.Usagef("--fstab and --generate-fstab: only one of them")
 	}
 	if err := ec2.CheckPrefix(c.Prefix); err != nil {
-		return nil, &cli.UsageError{Err: err}
+		return opt, &cli.UsageError{Err: err}
 	}
-	cfg := &create.Options{Source: c.Volume, Dest: c.dest, Prefix: c.Prefix, Size: cli.Size(c.size << 20), Progress: c.progress, Force: c.force}
-	cfg.AllUsed = true
-	cfg.Walk.CrossAll, cfg.Walk.Secret = c.all, c.Named()
-	var err error
-	if cfg.Walk.Filter, err = c.filter.Choice(true); err != nil {
-		return nil, err
+	opt = create.Options{Source: c.Volume, Dest: c.dest, Prefix: c.Prefix, Force: c.force, Image: create.ParamsFor(c.Volume), AllUsed: true}
+	opt.Image.Size = c.size << 20
+	opt.Walk.CrossAll, opt.Walk.Secret = c.all, c.Named()
+	if opt.Walk.Filter, err = c.filter.Choice(true); err != nil {
+		return opt, err
 	}
-	if cfg.Walk.Exclude, err = volumePaths("--exclude", c.Volume, c.exclude); err != nil {
-		return nil, err
+	if opt.Walk.Exclude, err = volumePaths("--exclude", c.Volume, c.exclude); err != nil {
+		return opt, err
 	}
-	cfg.Walk.Include, err = volumePaths("--include", "", c.include)
-	return cfg, err
+	opt.Walk.Include, err = volumePaths("--include", "", c.include)
+	return opt, err
 }
 
 // volumePaths makes patterns of absolute paths below the volume. A directory
@@ -161,7 +161,7 @@ func volumePaths(flag, volume string, list []string) ([]string, error) {
 
 // bundleVol makes the image, in raw parts, and the bundle of them.
 func bundleVol(ctx context.Context, a *cli.App, c *VolOptions) error {
-	cfg, err := c.check()
+	opt, err := c.check()
 	if err != nil {
 		return err
 	}
@@ -180,17 +180,17 @@ func bundleVol(ctx context.Context, a *cli.App, c *VolOptions) error {
 			return cli.WithHint(fmt.Errorf("write %s: %w", image, chunk.ErrExists), "--force replaces it, once the new one is complete")
 		}
 	}
-	if err := create.CheckSource(cfg.Source); err != nil {
+	if err := create.CheckSource(opt.Source); err != nil {
 		return err
 	}
-	if err := create.CheckDest(cfg.Source, cfg.Dest); err != nil {
+	if err := create.CheckDest(opt.Source, opt.Dest); err != nil {
 		return err
 	}
-	mounts, err := walker.Mounts(cfg.Source, cfg.Walk)
+	mounts, err := walker.Mounts(opt.Source, opt.Walk)
 	if err != nil {
 		return err
 	}
-	r := &VolRun{Run: create.Run{App: a, Opt: cfg, UI: a.Show(cfg.Progress), TooSmall: c.tooSmall}, C: c, Keys: keys, Manifest: m}
+	r := &VolRun{Run: create.Run{App: a, Opt: opt, UI: a.Show(c.progress), TooSmall: c.tooSmall}, C: c, Keys: keys, Manifest: m}
 	defer r.UI.Close()
 	if a.Verbose {
 		r.SayMounts(mounts)
@@ -283,10 +283,6 @@ func (r *VolRun) Make(ctx context.Context) (made Made, err error) {
 
 // makeRaw walks the volume and makes the raw parts.
 func (r *VolRun) makeRaw(ctx context.Context, raw *chunk.Writer) error {
-	r.Params = r.ImageParams()
-	if !r.Opt.UUID.Given { // the fstab names it, so it must not be chosen twice
-		r.Opt.UUID = cli.UUID{Value: r.Params.UUID, Given: true}
-	}
 	text, err := r.fstab()
 	if err != nil {
 		return err
@@ -318,7 +314,7 @@ func (c *VolOptions) tooSmall(small *ext2img.TooSmallError) error {
 func (r *VolRun) fstab() ([]byte, error) {
 	switch {
 	case r.C.generateFstab:
-		return fmt.Appendf(nil, "# made with the image\nUUID=%s\t/\text4\tdefaults\t0\t1\n", r.Opt.UUID.Value), nil
+		return fmt.Appendf(nil, "# made with the image\nUUID=%s\t/\text4\tdefaults\t0\t1\n", uuid.UUID(r.Opt.Image.UUID)), nil
 	case r.C.fstab != "":
 		text, err := os.ReadFile(r.C.fstab)
 		if err != nil {
@@ -335,7 +331,7 @@ func (r *VolRun) fstab() ([]byte, error) {
 // imageSize is that of the image in bytes: what was asked for. The parts are
 // whole ones; what they have more is zero and no part of the file system.
 func (r *VolRun) imageSize() int64 {
-	if size := int64(r.Opt.Size); size < r.Image.Size() && size >= r.Image.Stats().FSSize {
+	if size := r.Opt.Image.Size; size < r.Image.Size() && size >= r.Image.Stats().FSSize {
 		return size
 	}
 	return r.Image.Size()

@@ -38,12 +38,12 @@ func (c *options) checkImage() (err error) {
 		return err
 	}
 	switch {
-	case c.bundle.Size == 0:
-		c.bundle.Size = ec2tools.MaxSize << 20
-	case int64(c.bundle.Size) > ec2tools.MaxSize<<20:
-		return cli.WithHint(cli.Usagef("ship: --size %s: at most %d MiB for an instance-store AMI", &c.bundle.Size, ec2tools.MaxSize), "leave it away: that is what it is then")
+	case c.bundle.Image.Size == 0:
+		c.bundle.Image.Size = ec2tools.MaxSize << 20
+	case c.bundle.Image.Size > ec2tools.MaxSize<<20:
+		return cli.WithHint(cli.Usagef("ship: --size %s: at most %d MiB for an instance-store AMI", words.Size(c.bundle.Image.Size), ec2tools.MaxSize), "leave it away: that is what it is then")
 	}
-	if c.bundle.Walk.Filter, err = c.bundle.Filter.Choice(true); err != nil {
+	if c.bundle.Walk.Filter, err = c.flags.Filter.Choice(true); err != nil {
 		return err
 	}
 	c.bundle.Walk.Secret = c.ec2.Named()
@@ -90,9 +90,7 @@ func (c *options) shipImage(ctx context.Context, r create.Run, store *s3.Store) 
 	}
 	defer func() { err = errors.Join(err, work.remove()) }()
 	dir := filepath.Join(work.path, "bundle") // which has a lock of its own
-	local := c.bundle
-	local.Dest, local.Work, local.Force = dir, cmp.Or(c.dir, work.path), false
-	r.Opt = &local
+	r.Opt.Dest, r.Opt.Work, r.Opt.Force = dir, cmp.Or(c.dir, work.path), false
 	vol := &ec2tools.VolRun{Run: r, C: &ec2tools.VolOptions{Options: c.ec2, Volume: c.bundle.Source, Inherit: true, NoInherit: c.noInherit}, Keys: keys, Manifest: manifest}
 	made, err := vol.Make(ctx)
 	if err != nil {

@@ -14,16 +14,16 @@ import (
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/create"
 	"purebundle/cmd/purebundle/ec2tools"
-	"purebundle/cmd/purebundle/progress"
 	"purebundle/cmd/purebundle/words"
 	"purebundle/walker"
 )
 
 // options is what the flags of "ship" say.
 type options struct {
-	bundle   create.Options
-	target   template // DIR of s3://BUCKET/DIR
-	name     template // of the image
+	flags    create.Flags
+	bundle   create.Options // what the flags and the template say
+	target   template       // DIR of s3://BUCKET/DIR
+	name     template       // of the image
 	values   map[string]string
 	keep     int
 	register bool
@@ -41,7 +41,7 @@ const (
 )
 
 func New(a *cli.App) *cobra.Command {
-	c := &options{bundle: create.Options{Prefix: "image", Free: cli.Free{Percent: 10}, Progress: progress.Auto}}
+	c := &options{flags: *create.NewFlags()}
 	cmd := &cobra.Command{
 		Use:   "ship [flags] SOURCE s3://BUCKET/TEMPLATE",
 		Short: "Bundle to S3 under a name of its own, register it, drop older ones",
@@ -67,23 +67,22 @@ progress. What goes in is decided as by "purebundle bundle".`,
       --name '{hostname} {date}' -k pk.pem -c cert.pem -u 123456789012`,
 		Args: cli.ArgsBetween(2, 2, "SOURCE and s3://BUCKET/TEMPLATE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c.bundle.Source = args[0]
 			c.values = FieldValues(time.Now())
-			if err := c.check(cmd, args[1]); err != nil {
+			if err := c.check(cmd, args[0], args[1]); err != nil {
 				return err
 			}
 			return ship(cmd.Context(), a, c)
 		},
 		ValidArgsFunction: cli.CompleteDirectories,
 	}
-	c.bundle.ContentFlags(cmd)
-	c.bundle.ImageFlags(cmd)
+	c.flags.ContentFlags(cmd)
+	c.flags.ImageFlags(cmd)
 	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
-		c.bundle.OutputFlags(f)
+		c.flags.OutputFlags(f)
 		f.IntVar(&c.keep, "keep", 0, "keep `N` bundles of this template, the new one among them; 0 keeps all")
-		f.BoolVarP(&c.bundle.DryRun, "dry-run", "n", false, "say what would happen, and what --keep would delete; write nothing")
-		cli.ProgressFlag(f, &c.bundle.Progress)
-		f.BoolVar(&c.bundle.JSON, "json", false, "print the summary as JSON")
+		f.BoolVarP(&c.flags.DryRun, "dry-run", "n", false, "say what would happen, and what --keep would delete; write nothing")
+		cli.ProgressFlag(f, &c.flags.Progress)
+		f.BoolVar(&c.flags.JSON, "json", false, "print the summary as JSON")
 	})
 	cli.Group(cmd, imageGroup, func(f *pflag.FlagSet) {
 		f.BoolVar(&c.register, "register", false, "make a machine image (AMI) of it")
@@ -95,14 +94,14 @@ progress. What goes in is decided as by "purebundle bundle".`,
 		c.ec2.IdentityFlags(f)
 		f.StringVarP(&c.dir, "destination", "d", "", "`DIR` for the bundle until it is in S3 (default: $TMPDIR, else /var/tmp)")
 	})
-	c.bundle.S3.WriteFlags(cmd)
+	c.flags.S3.WriteFlags(cmd)
 	cli.CompleteProgress(cmd)
 	return cmd
 }
 
 // check completes the configuration and finds the mistakes that need no look at
 // SOURCE, nor at S3.
-func (c *options) check(cmd *cobra.Command, url string) error {
+func (c *options) check(cmd *cobra.Command, source, url string) error {
 	if !s3.IsURL(url) {
 		return cli.WithHint(cli.Usagef("ship %s: no place in S3", url), "write it as in 's3://my-bucket/{hostname}-{date}'; \"purebundle bundle\" makes bundles in directories")
 	}
@@ -114,11 +113,7 @@ func (c *options) check(cmd *cobra.Command, url string) error {
 	if c.target, err = parseTemplate(strings.TrimSuffix(path, "/")); err != nil {
 		return err
 	}
-	if err := c.bundle.Check(); err != nil {
-		return err
-	}
-	c.bundle.Dest = "s3://" + bucket + "/" + c.target.expand(c.values)
-	if err := c.bundle.CheckDest(); err != nil {
+	if c.bundle, err = c.flags.Options(source, "s3://"+bucket+"/"+c.target.expand(c.values)); err != nil {
 		return err
 	}
 	if c.bundle.Place.Dir != c.target.expand(c.values) {
@@ -153,7 +148,7 @@ func ship(ctx context.Context, a *cli.App, c *options) error {
 	if err != nil {
 		return err
 	}
-	r := create.Run{App: a, Opt: &c.bundle, UI: a.Show(onTerminal(a, c.bundle.Progress))}
+	r := create.Run{App: a, Opt: c.bundle, UI: a.Show(onTerminal(a, c.flags.Progress))}
 	defer r.UI.Close()
 	if a.Verbose {
 		r.SayMounts(mounts)
