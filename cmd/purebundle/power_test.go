@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pkg/xattr"
+
+	"purebundle/ext2img/imgtest"
+)
+
+// Capability sets as /proc/PID/status has them.
+const (
+	noPower      = "0000000000000000"
+	readSearch   = "0000000000000004" // CAP_DAC_READ_SEARCH
+	andAdmin     = "0000000000200004" // and CAP_SYS_ADMIN
+	readOverride = "000000000000000e" // and CAP_DAC_OVERRIDE, CAP_FOWNER
+)
+
+// TestPower looks at the program from outside while it works: what it holds in the
+// end, and that it may gain nothing and leaves no core dump.
+func TestPower(t *testing.T) {
+	imgtest.RequireRoot(t)
+	imgtest.NeedTool(t, "go")
+	dir := t.TempDir()
+	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	program := filepath.Join(dir, "purebundle")
+	build := exec.Command("go", "build", "-o", program, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	tree, trusted := filepath.Join(dir, "tree"), filepath.Join(dir, "trusted")
+	for _, d := range []string{tree, trusted} {
+		makeFiles(t, d, map[string]string{"his": "his", "mine": "mine"})
+		fillFile(t, filepath.Join(d, "data"), 160<<20)
+		if err := errors.Join(os.Chmod(filepath.Join(d, "his"), 0o600), os.Chown(filepath.Join(d, "his"), 65534, 65534)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := xattr.LSet(filepath.Join(trusted, "mine"), "trusted.x", []byte("1")); err != nil {
+		t.Fatal(err)
+	}
+	imgtest.Run(t, "sh", "-euc", `cd `+dir+`; mkdir user theirs; chown 65534:65534 user theirs; cp -r tree user/tree; chown -R 65534:65534 user/tree`)
+	user := []string{"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps=-all"}
+	for _, c := range []struct {
+		as   []string
+		line string
+		want []string // the sets that are held one after another, from the first that is not root's own
+		says string   // in its output
+	}{
+		{nil, "bundle tree out", []string{andAdmin, readSearch}, ""},
+		{nil, "bundle trusted trusted.out", []string{andAdmin}, ""},
+		{nil, "bundle tree theirs", []string{"000000000020000e", readOverride}, ""},
+		{nil, "bundle --force tree theirs", []string{"000000000020000e", readOverride}, ""},
+		{nil, "verify --deep out", []string{noPower}, "ok: "},
+		{nil, "verify theirs", []string{noPower}, "ok: "},
+		{nil, "unbundle out image", []string{noPower}, ""},
+		{nil, "unbundle out theirs/image", []string{"000000000000000a"}, ""},
+		{nil, "cat out /data", []string{noPower}, ""},
+		{user, "bundle user/tree user/out", []string{noPower}, "trusted.* are not in the image"},
+		{user, "verify user/out", []string{noPower}, "ok: "},
+		{nil, "verify user/out", []string{readSearch}, "ok: "},
+	} {
+		t.Run(strings.ReplaceAll(c.line, "/", " "), func(t *testing.T) {
+			if c.line == "verify user/out" && c.as == nil {
+				imgtest.Run(t, "chmod", "700", filepath.Join(dir, "user/out"))
+			}
+			args := slices.Concat(c.as, []string{program}, strings.Fields(c.line))
+			cmd := exec.Command(args[0], args[1:]...)
+			cmd.Dir = dir
+			var out bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &out, &out
+			if strings.HasPrefix(c.line, "cat") {
+				cmd.Stdout = nil
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan error, 1)
+			go func() { done <- cmd.Wait() }()
+			held, last := watchPower(cmd.Process.Pid, program, done)
+			if err := <-done; err != nil || !strings.Contains(out.String(), c.says) {
+				t.Errorf("%v, want %q\n%s", err, c.says, &out)
+			}
+			if c.as == nil && len(held) > 0 && held[0] == rootsOwn(t) {
+				held = held[1:]
+			}
+			// A short phase may be missed, the last is not.
+			if len(held) == 0 || held[len(held)-1] != c.want[len(c.want)-1] || slices.ContainsFunc(held, func(s string) bool { return !slices.Contains(c.want, s) }) {
+				t.Errorf("held %v, want %v", held, c.want)
+			}
+			if !strings.Contains(last, "\nNoNewPrivs:\t1\n") || !strings.Contains(last, "\nSeccomp:\t0\n") {
+				t.Errorf("in the end:\n%s", last)
+			}
+		})
+	}
+}
+
+// watchPower samples a process until it ends. It returns the capability sets that
+// the program held, without repetitions, and what its status was last.
+func watchPower(pid int, program string, done chan error) (held []string, last string) {
+	for {
+		select {
+		case err := <-done:
+			done <- err
+			return held, last
+		case <-time.After(time.Millisecond):
+		}
+		exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		_, after, ok := strings.Cut(string(text), "\nCapEff:\t")
+		if err != nil || !ok || exe != program || strings.Contains(string(text), "\nState:\tZ") || !strings.Contains(string(text), "\nVmRSS:") {
+			continue // setpriv, or the end
+		}
+		last = string(text)
+		if set, _, _ := strings.Cut(after, "\n"); len(held) == 0 || held[len(held)-1] != set {
+			held = append(held, set)
+		}
+	}
+}
+
+// rootsOwn is what root has here.
+func rootsOwn(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(text), "\nCapEff:\t")
+	set, _, _ := strings.Cut(after, "\n")
+	return set
+}
