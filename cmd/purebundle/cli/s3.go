@@ -129,6 +129,7 @@ func (c *S3) Shared(a *App) awsapi.Options {
 
 // Open connects to S3. It asks nothing of the bucket yet.
 func (c *S3) Open(ctx context.Context, a *App, loc s3.Location) (*s3.Store, error) {
+	a.WarnExposed(awsapi.CredentialFiles()...)
 	return s3.Open(ctx, loc, s3.Options{
 		Options: c.Shared(a), PathStyle: c.pathStyle,
 		ACL: c.ACL, StorageClass: c.storageClass, SSE: c.sse, KMSKey: c.kmsKey, Tags: c.Tags.Values,

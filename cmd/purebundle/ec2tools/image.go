@@ -67,7 +67,7 @@ func bundleImage(ctx context.Context, a *cli.App, c *imageOptions) (err error) {
 	if c.image == "" {
 		return cli.WithHint(cli.Usagef("--image (-i) is needed"), "give the image file, or a bundle of \"purebundle bundle\"")
 	}
-	keys, err := c.Keys()
+	keys, err := c.Keys(a)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package ec2tools
 
 import (
+	"crypto/rsa"
 	"errors"
 	"io/fs"
 	"os"
@@ -27,7 +28,7 @@ func certPlaces() []string {
 
 // Keys loads the key and the two certificates, and checks that the user's belong
 // together before any work is done.
-func (c *Options) Keys() (keys ec2.Keys, err error) {
+func (c *Options) Keys(a *cli.App) (keys ec2.Keys, err error) {
 	for _, need := range []struct{ flag, value string }{
 		{"--privatekey (-k)", c.key}, {"--cert (-c)", c.cert}, {"--user (-u)", c.user},
 	} {
@@ -36,7 +37,7 @@ func (c *Options) Keys() (keys ec2.Keys, err error) {
 				"a bundle is signed with the user's key, and encrypted for the user and for EC2: -k KEY -c CERT -u ACCOUNT")
 		}
 	}
-	if keys.Private, err = ec2.LoadPrivateKey(c.key); err != nil {
+	if keys.Private, err = loadKey(a, c.key); err != nil {
 		return keys, err
 	}
 	if keys.User, err = ec2.LoadCertificate(c.cert); err != nil {
@@ -52,6 +53,15 @@ func (c *Options) Keys() (keys ec2.Keys, err error) {
 		return keys, err
 	}
 	return keys, keys.Check()
+}
+
+// loadKey loads a private key, and warns if others may read it.
+func loadKey(a *cli.App, path string) (*rsa.PrivateKey, error) {
+	key, err := ec2.LoadPrivateKey(path)
+	if err == nil {
+		a.WarnExposed(path)
+	}
+	return key, err
 }
 
 // Named returns the files that the flags name as secrets and that are there: none of them belongs in an image.

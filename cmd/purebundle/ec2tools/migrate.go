@@ -64,7 +64,7 @@ func migrate(a *cli.App, c *Options, path string, given func(flag string) bool, 
 	if c.Arch == "" {
 		c.Arch = old.Arch
 	}
-	keys, err := c.Keys()
+	keys, err := c.Keys(a)
 	if err != nil {
 		return err
 	}

@@ -122,7 +122,7 @@ With --raw, the image becomes a bundle of "purebundle bundle" instead.`,
 }
 
 func unbundleImage(ctx context.Context, a *cli.App, c *readOptions, dest string, force bool) error {
-	key, err := ec2.LoadPrivateKey(c.key)
+	key, err := loadKey(a, c.key)
 	if err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (c *readOptions) checked(what string) string {
 
 // unbundleRaw makes a raw bundle of the image.
 func unbundleRaw(ctx context.Context, a *cli.App, c *readOptions, dest string, force bool) (err error) {
-	key, err := ec2.LoadPrivateKey(c.key)
+	key, err := loadKey(a, c.key)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"purebundle/chunk/ec2"
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/look"
 	"purebundle/cmd/purebundle/progress"
@@ -54,7 +53,7 @@ func verifyBundle(ctx context.Context, a *cli.App, c *readOptions) error {
 		err = b.VerifyParts(ctx, made)
 	} else {
 		what = "digests and image"
-		key, kerr := ec2.LoadPrivateKey(c.key)
+		key, kerr := loadKey(a, c.key)
 		if kerr != nil {
 			return kerr
 		}

@@ -168,7 +168,7 @@ func bundleVol(ctx context.Context, a *cli.App, c *VolOptions) error {
 	var keys ec2.Keys
 	var m *ec2.Manifest
 	if !c.cloneOnly {
-		if keys, err = c.Keys(); err != nil {
+		if keys, err = c.Keys(a); err != nil {
 			return err
 		}
 		if m, err = c.Manifest(a.Version); err != nil {

@@ -58,7 +58,7 @@ func (c *options) checkImage() (err error) {
 // disk meanwhile is removed in any case.
 func (c *options) shipImage(ctx context.Context, r create.Run, store *s3.Store) (err error) {
 	a := r.App
-	keys, err := c.ec2.Keys()
+	keys, err := c.ec2.Keys(a)
 	if err != nil {
 		return err
 	}
