@@ -8,32 +8,31 @@ const HeadSize = 512
 // KeyKind says which private key a file begins with, or "". head is HeadSize bytes of it or more; the first line that is no comment
 // decides. If PEM says that a key may follow another block, as in a file with a certificate and its key, head must be all of the file.
 func KeyKind(head []byte) string {
-	first, _, _ := bytes.Cut(head, []byte("\n"))
-	first = bytes.TrimRight(first, " \r")
+	starts := func(text string) bool { return bytes.HasPrefix(head, []byte(text)) }
 	switch {
-	case bytes.HasPrefix(first, []byte("-----BEGIN ")):
-		return pemKind(first, head)
-	case bytes.HasPrefix(first, []byte("---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----")), bytes.HasPrefix(head, []byte("SSH PRIVATE KEY FILE FORMAT 1.1\n")):
+	case PEM(head):
+		return pemKind(head)
+	case starts("---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----"), starts("SSH PRIVATE KEY FILE FORMAT 1.1\n"):
 		return "private SSH key"
-	case bytes.HasPrefix(first, []byte("PuTTY-User-Key-File-")):
+	case starts("PuTTY-User-Key-File-"):
 		return "PuTTY key"
-	case bytes.HasPrefix(head, []byte{0xfe, 0xed, 0xfe, 0xed}): // java's JavaKeyStore.MAGIC
+	case starts("\xfe\xed\xfe\xed"), starts("\xce\xce\xce\xce"): // the magic numbers of JKS and JCEKS
 		return "Java key store"
 	case isPKCS12(head):
 		return "PKCS #12 key store"
 	case isAge(head):
 		return "age secret key"
-	case bytes.HasPrefix(first, []byte("Bag Attributes")): // what openssl pkcs12 prints before each block
-		return pemKind(nil, head)
 	}
 	return ""
 }
 
-// pemKind says which private key a text with PEM blocks holds, or "". first is its first line.
-func pemKind(first, text []byte) string {
-	if kind := blockKind(first); kind != "" {
-		return kind
-	}
+// PEM says whether a file is made of PEM blocks, with or without what "openssl pkcs12" prints before each.
+func PEM(head []byte) bool {
+	return bytes.HasPrefix(head, []byte("-----BEGIN ")) || bytes.HasPrefix(head, []byte("Bag Attributes"))
+}
+
+// pemKind says which private key a text of PEM blocks holds, or "".
+func pemKind(text []byte) string {
 	for line := range bytes.Lines(text) {
 		if kind := blockKind(bytes.TrimRight(line, " \r\n")); kind != "" {
 			return kind
@@ -94,9 +93,4 @@ func enter(b []byte) ([]byte, bool) {
 		return nil, false
 	}
 	return b[n:], true
-}
-
-// PEM says whether a file that is no key by its head is PEM and may hold one further on.
-func PEM(head []byte) bool {
-	return bytes.HasPrefix(head, []byte("-----BEGIN ")) || bytes.HasPrefix(head, []byte("Bag Attributes"))
 }
