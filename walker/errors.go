@@ -3,6 +3,7 @@ package walker
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 )
 
 // ErrNotRegular is returned by [Tree.Open] for a path that is no longer a regular file.
@@ -21,10 +22,23 @@ type MountTableError struct {
 }
 
 func (e *MountTableError) Error() string {
-	return fmt.Sprintf("read mount table: %v (is proc mounted at /proc?)", e.Err)
+	if errors.Is(e.Err, fs.ErrNotExist) {
+		return fmt.Sprintf("read mount table: %v (is proc mounted at /proc?)", e.Err)
+	}
+	return fmt.Sprintf("read mount table: %v", e.Err)
 }
 
 func (e *MountTableError) Unwrap() error { return e.Err }
+
+// NamespaceError says that SOURCE lies in another mount namespace, such as /proc/PID/root: which mounts there are of proc, of the kernel or
+// of a server cannot be seen from here.
+type NamespaceError struct {
+	Path string // as the caller wrote it
+}
+
+func (e *NamespaceError) Error() string {
+	return fmt.Sprintf("walk %s: it lies in another mount namespace, whose mount table this process does not see", e.Path)
+}
 
 // RefusedError says that SOURCE lies on, or Options.Cross names, a mount that is never walked.
 type RefusedError struct {

@@ -180,11 +180,7 @@ func TestSwappedKinds(t *testing.T) {
 func TestRenamedWhileRead(t *testing.T) {
 	needRoot(t)
 	dir := t.TempDir()
-	image := filepath.Join(t.TempDir(), "disk")
-	must(t, os.WriteFile(image, nil, 0o600))
-	must(t, os.Truncate(image, 320<<20))
-	run(t, "mkfs.xfs", "-q", image)
-	loopMount(t, image, dir)
+	loopMount(t, loopImage(t, 320<<20, "mkfs.xfs", "-q"), dir)
 	fd, err := unix.Open(dir, unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	must(t, err)
 	defer unix.Close(fd)

@@ -2,12 +2,9 @@ package walker
 
 import (
 	"cmp"
-	"errors"
 	"path"
 	"slices"
 	"strings"
-
-	"github.com/moby/sys/mountinfo"
 )
 
 // Action says what a walk does with a mount below SOURCE.
@@ -38,10 +35,12 @@ type Mount struct {
 type mount struct {
 	Mount
 	class   class
-	point   string // the mount point as the process sees it; SOURCE's own path for the mount it lies on
-	order   int    // in the kernel's table: older mounts first
-	top     *mount // the mount seen at this mount point: itself unless hidden
-	judging bool   // decide is at work on it
+	point   string   // the mount point as the process sees it; SOURCE's own path for the mount it lies on
+	order   int      // in the kernel's table: older mounts first
+	top     *mount   // the mount seen at this mount point: itself unless hidden
+	above   *mount   // what peak has found
+	layers  []string // of an overlay, as who mounted it wrote them
+	judging bool     // decide is at work on it
 	takes   privileges
 }
 
@@ -51,6 +50,14 @@ type table struct {
 	mounts []*mount // descendants of source, in the kernel's order
 	all    []*mount // source and mounts
 	kids   map[place]*mount
+	stacks map[string][]*mount  // by mount point
+	shows  map[content][]*mount // the visible ones of all, in their order
+}
+
+// content identifies what a mount shows: a directory or file of a file system.
+type content struct {
+	major, minor int
+	root         string
 }
 
 // place identifies a mount by its mount point and its parent. Mounts stack by being each other's parent, so no
@@ -60,87 +67,78 @@ type place struct {
 	point  string
 }
 
-// maxTableReads bounds the wait for a mount table that holds still.
-const maxTableReads = 100
-
-// readMountTable reads the kernel's table until two reads in a row agree: one read is many system calls, and lines move while mounts
-// come and go between them.
-func readMountTable() ([]*mountinfo.Info, error) {
-	last, err := mountinfo.GetMounts(nil)
-	for range maxTableReads {
-		if err != nil {
-			return nil, &MountTableError{err}
-		}
-		var next []*mountinfo.Info
-		next, err = mountinfo.GetMounts(nil)
-		if err == nil && slices.EqualFunc(last, next, func(a, b *mountinfo.Info) bool { return *a == *b }) {
-			return next, nil
-		}
-		last = next
-	}
-	return nil, &MountTableError{errors.New("it keeps changing")}
-}
-
-// newTable picks from infos the mount with the given ID, on which the directory point lies, and all mounts below point that hang on
-// it. A mount that is not in infos (the kernel hides the one that a chroot lies on) is made up.
-func newTable(infos []*mountinfo.Info, id int, point string) *table {
-	t := &table{kids: make(map[place]*mount)}
-	byID := make(map[int]*mountinfo.Info, len(infos))
-	for _, info := range infos {
-		byID[info.ID] = info
+// newTable picks from lines the mount with the given ID, on which the directory point lies, and all mounts below point that hang on
+// it. A mount that is not among the lines (the kernel hides the one that a chroot lies on) is made up.
+func newTable(lines []mountLine, id int, point string) *table {
+	t := &table{kids: make(map[place]*mount), stacks: make(map[string][]*mount), shows: make(map[content][]*mount)}
+	byID := make(map[int]*mountLine, len(lines))
+	for i := range lines {
+		byID[lines[i].id] = &lines[i]
 	}
 	src := byID[id]
 	if src == nil {
-		src = &mountinfo.Info{ID: id, Mountpoint: point, FSType: "unknown", Source: "unknown"}
+		src = &mountLine{id: id, point: point, fstype: "unknown", source: "unknown"}
 	}
 	t.source = newMount(src, "/")
 	t.source.point = point
-	if rel, ok := below(src.Mountpoint, point); ok && src.Root != "" {
-		t.source.Root = path.Join(src.Root, rel)
+	if rel, ok := below(src.point, point); ok && src.root != "" {
+		t.source.Root = path.Join(src.root, rel)
 	}
 	t.source.order = -1
-	for i, info := range infos {
-		rel, ok := below(point, info.Mountpoint)
-		if !ok || !hangsOn(byID, info, id) {
+	hang := map[int]bool{id: false}
+	for i := range lines {
+		l := &lines[i]
+		rel, ok := below(point, l.point)
+		if !ok || !hangsOn(byID, hang, l, id) {
 			continue
 		}
-		m := newMount(info, rel)
+		m := newMount(l, rel)
 		m.order = i
 		t.mounts = append(t.mounts, m)
-		t.kids[place{info.Parent, info.Mountpoint}] = m
+		t.kids[place{l.parent, l.point}] = m
+		t.stacks[l.point] = append(t.stacks[l.point], m)
 	}
 	t.all = append([]*mount{t.source}, t.mounts...)
 	for _, m := range t.all {
 		m.top = t.at(m.point)
+		if m.visible() {
+			key := content{m.Major, m.Minor, m.Root}
+			t.shows[key] = append(t.shows[key], m)
+		}
 	}
 	return t
 }
 
-func newMount(info *mountinfo.Info, rel string) *mount {
-	m := &mount{point: info.Mountpoint, takes: privilegesOf(strings.Split(info.Options, ",")), Mount: Mount{
-		ID: info.ID, Parent: info.Parent, Path: rel, FSType: info.FSType, Source: info.Source, Root: info.Root,
-		Major: info.Major, Minor: info.Minor,
+func newMount(l *mountLine, rel string) *mount {
+	m := &mount{point: l.point, takes: privilegesOf(strings.Split(l.options, ",")), Mount: Mount{
+		ID: l.id, Parent: l.parent, Path: rel, FSType: l.fstype, Source: l.source, Root: l.root,
+		Major: l.major, Minor: l.minor,
 	}}
-	m.class = classify(&m.Mount)
+	if m.class = classify(&m.Mount); m.class == classLayers {
+		m.layers = l.layers()
+	}
 	return m
 }
 
-// hangsOn says whether the mount with the given ID is an ancestor of info.
-func hangsOn(byID map[int]*mountinfo.Info, info *mountinfo.Info, id int) bool {
-	for range len(byID) {
-		if info.ID == id {
-			return false
+// hangsOn returns true if the mount with the given ID is an ancestor of l. It keeps in hang what it found out about each mount on the way.
+func hangsOn(byID map[int]*mountLine, hang map[int]bool, l *mountLine, id int) bool {
+	var way []int
+	found := false
+	for l != nil && len(way) <= len(byID) {
+		if known, ok := hang[l.id]; ok {
+			found = known
+			break
 		}
-		if info.Parent == id {
-			return true
+		way = append(way, l.id)
+		if found = l.parent == id; found {
+			break
 		}
-		up := byID[info.Parent]
-		if up == nil || up == info {
-			return false
-		}
-		info = up
+		l = byID[l.parent]
 	}
-	return false
+	for _, n := range way {
+		hang[n] = found
+	}
+	return found
 }
 
 // at returns the mount that a path resolution which passes SOURCE ends on at the given path, which must be SOURCE or below.
@@ -150,11 +148,31 @@ func (t *table) at(p string) *mount {
 		if i < len(p) && p[i] != '/' && i != 1 { // p[:1] is "/"
 			continue
 		}
-		for m := t.kids[place{cur.ID, p[:i]}]; m != nil; m = t.kids[place{cur.ID, p[:i]}] {
-			cur = m
+		if m := t.kids[place{cur.ID, p[:i]}]; m != nil {
+			cur = t.peak(m)
 		}
 	}
 	return cur
+}
+
+// peak returns the topmost of the mounts that are stacked on m. Each mount of the stack remembers it.
+func (t *table) peak(m *mount) *mount {
+	top := m
+	for top.above == nil {
+		next := t.kids[place{top.ID, top.point}]
+		if next == nil {
+			break
+		}
+		top = next
+	}
+	if top.above != nil {
+		top = top.above
+	}
+	for m != top && m.above == nil {
+		m.above = top
+		m = t.kids[place{m.ID, m.point}]
+	}
+	return top
 }
 
 // holder returns the mount that a visible mount's mount point lies on.

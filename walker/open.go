@@ -153,14 +153,21 @@ func (t *Tree) kindOf(name string) uint32 {
 
 // locate returns the crossed mount that a path lies on, and the path below its mount point without a leading slash.
 func (t *Tree) locate(name string) (*root, string) {
-	var best *root
-	rest := ""
-	for _, r := range t.roots {
-		if rel, ok := below(r.path, name); ok && (best == nil || len(r.path) > len(best.path)) {
-			best, rest = r, rel
+	if len(t.roots) == 0 { // closed
+		return nil, ""
+	}
+	best, rest := t.roots[0], strings.TrimPrefix(name, "/")
+	for s, rel := t.spots, rest; rel != ""; {
+		var first string
+		first, rel, _ = strings.Cut(rel, "/")
+		if s = s.kids[first]; s == nil {
+			break
+		}
+		if s.root != nil {
+			best, rest = s.root, rel
 		}
 	}
-	return best, strings.TrimPrefix(rest, "/")
+	return best, rest
 }
 
 // dir returns the directory of the entry that is called rel below r and name in the tree.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,7 +50,7 @@ func (p *plan) prepare(source string, opt Options) error {
 	} else if err != nil {
 		return &os.PathError{Op: "statfs", Path: source, Err: err}
 	}
-	infos, err := readMountTable()
+	lines, err := readMountTable()
 	if err != nil {
 		return err
 	}
@@ -61,9 +62,51 @@ func (p *plan) prepare(source string, opt Options) error {
 	if err != nil {
 		return &MountTableError{err}
 	}
-	p.table = newTable(infos, int(id), point)
+	if here, err := inThisNamespace(lines, int(id)); err != nil {
+		return &MountTableError{err}
+	} else if !here {
+		return &NamespaceError{source}
+	}
+	p.table = newTable(lines, int(id), point)
 	p.alone, p.crossAll = opt.OneFileSystem, opt.CrossAll
+	for _, dir := range opt.LeaveOut {
+		if p.leaveOut, err = p.addLeaveOut(p.leaveOut, dir); err != nil {
+			return err
+		}
+	}
 	return p.judgeAll(source, opt)
+}
+
+// inThisNamespace returns true if the mount with the given ID is in this process's table. The kernel does not show there the mount that a
+// chroot lies on: that is the one of "/".
+func inThisNamespace(lines []mountLine, id int) (bool, error) {
+	if slices.ContainsFunc(lines, func(l mountLine) bool { return l.id == id }) {
+		return true, nil
+	}
+	fd, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false, &os.PathError{Op: "open", Path: "/", Err: err}
+	}
+	defer unix.Close(fd)
+	own, err := mountID(fd)
+	return own == uint64(id), err
+}
+
+// addLeaveOut appends the path below SOURCE of a directory of Options.LeaveOut, if it lies there.
+func (p *plan) addLeaveOut(list []string, dir string) ([]string, error) {
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: dir, Err: err}
+	}
+	defer unix.Close(fd)
+	point, err := os.Readlink(fdPath(fd))
+	if err != nil {
+		return nil, err
+	}
+	if rel, ok := below(p.source.point, point); ok {
+		list = append(list, rel)
+	}
+	return list, nil
 }
 
 // openRoots opens SOURCE's mount and all others that are crossed. A mount that cannot be opened is left out, and t says why.

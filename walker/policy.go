@@ -13,6 +13,7 @@ type policy struct {
 	alone    bool            // Options.OneFileSystem
 	crossAll bool            // Options.CrossAll
 	cross    map[string]bool // mount points below SOURCE named by Options.Cross
+	leaveOut []string        // where the directories of Options.LeaveOut are below SOURCE
 }
 
 // judgeAll fills in Action and Reason of all mounts. An Options.Cross that cannot be obeyed is an error. SOURCE is called source in
@@ -126,10 +127,14 @@ func (p *policy) judge(m *mount) (Action, string) {
 		return Crossed, fmt.Sprintf("%s, to be crossed by request", p.nature(m))
 	case p.alone:
 		return LeftOut, "another file system than the source's"
+	case p.showsSource(m):
+		return LeftOut, "shows the source's own file system once more"
+	case m.class == classLayers && p.overOwn(m):
+		return Crossed, fmt.Sprintf("layered file system (%s) over its own directory", m.FSType)
 	case m.class != classDisk && !p.crossAll:
 		return LeftOut, p.nature(m)
 	}
-	if other, at := p.twin(m); other != nil && (!p.crossAll || at == "/") {
+	if other, at := p.twin(m); other != nil && !p.crossAll {
 		return LeftOut, fmt.Sprintf("shows what is in the tree at %s already", at)
 	}
 	if rule := p.rules.empties(m.Path); rule != "" {
@@ -184,12 +189,59 @@ func (p *policy) hiddenBy(m *mount) string {
 
 // refusedUnder returns the refused mount that m is stacked on, directly or with others between: its mount point belongs to it.
 func (p *policy) refusedUnder(m *mount) *mount {
-	for _, o := range p.mounts {
-		if o != m && o.class == classRefused && o.point == m.point && o.top == m {
+	for _, o := range p.stacks[m.point] {
+		if o != m && o.class == classRefused && o.top == m {
 			return o
 		}
 	}
 	return nil
+}
+
+// showsSource returns true if m shows the directory that SOURCE is, or one above it: btrfs' top level with SOURCE's subvolume in it, or
+// the host's / inside of a chroot. All of SOURCE would be there once more.
+func (p *policy) showsSource(m *mount) bool {
+	src := p.source
+	if m.Major != src.Major || m.Minor != src.Minor || src.Root == "" {
+		return false
+	}
+	_, ok := below(m.Root, src.Root)
+	return ok
+}
+
+// overOwn returns true if m is an overlay of which a layer is, holds or lies in its own mount point: what is below it is one of its
+// layers, and the merged view is the tree's. Early boot mounts them with SOURCE at /sysroot.
+func (p *policy) overOwn(m *mount) bool {
+	for _, dir := range m.layers {
+		dir = path.Clean(dir)
+		if rest, ok := below("/sysroot", dir); ok && p.related(rest, m.point) {
+			return true
+		}
+		if p.related(dir, m.point) {
+			return true
+		}
+		if _, ok := below(p.source.point, dir); !ok || path.Dir(m.point) == m.point {
+			continue
+		}
+		// The layer may be reached by another path: a bind of the mount point's directory.
+		at, holder := p.at(dir), p.holder(m)
+		if at != m && at.Major == holder.Major && at.Minor == holder.Minor && p.related(at.inside(dir), holder.inside(m.point)) {
+			return true
+		}
+	}
+	return false
+}
+
+// related returns true if one of two clean absolute paths is or holds the other.
+func (p *policy) related(a, b string) bool {
+	_, in := below(a, b)
+	_, around := below(b, a)
+	return in || around
+}
+
+// inside returns the path, within m's file system, of what is at a path below m's mount point.
+func (m *mount) inside(p string) string {
+	rel, _ := below(m.point, p)
+	return path.Join(m.Root, rel)
 }
 
 // twin looks for another crossed mount of m's file system in which the walk meets m's contents anyway, and returns it with the path
@@ -198,26 +250,40 @@ func (p *policy) twin(m *mount) (*mount, string) {
 	if strings.HasSuffix(m.Root, "//deleted") { // how the kernel shows a directory or file that has no name any more
 		return nil, ""
 	}
-	for _, o := range p.all {
-		if o == m || o.Major != m.Major || o.Minor != m.Minor || !o.visible() || o.Root == "" {
-			continue
+	for root := m.Root; ; root = path.Dir(root) {
+		for _, o := range p.shows[content{m.Major, m.Minor, root}] {
+			if o == m || o.Root == m.Root && o.order > m.order {
+				continue
+			}
+			rel, ok := below(o.Root, m.Root)
+			if !ok {
+				continue
+			}
+			at := path.Join(o.Path, rel)
+			if p.at(path.Join(o.point, rel)) != o || above(m, o) { // covered by a mount, maybe by m itself: a bind of a directory onto itself
+				continue
+			}
+			if !p.meets(at) {
+				continue
+			}
+			if p.decide(o); o.Action == Crossed {
+				return o, at
+			}
 		}
-		rel, ok := below(o.Root, m.Root)
-		if !ok || o.Root == m.Root && o.order > m.order {
-			continue
-		}
-		at := path.Join(o.Path, rel)
-		if p.at(path.Join(o.point, rel)) != o || above(m, o) { // covered by a mount, maybe by m itself: a bind of a directory onto itself
-			continue
-		}
-		if _, kept := p.rules.reaches(at); !kept {
-			continue
-		}
-		if p.decide(o); o.Action == Crossed {
-			return o, at
+		if root == "/" || root == "." || root == "" {
+			return nil, ""
 		}
 	}
-	return nil, ""
+}
+
+// meets returns true if the walk takes what is in the directory at a path below SOURCE.
+func (p *policy) meets(at string) bool {
+	for _, dir := range p.leaveOut {
+		if _, in := below(dir, at); in {
+			return false
+		}
+	}
+	return p.rules.takes(at)
 }
 
 // above says whether the walk can reach o only by crossing m.

@@ -5,16 +5,14 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-
-	"github.com/moby/sys/mountinfo"
 )
 
 // judgeTable runs the policy over a mount table in the kernel's format and returns the decisions, SOURCE's mount left out.
 func judgeTable(t *testing.T, text string, id int, point string, opt Options) ([]string, error) {
 	t.Helper()
-	infos, err := mountinfo.GetMountsFromReader(strings.NewReader(text), nil)
+	lines, err := parseMountTable(text)
 	must(t, err)
-	p := &policy{table: newTable(infos, id, point), alone: opt.OneFileSystem, crossAll: opt.CrossAll}
+	p := &policy{table: newTable(lines, id, point), alone: opt.OneFileSystem, crossAll: opt.CrossAll}
 	if err := p.judgeAll(point, opt); err != nil {
 		return nil, err
 	}
@@ -143,11 +141,49 @@ func TestPolicy(t *testing.T) {
 		{"bind of the source into itself", `1 0 8:1 / / rw - ext4 /dev/sda1 rw
 2 1 8:1 / /srv/root rw - ext4 /dev/sda1 rw
 3 2 8:2 / /srv/root/x rw - ext4 /dev/sdb rw
-`, 1, "/", Options{}, []string{"/srv/root ext4: left out, shows what is in the tree at / already",
+`, 1, "/", Options{}, []string{"/srv/root ext4: left out, shows the source's own file system once more",
 			"/srv/root/x ext4: left out, below /srv/root (ext4), which is left out"}},
 		{"escaped names", `1 0 8:1 / / rw - ext4 /dev/sda1 rw
 2 1 8:2 / /a\040b\134c\012 rw - ext4 /dev/sdb rw
 `, 1, "/", Options{}, []string{"/a b\\c\n " + disk("ext4")}},
+		{"sysext: an overlay over its own /usr", `1 0 8:1 / / rw - ext4 /dev/sda1 rw
+2 1 0:50 / /usr ro,nodev - overlay sysext ro,lowerdir=/run/systemd/sysext/meta/usr:/run/systemd/sysext/extensions/a/usr:/usr
+3 1 0:51 / /srv/merged rw - overlay overlay rw,lowerdir=/var/lib/l1:/var/lib/l2,upperdir=/var/lib/u,workdir=/var/lib/w
+`, 1, "/", Options{}, []string{
+			"/srv/merged overlay: left out, layered file system (overlay) made of directories elsewhere",
+			"/usr overlay: crossed, layered file system (overlay) over its own directory; nodev: without device nodes"}},
+		{"an overlay that early boot made, a colon in a name, the new options", `1 0 8:1 / / rw - ext4 /dev/sda1 rw
+2 1 0:50 / /etc rw - overlay overlay rw,lowerdir=/sysroot/usr/share/etc,upperdir=/sysroot/etc,workdir=/sysroot/.work
+3 1 0:51 / /var/a:b rw - overlay none rw,lowerdir=/x:/var/a\134:b,upperdir=/y
+4 1 0:52 / /opt rw - overlay none rw,lowerdir+=/x,lowerdir+=/opt
+5 1 0:53 / /home rw - overlay none rw,lowerdir=/x,upperdir=/homes,workdir=/w
+6 1 0:54 / /srv rw - overlay none rw,lowerdir=/x,upperdir=/srv/up,workdir=/srv/w
+`, 1, "/", Options{}, []string{
+			"/etc overlay: crossed, layered file system (overlay) over its own directory",
+			"/home overlay: left out, layered file system (overlay) made of directories elsewhere",
+			"/opt overlay: crossed, layered file system (overlay) over its own directory",
+			"/srv overlay: crossed, layered file system (overlay) over its own directory",
+			"/var/a:b overlay: crossed, layered file system (overlay) over its own directory"}},
+		{"log2ram: the layer is a bind of the mount point", `1 0 8:1 / / rw - ext4 /dev/sda1 rw
+2 1 8:1 /var/log /opt/log.bind rw - ext4 /dev/sda1 rw
+3 1 0:9 / /var/log rw - overlay overlay rw,lowerdir=/opt/log.bind,upperdir=/opt/zram/up,workdir=/opt/zram/w
+`, 1, "/", Options{}, []string{
+			"/opt/log.bind " + disk("ext4"),
+			"/var/log overlay: crossed, layered file system (overlay) over its own directory"}},
+		{"btrfs with its top level in the tree", `1 0 0:30 /@ / rw - btrfs /dev/sda1 rw
+2 1 0:30 / /mnt2/top rw - btrfs /dev/sda1 rw
+3 1 0:30 /@home /home rw - btrfs /dev/sda1 rw
+`, 1, "/", Options{}, []string{"/home " + disk("btrfs"), "/mnt2/top btrfs: left out, shows the source's own file system once more"}},
+		{"the host's / in a chroot that is the source", `1 0 8:1 / / rw - ext4 /dev/sda1 rw
+2 1 8:1 / /srv/chroot/host rw - ext4 /dev/sda1 rw
+3 1 8:1 /etc/x /srv/chroot/etc/x rw - ext4 /dev/sda1 rw
+`, 1, "/srv/chroot", Options{}, []string{"/etc/x " + disk("ext4"), "/host ext4: left out, shows the source's own file system once more"}},
+		{"bind whose origin's contents are excluded", `1 0 8:1 / / rw - ext4 /dev/sda1 rw
+2 1 8:1 /data/www /srv/www rw - ext4 /dev/sda1 rw
+3 1 8:1 /data/other /srv/other rw - ext4 /dev/sda1 rw
+`, 1, "/", Options{Exclude: []string{"/data/www/**"}}, []string{"/srv/other ext4: left out, shows what is in the tree at /data/other already", "/srv/www " + disk("ext4")}},
+		{"a line of a megabyte", "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:50 / /usr ro - overlay x ro,lowerdir=" + strings.Repeat("/some/layer:", 90_000) + "/usr\n", 1, "/",
+			Options{}, []string{"/usr overlay: crossed, layered file system (overlay) over its own directory"}},
 		{"alone", server, 30, "/home", Options{OneFileSystem: true, Cross: []string{"/u/remote"}},
 			[]string{"/u/remote fuse.sshfs: crossed, network or FUSE file system (fuse.sshfs), to be crossed by request"}},
 		{"all", server + "48 21 8:1 / /srv/root rw - ext4 /dev/sda1 rw\n", 21, "/", Options{CrossAll: true}, []string{
@@ -169,7 +205,7 @@ func TestPolicy(t *testing.T) {
 			"/snap/core/1 squashfs: crossed, read-only image (squashfs)",
 			"/srv/in " + disk("ext4"),
 			"/srv/nfs nfs4: crossed, network or FUSE file system (nfs4)",
-			"/srv/root ext4: left out, shows what is in the tree at / already",
+			"/srv/root ext4: left out, shows the source's own file system once more",
 			"/srv/x " + disk("ext4"),
 			"/sys sysfs: refused, sysfs file system",
 			"/sys/fs/cgroup " + kernel("cgroup2"),
@@ -218,6 +254,44 @@ func TestSourceClass(t *testing.T) {
 		_, err := judgeTable(t, server, id, point, Options{})
 		if refused := new(RefusedError); !errors.As(err, &refused) || refused.Path != point {
 			t.Errorf("%s: %v", point, err)
+		}
+	}
+}
+
+// TestManyMounts judges tables that took minutes when each mount was compared with each other. It has no clock: at the time that a
+// square takes, the tests' own limit ends it.
+func TestManyMounts(t *testing.T) {
+	const n = 32_000
+	var flat, stacked, nested strings.Builder
+	point := ""
+	for i := range n {
+		fmt.Fprintf(&flat, "%d 1 0:%d / /m/%d rw - tmpfs none rw\n", i+2, i+20, i)
+		fmt.Fprintf(&stacked, "%d %d 8:%d / /a rw - ext4 /dev/x rw\n", i+2, i+1, i+20)
+		if i < 1000 {
+			point += "/d"
+			fmt.Fprintf(&nested, "%d %d 8:%d / %s rw - ext4 /dev/x rw\n", i+2, i+1, i+20, point)
+		}
+	}
+	for name, want := range map[string]int{"flat": n, "stacked": n, "nested": 1000} {
+		text := map[string]*strings.Builder{"flat": &flat, "stacked": &stacked, "nested": &nested}[name]
+		got, err := judgeTable(t, "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n"+text.String(), 1, "/", Options{})
+		must(t, err)
+		if len(got) != want {
+			t.Errorf("%s: %d mounts, want %d", name, len(got), want)
+		}
+	}
+}
+
+func TestParseMountTable(t *testing.T) {
+	lines, err := parseMountTable("36 35 98:0 /mnt1 /a\\040b rw,noatime master:1 propagate_from:2 - ext3 /dev/root rw,errors=continue\n1 0 8:1 / / rw - none none\n")
+	must(t, err)
+	want := mountLine{id: 36, parent: 35, major: 98, root: "/mnt1", point: "/a b", options: "rw,noatime", fstype: "ext3", source: "/dev/root", super: "rw,errors=continue"}
+	if len(lines) != 2 || lines[0] != want {
+		t.Errorf("%+v", lines)
+	}
+	for _, bad := range []string{"\n", "1 2 3:4 / / rw ext4 x rw\n", "1 2 34 / / rw - ext4 x rw\n", "a 2 3:4 / / rw - ext4 x rw\n", "1 2 3:4 / / - ext4 x rw\n"} {
+		if _, err := parseMountTable(bad); err == nil {
+			t.Errorf("%q: no error", bad)
 		}
 	}
 }

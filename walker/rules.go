@@ -194,6 +194,23 @@ func (r *rules) reaches(p string) (rule string, ok bool) {
 	return "", true
 }
 
+// takes returns true if the walk takes what is in the directory at p below SOURCE, as far as can be told without looking: no rule leaves
+// it or its contents out, and no anchored exclude names something below it.
+func (r *rules) takes(p string) bool {
+	sc := r.top()
+	for name := range strings.SplitSeq(strings.Trim(p, "/"), "/") {
+		if name == "" {
+			break
+		}
+		v := r.judge(&sc, name, directory)
+		sc = r.child(&sc, name, v)
+		if v.fate == drop && r.hopeless(&sc) {
+			return false
+		}
+	}
+	return sc.left == "" && (p == "/" || len(sc.exc) == 0)
+}
+
 // empties says which default rule leaves out the contents of the directory at p, "" if none does.
 func (r *rules) empties(p string) string {
 	sc := r.top()

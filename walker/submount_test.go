@@ -14,11 +14,17 @@ import (
 // diskFS mounts a fresh ext4 of 16 MiB from a file outside the tree.
 func diskFS(t testing.TB, target string) {
 	t.Helper()
+	loopMount(t, loopImage(t, 16<<20, "mkfs.ext4", "-q"), target)
+}
+
+// loopImage makes a file of size bytes outside the tree with a file system.
+func loopImage(t testing.TB, size int64, mkfs ...string) string {
+	t.Helper()
 	image := filepath.Join(t.TempDir(), "disk")
 	must(t, os.WriteFile(image, nil, 0o600))
-	must(t, os.Truncate(image, 16<<20))
-	run(t, "mkfs.ext4", "-q", image)
-	loopMount(t, image, target)
+	must(t, os.Truncate(image, size))
+	run(t, mkfs[0], append(mkfs[1:], image)...)
+	return image
 }
 
 func loopMount(t testing.TB, image, target string, options ...string) {

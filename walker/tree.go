@@ -13,6 +13,7 @@ type Tree struct {
 	Omitted    Omitted // how many more there are of each
 
 	roots []*root // of the crossed mounts; SOURCE's own first
+	spots *spot   // of SOURCE
 	dirs  dirCache
 }
 

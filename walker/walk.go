@@ -139,8 +139,9 @@ const dentsSize = 256 << 10
 
 // newWalker returns a walker that has not begun.
 func newWalker(ctx context.Context, t *Tree, p *plan, opt Options) (*walker, error) {
+	t.spots = p.spots(t)
 	w := &walker{
-		ctx: ctx, tree: t, rules: p.rules, spots: p.spots(t),
+		ctx: ctx, tree: t, rules: p.rules, spots: t.spots,
 		buf: make([]byte, dentsSize), link: make([]byte, unix.PathMax+1),
 		hard: make(linkMap), keys: make(map[string]hostKeys),
 	}

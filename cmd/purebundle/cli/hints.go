@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"syscall"
 
 	"purebundle/chunk"
@@ -62,11 +63,14 @@ func HintFor(err error) string {
 func walkHint(err error) string {
 	var table *walker.MountTableError
 	var refused *walker.RefusedError
+	var namespace *walker.NamespaceError
 	var noMount *walker.NotMountError
 	var bad *pattern.Error
 	switch {
-	case errors.As(err, &table):
+	case errors.As(err, &table) && errors.Is(err, fs.ErrNotExist):
 		return "mount proc first: mount -t proc proc /proc"
+	case errors.As(err, &namespace):
+		return "run it in that namespace: nsenter --mount --target PID purebundle bundle / DEST"
 	case errors.As(err, &refused):
 		return "proc, sysfs and other kernel file systems are never part of an image; leave the --cross away, or give another SOURCE"
 	case errors.As(err, &noMount):
