@@ -96,8 +96,8 @@ scratch space, and it reads bundles back: verify, unbundle, ls, cat.`,
 	return root
 }
 
-// runRoot is what "purebundle" without a subcommand does: help, or an error
-// that names the subcommand that was probably meant.
+// runRoot does what "purebundle" without a subcommand does: it shows help, or
+// returns an error that names the subcommand that was probably meant.
 func runRoot(a *cli.App, cmd *cobra.Command, args []string) error {
 	if on, _ := cmd.Flags().GetBool("version"); on {
 		_, err := fmt.Fprintf(cmd.OutOrStdout(), "purebundle %s\n", a.VersionText())

@@ -79,8 +79,8 @@ func IsTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// Ask puts a question to the person at the terminal; only y and yes are yes. The
-// reading goes on in the background where ctx is done first.
+// Ask puts a question to the person at the terminal; only y and yes are yes. If
+// ctx is done first, the reading goes on in the background.
 func (a *App) Ask(ctx context.Context, question string) (bool, error) {
 	fmt.Fprint(a.Stderr, question)
 	answer := make(chan string, 1)

@@ -9,7 +9,7 @@ import (
 	"purebundle/chunk/work"
 )
 
-// brokenError is a panic: a fault of the program. What was made is removed by then,
+// brokenError says that there was a panic, a fault of the program. What was made is removed by then,
 // because clean-up is deferred.
 type brokenError struct {
 	what  string

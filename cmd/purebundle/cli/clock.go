@@ -20,8 +20,8 @@ const (
 	maxTime = 1<<34 - 1<<31 - 1 // 2446-05-10T22:38:55Z
 )
 
-// Clock is the value of --time: the latest time that the image holds. Unset,
-// nothing is clamped and "now" is now.
+// Clock holds the value of --time, the latest time that the image may hold. If it
+// is not set, no time is changed.
 type Clock struct {
 	latest ext2img.Time
 	set    bool
@@ -78,7 +78,7 @@ func parseDate(s string) (time.Time, error) {
 	return time.Time{}, errors.New("not a time; write 2026-01-31T12:00:00Z, 2026-01-31 or @1769860800")
 }
 
-// FromEnvironment sets the clock from SOURCE_DATE_EPOCH where --time did not.
+// FromEnvironment sets the clock from SOURCE_DATE_EPOCH unless --time has.
 func (c *Clock) FromEnvironment() error {
 	value, ok := os.LookupEnv(SourceDateEpoch)
 	if c.set || !ok || value == "" {

@@ -40,8 +40,8 @@ func CompleteDirectories(*cobra.Command, []string, string) ([]string, cobra.Shel
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
-// SpaceAfter lets the shell put a space after the one name that is left, unless
-// that is a directory, where more is to be typed.
+// SpaceAfter lets the shell put a space after the only name that fits, unless that
+// is a directory, after which more is to be typed.
 func SpaceAfter(found []string) cobra.ShellCompDirective {
 	if len(found) == 1 && !strings.HasSuffix(found[0], "/") {
 		return cobra.ShellCompDirectiveNoFileComp

@@ -17,7 +17,7 @@ const (
 	StatusIncomplete = 3 // done, but something is not in the image as it was
 )
 
-// UsageError is a mistake on the command line: exit status 2.
+// UsageError says that the command line makes no sense: exit status 2.
 type UsageError struct{ Err error }
 
 func (e *UsageError) Error() string { return e.Err.Error() }
@@ -68,8 +68,8 @@ func Status(err error) int {
 	}
 }
 
-// printError writes the line "purebundle: op path: cause" and, where there is
-// advice, the line "hint: ...". With verbose it adds each error that err wraps.
+// printError writes the line "purebundle: op path: cause" and, if there is advice,
+// the line "hint: ...". With verbose it adds each error that err wraps.
 func printError(w io.Writer, err error, verbose bool) {
 	if err == nil {
 		return
@@ -105,7 +105,7 @@ func chain(err error) []error {
 	return out
 }
 
-// LeftError is a run that failed and could not, or was not to, remove all that it
+// LeftError says that a run failed and could not, or was not to, remove all that it
 // made.
 type LeftError struct {
 	Err  error

@@ -50,7 +50,7 @@ func GroupOf(f *pflag.Flag) string {
 	return ""
 }
 
-// flagGroup is one heading of the help with its flags.
+// flagGroup holds one heading of the help and its flags.
 type flagGroup struct {
 	title string
 	flags []*pflag.Flag
@@ -87,7 +87,7 @@ func flagGroups(cmd *cobra.Command) []flagGroup {
 	return groups
 }
 
-// flagSpelling is how a flag is written: "-s, --size SIZE".
+// flagSpelling returns how a flag is written: "-s, --size SIZE".
 func flagSpelling(f *pflag.Flag) string {
 	spelling := "    --" + f.Name
 	if f.Shorthand != "" {
@@ -99,8 +99,8 @@ func flagSpelling(f *pflag.Flag) string {
 	return spelling
 }
 
-// flagMeaning is the sentence about a flag, with its default where it has one
-// that the sentence does not say.
+// flagMeaning returns the sentence about a flag, with its default if the sentence
+// does not say it.
 func flagMeaning(f *pflag.Flag) string {
 	if f.DefValue == "" || f.DefValue == "[]" || f.Value.Type() == "bool" || strings.Contains(f.Usage, "(default") {
 		return f.Usage

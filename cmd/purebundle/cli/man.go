@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// NewMan is a hidden command for the Makefile: it writes the manual pages, one
+// NewMan returns a hidden command for the Makefile: it writes the manual pages, one
 // a command, from the same text as --help (man-pages(7), groff_man(7)).
 func NewMan(a *App) *cobra.Command {
 	return &cobra.Command{
@@ -37,7 +37,7 @@ func NewMan(a *App) *cobra.Command {
 	}
 }
 
-// Documented is a command and all below it that people call.
+// Documented returns a command and all below it that people call.
 func Documented(cmd *cobra.Command) []*cobra.Command {
 	list := []*cobra.Command{cmd}
 	for _, c := range cmd.Commands() {
@@ -48,7 +48,7 @@ func Documented(cmd *cobra.Command) []*cobra.Command {
 	return list
 }
 
-// ManName is a command's page: "purebundle-verify".
+// ManName returns the name of a command's page: "purebundle-verify".
 func ManName(cmd *cobra.Command) string {
 	return strings.ReplaceAll(cmd.CommandPath(), " ", "-")
 }

@@ -16,11 +16,12 @@ import (
 	"purebundle/cmd/purebundle/words"
 )
 
-// BundleURL is BUNDLE for a bundle in S3, manifest and all.
+// BundleURL returns what people type as BUNDLE for a bundle in S3, its manifest included.
 func BundleURL(loc s3.Location, prefix string) string {
 	return strings.TrimSuffix(loc.String(), "/") + "/" + chunk.ManifestName(prefix)
 }
 
+// CutLast cuts s at the last sep.
 func CutLast(s, sep string) (before, after string, found bool) {
 	if i := strings.LastIndex(s, sep); i >= 0 {
 		return s[:i], s[i+len(sep):], true
@@ -71,10 +72,10 @@ func (c *S3) WriteFlags(cmd *cobra.Command) {
 	}
 }
 
-// cannedACLs are those that S3 knows for objects.
+// cannedACLs lists the ACLs that S3 knows for objects.
 var cannedACLs = []string{"private", "public-read", "public-read-write", "authenticated-read", "aws-exec-read", "bucket-owner-read", "bucket-owner-full-control"}
 
-// access is what is needed to reach S3 at all.
+// access adds the flags that it takes to reach S3 at all.
 func (c *S3) access(f *pflag.FlagSet) {
 	f.StringVar(&c.Region, "region", "", "AWS `REGION` (default: $AWS_REGION, the profile's, or the instance's)")
 	f.StringVar(&c.Profile, "profile", "", "profile `NAME` of the shared configuration files (default: $AWS_PROFILE)")
@@ -84,7 +85,7 @@ func (c *S3) access(f *pflag.FlagSet) {
 	f.IntVar(&c.Concurrency, "concurrency", defaultConcurrency, "`N` requests at a time; each upload holds 10 MiB of memory")
 }
 
-// Check finds what makes no sense. Without a place in S3, the flags about it do not.
+// Check refuses what makes no sense, such as flags about S3 if none of the places is there.
 func (c *S3) Check(cmd *cobra.Command, places ...string) error {
 	if !slices.ContainsFunc(places, s3.IsURL) {
 		var err error
@@ -118,7 +119,7 @@ func (c *S3) Valid(name string) error {
 	return nil
 }
 
-// Shared is what S3 and EC2 are both reached with.
+// Shared returns the options with which S3 and EC2 are both reached.
 func (c *S3) Shared(a *App) awsapi.Options {
 	opt := awsapi.Options{Keys: c.Keys, Profile: c.Profile, Region: c.Region, Endpoint: c.Endpoint}
 	if a.Verbose {
@@ -137,7 +138,7 @@ func (c *S3) Open(ctx context.Context, a *App, loc s3.Location) (*s3.Store, erro
 	})
 }
 
-// Again are the flags that the next command needs as well, each with a space
+// Again returns the flags that the next command needs as well, each with a space
 // before it, to be typed.
 func (c *S3) Again() string {
 	var b strings.Builder
@@ -152,7 +153,7 @@ func (c *S3) Again() string {
 	return b.String()
 }
 
-// CliFlags are those of again that Amazon's own command line has for EC2 as well.
+// CliFlags returns those flags of Again that Amazon's own command line has for EC2, too.
 func (c *S3) CliFlags() string {
 	return (&S3{Region: c.Region, Profile: c.Profile}).Again()
 }

@@ -16,7 +16,7 @@ import (
 // to remove what was made, short enough to get out of a read that never ends.
 const patience = 2 * time.Second
 
-// signalError is the cause of a context that a signal cancelled.
+// signalError says why a context is cancelled: by a signal.
 type signalError struct{ signal os.Signal }
 
 func (e *signalError) Error() string { return "interrupted (" + signalName(e.signal) + ")" }
@@ -63,7 +63,7 @@ func Interrupted(ctx context.Context, err error) error {
 	return &interruptedError{cause: cause, err: err}
 }
 
-// interruptedError is a run that was ended from outside; err is where it was.
+// interruptedError says that a run was ended from outside; err says what it was at.
 type interruptedError struct{ cause, err error }
 
 func (e *interruptedError) Error() string {

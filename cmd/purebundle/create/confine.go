@@ -47,8 +47,8 @@ func (r *Run) confine(ctx context.Context) {
 	}
 }
 
-// existing is the directory that the first missing one of path is to be made in; ""
-// if path is there.
+// existing returns the directory in which the first missing one of path is to be
+// made; "" if path is there.
 func existing(path string) string {
 	above := ""
 	for p := filepath.Clean(path); ; p = filepath.Dir(p) {

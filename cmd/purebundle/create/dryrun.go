@@ -21,7 +21,7 @@ import (
 	"purebundle/walker"
 )
 
-// planJSON is what --dry-run adds to the summary in JSON.
+// planJSON holds what --dry-run adds to the summary in JSON.
 type planJSON struct {
 	Mounts   []chunk.Mount   `json:"mounts"`
 	Filtered []chunk.Left    `json:"filtered"`
@@ -100,7 +100,7 @@ func below(name, dir string) bool {
 	return dir == "/" || path.Dir(name) == dir || len(name) > len(dir) && name[:len(dir)] == dir && name[len(dir)] == '/'
 }
 
-// dataBytes is what of a file is not hole.
+// dataBytes returns how many bytes of a file are not holes.
 func dataBytes(e *walker.Entry) int64 {
 	if e.Data == nil {
 		return e.Size
@@ -155,8 +155,8 @@ func leftJSON(left []walker.Left) []chunk.Left {
 	return list
 }
 
-// excludedSizes measures what is left out. It enters no mount: that is where
-// servers are that do not answer.
+// excludedSizes measures what is left out. It enters no mount: there may be a server
+// behind it that does not answer.
 func (r *Run) excludedSizes(ctx context.Context) []excludedSize {
 	mounts := map[string]bool{}
 	for _, m := range r.Tree.Mounts {

@@ -87,7 +87,7 @@ func cut[T any](list *[]T, path func(T) chunk.Path) int {
 	return n - len(*list)
 }
 
-// Changes are the files that moved under the walk or under the read, by path.
+// Changes returns the files that changed under the walk or under the read, by path.
 func (r *Run) Changes() []chunk.Change {
 	list := []chunk.Change{}
 	for _, path := range r.Tree.Vanished {
@@ -100,7 +100,7 @@ func (r *Run) Changes() []chunk.Change {
 	return list
 }
 
-// warningsJSON gives the warnings of the walk in the form of the manifest.
+// warningsJSON returns the warnings of the walk in the form of the manifest.
 func warningsJSON(warnings []walker.Warning) []chunk.Warning {
 	list := make([]chunk.Warning, 0, len(warnings))
 	for _, w := range warnings {
@@ -109,7 +109,7 @@ func warningsJSON(warnings []walker.Warning) []chunk.Warning {
 	return list
 }
 
-// MountsJSON gives the decisions in the form of the manifest.
+// MountsJSON returns the decisions in the form of the manifest.
 func MountsJSON(mounts []walker.Mount) []chunk.Mount {
 	list := make([]chunk.Mount, 0, len(mounts))
 	for _, m := range mounts {
@@ -121,7 +121,7 @@ func MountsJSON(mounts []walker.Mount) []chunk.Mount {
 	return list
 }
 
-// mountLine is one decision in the middle of other output, after its path.
+// mountLine returns a decision as it stands in other output, after its path.
 func mountLine(m walker.Mount) string {
 	return fmt.Sprintf("%s mount %s: %s", m.FSType, m.Action, m.Reason)
 }

@@ -85,10 +85,10 @@ func (r *Run) Write(ctx context.Context, out output) (err error) {
 	return nil
 }
 
-// diskNeed is an upper bound of what the parts take in DEST, in bytes: no more
+// diskNeed returns an upper bound of what the parts take in DEST, in bytes: no more
 // than the blocks in use, and no more than the parts that are not all zero. The
-// first is low where much is free within parts, the second where inode tables
-// and the journal of a large image are empty.
+// first is low if much is free within parts, the second if inode tables and the
+// journal of a large image are empty.
 func (r *Run) diskNeed() int64 {
 	stats := r.Image.Stats()
 	parts := r.Image.Parts()
@@ -118,7 +118,7 @@ func (r *Run) Lost() int {
 	return r.Report.Lost() + len(r.Tree.Unreadable) + r.Tree.Omitted.Unreadable
 }
 
-// Verdict is nil for a bundle that has everything, else status 3.
+// Verdict returns nil for a bundle that has everything, else an error with status 3.
 func (r *Run) Verdict() error {
 	lost := r.Lost()
 	switch {

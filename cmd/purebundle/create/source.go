@@ -45,9 +45,9 @@ func CheckDest(source, dest string) error {
 	return nil
 }
 
-// strangerInDest names something in DEST that is no part of a bundle, where
+// strangerInDest returns the name of something in DEST that belongs to no bundle, if
 // DEST lies inside SOURCE: the output directory is left out with all that it holds,
-// which should not come as a surprise. It is "" where there is nothing.
+// which should not come as a surprise. It returns "" if there is no such thing.
 func strangerInDest(source, dest string) string {
 	if dest == "" || s3.IsURL(dest) || !liesIn(source, dest) {
 		return ""
@@ -70,7 +70,7 @@ func strangerInDest(source, dest string) string {
 	return ""
 }
 
-// liesIn says whether path is a place below dir, symlinks resolved.
+// liesIn says whether path lies below dir, symlinks resolved.
 func liesIn(dir, path string) bool {
 	dir, err1 := filepath.EvalSymlinks(cli.Absolute(dir))
 	path, err2 := filepath.EvalSymlinks(cli.Absolute(path))

@@ -15,7 +15,7 @@ import (
 	"purebundle/walker"
 )
 
-// Summary is what --json prints: fields are added, never changed. Sizes are
+// Summary holds what --json prints: fields are added, never changed. Sizes are
 // bytes, times seconds.
 type Summary struct {
 	Source     chunk.Path     `json:"source"`
@@ -79,7 +79,7 @@ func (r *Run) Summarize() Summary {
 	return s
 }
 
-// Finished gives the figures of a run that is over.
+// Finished returns the figures of a run that is over.
 func (r *Run) Finished(out chunk.Stats) Summary {
 	s := r.Summarize()
 	s.ZeroParts = out.ZeroParts
@@ -105,7 +105,7 @@ func (r *Run) summary(out chunk.Stats) error {
 	return cli.PrintRows(r.App.Stdout, rows)
 }
 
-// Rows are the summary for people; done is what was done with SOURCE.
+// Rows returns the summary for people; done says what was done with SOURCE.
 func (r *Run) Rows(done string, s Summary) [][2]string {
 	where := words.Printable(r.Opt.Dest) + ", "
 	if s3.IsURL(r.Opt.Dest) {
@@ -125,7 +125,7 @@ func (r *Run) ContentLine() string {
 	return fmt.Sprintf("%s: %s, %s of data", words.Printable(r.Opt.Source), words.Plural(r.counts.Entries, "entry", "entries"), words.Size(r.counts.DataBytes))
 }
 
-// CommonRows are what there is to say of a run whatever became of the parts.
+// CommonRows returns what is to be said of a run whatever became of the parts.
 func (r *Run) CommonRows(s Summary) [][2]string {
 	rate := float64(r.counts.DataBytes) / max(s.Seconds, 0.001)
 	rows := append([][2]string{{"time", fmt.Sprintf("%s, %s", words.Seconds(s.Seconds), words.Rate(rate))}}, r.LeftOutRows()...)
@@ -135,8 +135,8 @@ func (r *Run) CommonRows(s Summary) [][2]string {
 	return rows
 }
 
-// BundleName is what BUNDLE is for the other commands: DEST, or the manifest
-// where DEST may hold several bundles.
+// BundleName returns what the other commands take as BUNDLE: DEST, or the manifest
+// if DEST may hold several bundles.
 func (r *Run) BundleName() string {
 	switch {
 	case r.Opt.Prefix == "image":
@@ -155,7 +155,7 @@ func (r *Run) ImageLine(s Summary) string {
 	return fmt.Sprintf("ext4, %s, %s used, %s, UUID %s", words.Size(s.ImageSize), words.Size(s.UsedBytes), name, s.UUID)
 }
 
-// LeftOutRows say what the image does not have.
+// LeftOutRows returns what the image does not have.
 func (r *Run) LeftOutRows() [][2]string {
 	var rows [][2]string
 	left, refused := 0, 0

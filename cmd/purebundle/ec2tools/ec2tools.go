@@ -14,8 +14,8 @@ import (
 	"purebundle/cmd/purebundle/progress"
 )
 
-// oldNames are the programs that purebundle takes the place of when it is
-// called by their names, and the commands that do their work.
+// oldNames maps the names of programs, by which purebundle may be called, to the
+// commands that do their work.
 var oldNames = map[string]string{
 	"ec2-bundle-vol":       "bundle-vol",
 	"ec2-bundle-image":     "bundle-image",
@@ -39,7 +39,7 @@ func CommandLine(argv []string) []string {
 	return slices.Concat([]string{"ec2", command, "--force"}, argv[1:])
 }
 
-// New is the command that the tools for Amazon's bundles are below.
+// New returns the command that has those for Amazon's bundles.
 func New(a *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ec2",
@@ -80,8 +80,8 @@ is then replaced, once the new is whole.`,
 	return cmd
 }
 
-// abbreviate lets long options be cut where no other begins like that, as the
-// old tools do: --dest for --destination.
+// abbreviate lets long options be cut if no other begins like that, as the old
+// tools do: --dest for --destination.
 func abbreviate(f *pflag.FlagSet) {
 	var names []string
 	f.VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
@@ -117,7 +117,7 @@ func ownVerbose(a *cli.App, f *pflag.FlagSet) {
 	f.BoolVar(&a.Verbose, "debug", false, "the same")
 }
 
-// oldSwitches are options of the old tools that ask for what is the case anyway.
+// oldSwitches adds options of the old tools that ask for what is so anyway.
 func oldSwitches(f *pflag.FlagSet) {
 	f.Bool("batch", false, "ask nothing")
 	f.Bool("manual", false, "show help")
@@ -136,7 +136,7 @@ func oldSwitch(a *cli.App, cmd *cobra.Command) (done bool, err error) {
 	return false, nil
 }
 
-// Options is what the commands that make a bundle have in common.
+// Options holds what the commands that make a bundle have in common.
 type Options struct {
 	key, cert, user, ec2cert string
 
@@ -172,7 +172,7 @@ func (c *Options) outputFlags(f *pflag.FlagSet) {
 	f.Var(&c.progress, "progress", "how to show progress: auto, bar, plain, json or none")
 }
 
-// Manifest is what the options say of it; the check comes with it.
+// Manifest returns what the options say of the manifest, checked.
 func (c *Options) Manifest(version string) (*ec2.Manifest, error) {
 	user, err := ec2.CheckUser(c.user)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"purebundle/cmd/purebundle/words"
 )
 
-// imageOptions is what the options of "ec2 bundle-image" say.
+// imageOptions holds what the options of "ec2 bundle-image" say.
 type imageOptions struct {
 	Options
 	image   string
@@ -119,7 +119,7 @@ func bundleImage(ctx context.Context, a *cli.App, c *imageOptions) (err error) {
 	})
 }
 
-// imageFile is an image file or a raw bundle.
+// imageFile reads an image file or a raw bundle.
 type imageFile struct {
 	name string
 	file *os.File

@@ -14,8 +14,8 @@ import (
 // certName is the certificate of EC2 as the old tools install it.
 const certName = "etc/ec2/amitools/cert-ec2.pem"
 
-// certPlaces are where the old tools have it: below their own directory, or
-// where a distribution's package puts it.
+// certPlaces returns the files that the old tools read: below their own directory,
+// or below that of a distribution's package.
 func certPlaces() []string {
 	places := []string{"/" + certName, filepath.Join("/usr", certName), filepath.Join("/usr/local", certName)}
 	for _, home := range []string{os.Getenv("EC2_AMITOOL_HOME"), os.Getenv("EC2_HOME")} {
@@ -75,7 +75,7 @@ func (c *Options) Named() []string {
 	return files
 }
 
-// findEC2Cert is --ec2cert, or the first file in the usual places.
+// findEC2Cert returns --ec2cert, or the first of certPlaces that is there.
 func (c *Options) findEC2Cert() string {
 	if c.ec2cert != "" {
 		return c.ec2cert

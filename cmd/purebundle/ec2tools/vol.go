@@ -25,7 +25,7 @@ import (
 // MaxSize is the largest root device of an instance-store AMI, in MiB.
 const MaxSize = 10240
 
-// VolOptions is what the options of "ec2 bundle-vol" say.
+// VolOptions holds what the options of "ec2 bundle-vol" say.
 type VolOptions struct {
 	Options
 	Volume           string
@@ -218,7 +218,7 @@ func (r *VolRun) run(ctx context.Context) error {
 	return r.Verdict()
 }
 
-// Made is what a run has made: the image's size and the parts, in bytes.
+// Made says what a run has made: the image's size and the parts, in bytes.
 type Made struct {
 	Size, Bytes int64
 	Parts       int
@@ -310,7 +310,7 @@ func (c *VolOptions) tooSmall(small *ext2img.TooSmallError) error {
 	return cli.WithHint(err, "-s %d is the least that works", least)
 }
 
-// fstab is what /etc/fstab is to be in the image; nil: what it is.
+// fstab returns what /etc/fstab is to be in the image; nil: what it is in the tree.
 func (r *VolRun) fstab() ([]byte, error) {
 	switch {
 	case r.C.generateFstab:
@@ -328,7 +328,7 @@ func (r *VolRun) fstab() ([]byte, error) {
 	return nil, nil
 }
 
-// imageSize is that of the image in bytes: what was asked for. The parts are
+// imageSize returns the size of the image in bytes: what was asked for. The parts are
 // whole ones; what they have more is zero and no part of the file system.
 func (r *VolRun) imageSize() int64 {
 	if size := r.Opt.Image.Size; size < r.Image.Size() && size >= r.Image.Stats().FSSize {
@@ -372,8 +372,9 @@ func (r *VolRun) summary(made Made) error {
 	return cli.PrintRows(r.App.Stdout, append(rows, [2]string{"next", next}))
 }
 
-// Verdict is nil for a bundle that has everything, else status 3. The format has
-// no place for what is missing, so that it is listed here where nothing was shown.
+// Verdict returns nil for a bundle that has everything, else an error with status 3.
+// The format cannot say what is missing, so that it is listed here if nothing was
+// shown before.
 func (r *VolRun) Verdict() error {
 	lost := r.Lost()
 	if lost == 0 {

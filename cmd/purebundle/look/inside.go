@@ -10,8 +10,7 @@ import (
 	"purebundle/ext2img/extfs"
 )
 
-// inside is the file system of a bundle, read part by part as it is needed;
-// each part's digest is checked when it is first touched.
+// inside reads the file system of a bundle, part by part as it is needed; each part's digest is checked when it is first touched.
 type inside struct {
 	*extfs.FS
 	bundle *chunk.Bundle

@@ -78,7 +78,7 @@ the target of a symlink. On a terminal, odd bytes in names are shown as \xNN.`,
 	return cmd
 }
 
-// nameWriter gives names as they are, but printable where w is a terminal.
+// nameWriter returns how to write a name to w: as it is, but printable on a terminal.
 func nameWriter(w io.Writer) func(string) string {
 	if file, ok := w.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		return words.Printable

@@ -12,7 +12,7 @@ import (
 )
 
 // inS3 connects to the bundle at an s3:// URL and says which one of its directory
-// is meant: prefix may be given apart, or be "" where there is only one.
+// is meant: prefix may be given apart, or be "" if there is only one.
 func inS3(ctx context.Context, a *cli.App, url, prefix string, c *cli.S3) (*s3.Store, string, error) {
 	loc, name, err := s3.ParseBundle(url)
 	if err != nil {
@@ -44,7 +44,7 @@ func openBundle(ctx context.Context, a *cli.App, path, prefix string, c *cli.S3)
 	return load(ctx, store, prefix)
 }
 
-// load opens a bundle in S3. Where there is one in Amazon's format instead, it says so.
+// load opens a bundle in S3. If it is one in Amazon's format, the error says so.
 func load(ctx context.Context, store *s3.Store, prefix string) (*chunk.Bundle, error) {
 	b, err := store.Load(ctx, prefix)
 	if !errors.Is(err, chunk.ErrNoBundle) {
@@ -60,7 +60,7 @@ func load(ctx context.Context, store *s3.Store, prefix string) (*chunk.Bundle, e
 	return nil, err
 }
 
-// workers is how many parts are read at once; 0: as many as there are processors.
+// workers returns how many parts are read at once; 0: as many as there are processors.
 func workers(c *cli.S3, path string) int {
 	if s3.IsURL(path) {
 		return c.Concurrency

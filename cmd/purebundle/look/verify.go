@@ -51,7 +51,7 @@ func verifyDeep(ctx context.Context, a *cli.App, path string, b *chunk.Bundle) e
 	return nil
 }
 
-// readConfig is what the commands that read a bundle have in common.
+// readConfig holds what the commands that read a bundle have in common.
 type readConfig struct {
 	prefix   string
 	progress progress.Mode

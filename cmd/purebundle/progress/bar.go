@@ -14,7 +14,7 @@ import (
 
 // barPainter draws one line at the bottom of a terminal. The cursor rests at
 // the line's first column: a terminal that is made narrower folds the line, and
-// from there everything that it folded into can be cleared. Where it became
+// from there everything that it folded into can be cleared. If it became
 // narrower while the line was on its way, the line is cut and not folded.
 //
 // progressbar/v3 v3.19.1 draws the spinner and the bar into memory; this type
@@ -92,7 +92,7 @@ func (b *barPainter) spin(text string) string {
 	return strings.TrimSpace(b.spinner.String())
 }
 
-// scanText is what is known while the tree is walked, in at most width columns.
+// scanText returns what is known while the tree is walked, in at most width columns.
 func scanText(s snapshot, width int) string {
 	text := fmt.Sprintf("scanning  %s", words.Count(s.entries))
 	for _, more := range []string{" entries", "  " + words.Size(s.found)} {
@@ -107,7 +107,7 @@ func scanText(s snapshot, width int) string {
 	return text
 }
 
-// barLine is the bar with as many figures as there is room for.
+// barLine returns the bar with as many figures as there is room for.
 func barLine(s snapshot, width int) string {
 	head := s.phase.String()
 	tail := ""
@@ -134,11 +134,11 @@ func barLine(s snapshot, width int) string {
 	return head + strings.TrimRight(strings.TrimPrefix(bar.String(), "\r"), " ")
 }
 
-// tails are the figures behind the bar, the fullest first.
+// tails returns what may stand behind the bar, the fullest first.
 func tails(s snapshot) []string {
 	left, rate := "", ""
-	if s.left >= 0 {
-		left = words.Duration(s.left) + " left"
+	if s.remaining >= 0 {
+		left = words.Duration(s.remaining) + " left"
 	}
 	if s.rate > 0 {
 		rate = words.Rate(s.rate)

@@ -40,8 +40,8 @@ func (p *jsonPainter) note(n Note) {
 func (p *jsonPainter) print(event string, s snapshot) {
 	line := JSONLine{Event: event, Phase: s.phase.String(), Entries: s.entries, FoundBytes: s.found,
 		Bytes: s.bytes, TotalBytes: s.allBytes, Parts: s.parts, TotalParts: s.allParts, Rate: int64(s.rate)}
-	if s.left >= 0 {
-		seconds := int64(s.left / time.Second)
+	if s.remaining >= 0 {
+		seconds := int64(s.remaining / time.Second)
 		line.SecondsLeft = &seconds
 	}
 	WriteJSON(p.w, line)

@@ -37,8 +37,8 @@ func (p *plainPainter) paint(s snapshot) {
 		if s.rate > 0 {
 			fields = append(fields, words.Rate(s.rate))
 		}
-		if s.left >= 0 {
-			fields = append(fields, words.Duration(s.left)+" left")
+		if s.remaining >= 0 {
+			fields = append(fields, words.Duration(s.remaining)+" left")
 		}
 		p.println(strings.Join(fields, ", "))
 	case Finishing:

@@ -10,7 +10,7 @@ import (
 // of the disk's cache, short enough to follow a change of load.
 const meterWindow = 10 * time.Second
 
-// partWindow is the same where bytes come in whole parts: S3 acknowledges 10 MiB
+// partWindow is the same for bytes that come in whole parts: S3 acknowledges 10 MiB
 // at once.
 const partWindow = 60 * time.Second
 
@@ -35,7 +35,7 @@ func (m *meter) add(at time.Time, bytes int64) {
 	m.samples = m.samples[old:]
 }
 
-// rate gives bytes a second, 0 as long as it is not known.
+// rate returns bytes a second, 0 as long as it is not known.
 func (m *meter) rate() float64 {
 	if len(m.samples) < 2 {
 		return 0
@@ -48,13 +48,13 @@ func (m *meter) rate() float64 {
 	return float64(last.bytes-first.bytes) / seconds
 }
 
-// left gives the time that the remaining bytes take, negative if not known.
-func (m *meter) left(remaining int64) time.Duration {
+// remaining returns how long so many bytes more will take; negative: not known.
+func (m *meter) remaining(bytes int64) time.Duration {
 	rate := m.rate()
 	if rate <= 0 {
 		return -1
 	}
-	seconds := math.Ceil(float64(max(remaining, 0)) / rate)
+	seconds := math.Ceil(float64(max(bytes, 0)) / rate)
 	if seconds > 1e8 {
 		return -1
 	}

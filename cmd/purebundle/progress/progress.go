@@ -18,7 +18,7 @@ import (
 )
 
 // The rules of output. Results (summaries, listings, JSON) go to stdout;
-// progress, warnings and errors to stderr. A bar is drawn only where stderr is
+// progress, warnings and errors to stderr. A bar is drawn only if stderr is
 // a terminal that can move its cursor; elsewhere a line is printed at each
 // phase and every ten seconds, without control characters. There is no colour,
 // so NO_COLOR is kept by having nothing to switch off. Names of files are made
@@ -44,7 +44,7 @@ func (p Phase) String() string {
 	return [...]string{"starting", "scanning", "writing", "reading", "uploading", "downloading", "finishing"}[p]
 }
 
-// counters are what a run knows of its progress. The work adds to them, the
+// counters hold what a run knows of its progress. The work adds to them, the
 // painter reads them; neither waits for the other.
 type counters struct {
 	phase atomic.Int32
@@ -64,7 +64,7 @@ type snapshot struct {
 	bytes, allBytes int64
 	parts, allParts int64
 	rate            float64       // bytes a second of late; 0: not known yet
-	left            time.Duration // time left; negative: not known
+	remaining       time.Duration // how long it will still take; negative: not known
 	elapsed         time.Duration // since the phase began
 }
 
@@ -201,7 +201,7 @@ func (u *UI) snapshot() snapshot {
 	if s.phase.counts() {
 		u.meter.add(now, s.bytes)
 	}
-	s.rate, s.left = u.meter.rate(), u.meter.left(s.allBytes-s.bytes)
+	s.rate, s.remaining = u.meter.rate(), u.meter.remaining(s.allBytes-s.bytes)
 	return s
 }
 
@@ -228,7 +228,7 @@ func (m *Mode) Set(s string) error {
 	return errors.New("choose auto, bar, plain, json or none")
 }
 
-// newPainter picks the painter; nil for none. Auto is a bar on a terminal that
+// newPainter returns the painter of a mode, nil if nothing is to be shown. Auto is a bar on a terminal that
 // can move its cursor, plain lines elsewhere.
 func newPainter(w io.Writer, mode Mode) painter {
 	file, _ := w.(*os.File)
@@ -249,8 +249,8 @@ func newPainter(w io.Writer, mode Mode) painter {
 	return nil
 }
 
-// columns gives a function that measures the terminal each time it is asked,
-// so that the bar follows a resize; 80 where there is none to measure.
+// columns returns a function that measures the terminal each time it is asked, so
+// that the bar follows a resize. Without a terminal it returns 80.
 func columns(file *os.File) func() int {
 	return func() int {
 		if file != nil {

@@ -14,7 +14,7 @@ import (
 // moment is a snapshot in the middle of writing.
 func moment(done, all int64) snapshot {
 	return snapshot{phase: Writing, bytes: done, allBytes: all, parts: done / (10 << 20), allParts: all / (10 << 20),
-		rate: 182 << 20, left: 9 * time.Second}
+		rate: 182 << 20, remaining: 9 * time.Second}
 }
 
 // At every width the bar fits, says the same percentage and drops figures from
@@ -116,7 +116,7 @@ finishing
 func TestJSONLines(t *testing.T) {
 	var out bytes.Buffer
 	p := &jsonPainter{&out}
-	p.begin(snapshot{phase: Scanning, left: -1})
+	p.begin(snapshot{phase: Scanning, remaining: -1})
 	p.paint(moment(10<<20, 30<<20))
 	p.note(Note{"warning", "/a\xff", "odd"})
 	var events []string
@@ -142,7 +142,7 @@ func TestJSONLines(t *testing.T) {
 func TestMeter(t *testing.T) {
 	var m meter
 	start := time.Unix(1000, 0)
-	if m.rate() != 0 || m.left(10) >= 0 {
+	if m.rate() != 0 || m.remaining(10) >= 0 {
 		t.Error("an empty meter knows something")
 	}
 	for i := range 100 {
@@ -151,15 +151,15 @@ func TestMeter(t *testing.T) {
 	if got := m.rate(); got < 999 || got > 1001 {
 		t.Errorf("rate %v, want 1000", got)
 	}
-	if got := m.left(5000); got != 5*time.Second {
+	if got := m.remaining(5000); got != 5*time.Second {
 		t.Errorf("left %v, want 5s", got)
 	}
 	// A stall of the whole window is a rate of zero and no guess.
 	for i := range 30 {
 		m.add(start.Add(10*time.Second+time.Duration(i)*time.Second), 9900)
 	}
-	if m.rate() != 0 || m.left(1) >= 0 {
-		t.Errorf("after a stall: rate %v, left %v", m.rate(), m.left(1))
+	if m.rate() != 0 || m.remaining(1) >= 0 {
+		t.Errorf("after a stall: rate %v, left %v", m.rate(), m.remaining(1))
 	}
 	if len(m.samples) > 20 {
 		t.Errorf("%d samples kept", len(m.samples))

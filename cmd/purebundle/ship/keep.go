@@ -27,8 +27,8 @@ type shipped struct {
 }
 
 // drop deletes older bundles of the template until c.keep are left, and notes it
-// in sum. The new bundle is there by then, and stays in any case. Where it lacks
-// something, by its verdict, older ones may be all that has it: they stay too.
+// in sum. The new bundle is there by then, and stays in any case. If it lacks
+// something, by its verdict, only older ones may have that: they stay, too.
 func (c *options) drop(ctx context.Context, a *cli.App, store *s3.Store, sum *Summary, verdict error) error {
 	if c.keep == 0 {
 		return nil
@@ -102,8 +102,7 @@ func (c *options) older(ctx context.Context, a *cli.App, store *s3.Store) ([]shi
 	return found, nil
 }
 
-// incomplete says where a run that was killed has left parts, which cost as much as
-// others. They are not deleted: another run may be at work there.
+// incomplete tells of parts that a killed run has made, which cost as much as others. They are not deleted: another run may be at work there.
 func (c *options) incomplete(ctx context.Context, a *cli.App, store *s3.Store) error {
 	objects, err := store.List(ctx)
 	if err != nil {
@@ -128,7 +127,7 @@ func (c *options) incomplete(ctx context.Context, a *cli.App, store *s3.Store) e
 	return nil
 }
 
-// errStranger is a bundle that the template matches, but not of this machine.
+// errStranger says that the template matches a bundle of another machine.
 var errStranger = errors.New("is of another machine")
 
 // look reads the date of the bundle of a directory: that in its manifest, or of

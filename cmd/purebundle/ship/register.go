@@ -19,7 +19,7 @@ import (
 	"purebundle/cmd/purebundle/words"
 )
 
-// imageOptions is what the flags about a machine image say.
+// imageOptions holds what the flags about a machine image say.
 type imageOptions struct {
 	name, description, arch, kernel, ramdisk, virtualization string
 	devices                                                  []string
@@ -38,7 +38,7 @@ func (c *imageOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.endpoint, "ec2-endpoint-url", "", "`URL` of a server that speaks EC2 (default: $AWS_ENDPOINT_URL_EC2, else Amazon's)")
 }
 
-// input is what is asked of EC2, checked as far as that needs no request.
+// input returns what to ask of EC2, checked as far as that needs no request.
 func (c *imageOptions) input(location, name string, tags map[string]string) (ami.Input, error) {
 	in := ami.Input{Location: location, Name: name, Description: c.description, Arch: c.arch, Kernel: c.kernel, Ramdisk: c.ramdisk,
 		Virtualization: c.virtualization, Tags: tags}
@@ -188,13 +188,13 @@ func parseXMLBundle(url, prefix string) (s3.Location, string, error) {
 	return loc, prefix, nil
 }
 
-// imageLocation is where EC2 is to look: the manifest, with its bucket.
+// imageLocation returns where EC2 is to look: the bucket and the key of the manifest.
 func imageLocation(loc s3.Location, prefix string) string {
 	return strings.TrimPrefix(ec2tools.ObjectURL(loc, ec2.ManifestName(prefix)), "s3://")
 }
 
 // wholeInS3 looks for all objects of a bundle: EC2 finds out what is missing, or
-// of another size, much later. prefix may be "" where there is only one bundle.
+// of another size, much later. prefix may be "" if there is only one bundle.
 func wholeInS3(ctx context.Context, store *s3.Store, prefix string) (string, error) {
 	have, err := store.List(ctx)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	"purebundle/walker"
 )
 
-// options is what the flags of "ship" say.
+// options holds what the flags of "ship" say.
 type options struct {
 	flags    create.Flags
 	bundle   create.Options // what the flags and the template say
@@ -178,7 +178,7 @@ func ship(ctx context.Context, a *cli.App, c *options) error {
 	return cmp.Or(kept, verdict)
 }
 
-// Summary is the summary of a ship: what --json prints, fields added, never changed.
+// Summary holds what --json prints of a ship: fields are added, never changed.
 type Summary struct {
 	create.Summary
 	Manifest string   `json:"manifest"`           // where the bundle's is

@@ -15,13 +15,12 @@ import (
 
 // A template is text with fields in braces, such as "web/{hostname}-{date}": the
 // names that "ship" gives to bundles and images.
-type template []piece
+type template []token
 
-// piece is literal text, or the name of a field.
-type piece struct{ literal, field string }
+// token is literal text, or the name of a field.
+type token struct{ literal, field string }
 
-// templateFields are the fields that there are, in the order in which they are
-// listed. shape matches the values of one that differs from run to run; it is
+// templateFields lists the fields in the order in which people are told of them. shape matches the values of one that differs from run to run; it is
 // empty for what a machine keeps.
 var templateFields = []struct{ name, shape string }{
 	{"hostname", ""},
@@ -30,7 +29,7 @@ var templateFields = []struct{ name, shape string }{
 	{"uuid", `[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`},
 }
 
-// fieldShape is the shape of a field, and whether there is such a field.
+// fieldShape returns the shape of a field, and whether there is such a field.
 func fieldShape(name string) (shape string, known bool) {
 	for _, f := range templateFields {
 		if f.name == name {
@@ -46,7 +45,7 @@ func parseTemplate(text string) (template, error) {
 	for rest := text; rest != ""; {
 		open := strings.IndexAny(rest, "{}")
 		if open < 0 {
-			return append(t, piece{literal: rest}), nil
+			return append(t, token{literal: rest}), nil
 		}
 		if rest[open] == '}' {
 			return nil, templateError(text, "a } without its {")
@@ -60,9 +59,9 @@ func parseTemplate(text string) (template, error) {
 			return nil, templateError(text, fmt.Sprintf("unknown field {%s}", field))
 		}
 		if open > 0 {
-			t = append(t, piece{literal: rest[:open]})
+			t = append(t, token{literal: rest[:open]})
 		}
-		t = append(t, piece{field: field})
+		t = append(t, token{field: field})
 		rest = rest[open+end+1:]
 	}
 	return t, nil
@@ -77,7 +76,7 @@ func templateError(text, what string) error {
 	return cli.WithHint(cli.Usagef("%s: %s", text, what), "the fields are %s", strings.Join(known, ", "))
 }
 
-// FieldValues are the values of a run: its time in UTC, a UUID of its own, and
+// FieldValues returns the values of a run: its time in UTC, a UUID of its own, and
 // the machine's name with nothing in it that an object's key or an image's name
 // cannot have.
 func FieldValues(now time.Time) map[string]string {
@@ -162,7 +161,7 @@ func (t template) segments() []template {
 				list = append(list, nil)
 			}
 			if text != "" {
-				list[len(list)-1] = append(list[len(list)-1], piece{literal: text})
+				list[len(list)-1] = append(list[len(list)-1], token{literal: text})
 			}
 		}
 	}

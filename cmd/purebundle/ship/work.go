@@ -19,8 +19,8 @@ type workDir struct {
 	path string
 }
 
-// newWorkDir makes a directory in parent, or where temporary files go. What runs
-// that were killed have left there is removed first.
+// newWorkDir makes a directory in parent, "" for that of temporary files. First it
+// removes those of runs that were killed.
 func newWorkDir(parent string) (*workDir, error) {
 	if parent == "" {
 		if parent = os.Getenv("TMPDIR"); parent == "" {
@@ -44,7 +44,8 @@ func newWorkDir(parent string) (*workDir, error) {
 	return w, err
 }
 
-// lockWork locks a directory of ours; nil where that is none, or in use.
+// lockWork locks a directory of ours. It returns nil if the directory is not ours,
+// or in use.
 func lockWork(path string) (*workDir, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
