@@ -1,7 +1,9 @@
 package walker
 
 import (
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -320,4 +322,22 @@ func TestCloudInstance(t *testing.T) {
 		diff(t, instance, res.order, []string{"/", "/var", "/var/lib", "/var/lib/cloud", "/var/lib/cloud/instances"})
 		diff(t, instance+": filtered", leftLines(res.Filtered), []string{"/var/lib/cloud/instance: cloud-init instance state", "/var/lib/cloud/instances/i: cloud-init instance state"})
 	}
+}
+
+// TestSubvolumes has roots in subvolumes of btrfs, as snapshots of an older system are kept, and one that is no root.
+func TestSubvolumes(t *testing.T) {
+	needRoot(t)
+	image, dir := filepath.Join(t.TempDir(), "image"), t.TempDir()
+	must(t, os.WriteFile(image, nil, 0o600))
+	must(t, os.Truncate(image, 256<<20))
+	run(t, "mkfs.btrfs", "-q", image)
+	loopMount(t, image, dir)
+	for _, name := range []string{"@old", "@data"} {
+		run(t, "btrfs", "subvolume", "create", filepath.Join(dir, name))
+	}
+	makeTree(t, dir, "etc/passwd="+accounts, "@old/etc/passwd="+accounts, "@old/srv/people/jo/.pgpass=x", "@old/etc/shadow-=x", "@old/etc/machine-id=0123",
+		"@old/root/notes=-----BEGIN PRIVATE KEY-----\n", "@data/etc/shadow-=x", "@data/root/.pgpass=x", "srv/people/jo/.pgpass=x")
+	res := walkAll(t, dir, Options{})
+	diff(t, "filtered", leftLines(res.Filtered), []string{"/@old/etc/machine-id: machine identity: emptied", "/@old/etc/shadow-: password hashes",
+		"/@old/root/notes: private key in PEM", "/@old/srv/people/jo/.pgpass: stored credentials", "/srv/people/jo/.pgpass: stored credentials"})
 }

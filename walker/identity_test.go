@@ -150,3 +150,17 @@ func TestStaticDev(t *testing.T) {
 	res = walkAll(t, makeTree(t, t.TempDir(), "dev=a file", "tmp -> elsewhere"), Options{})
 	diff(t, "paths", res.order, []string{"/", "/dev", "/tmp"})
 }
+
+// TestHostKeysOfRoots judges the host keys of each root by what makes new ones there, and dropbear's apart from OpenSSH's.
+func TestHostKeysOfRoots(t *testing.T) {
+	const unit, ssh, dropbear = "usr/lib/systemd/system/", "etc/ssh/ssh_host_rsa_key=k", "etc/dropbear/dropbear_rsa_host_key=k"
+	dir := makeTree(t, t.TempDir(), ssh, dropbear, unit+"sshd-keygen.service=x",
+		"srv/a/etc/os-release=x", "srv/a/"+ssh, "srv/a/"+dropbear, "srv/a/"+unit+"dropbearkey.service=x",
+		"srv/b/etc/os-release=x", "srv/b/"+ssh, "srv/b/"+dropbear)
+	res := walkAll(t, dir, Options{})
+	diff(t, "filtered", leftLines(res.Filtered), []string{"/etc/ssh/ssh_host_rsa_key: SSH host key, made anew at boot",
+		"/srv/a/etc/dropbear/dropbear_rsa_host_key: SSH host key, made anew at boot"})
+	if len(res.Warnings) != 1 || res.Warnings[0].Count != 4 {
+		t.Errorf("warnings: %+v", res.Warnings)
+	}
+}
