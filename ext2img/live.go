@@ -72,7 +72,9 @@ func (f source) identity() (identity, error) {
 	if err := unix.Fstat(f.fd, &st); err != nil {
 		return identity{}, &fs.PathError{Op: "fstat", Path: f.path, Err: err}
 	}
-	return identityOf(&st), nil
+	id := identityOf(&st)
+	id.mode &^= setIDBits &^ f.mode // what the opener has cut stays cut
+	return id, nil
 }
 
 func identityOf(st *unix.Stat_t) identity {
@@ -137,7 +139,7 @@ func (m *Image) openName(nm int32) (source, identity, error) {
 	if err != nil {
 		return source{}, identity{}, err
 	}
-	return source{fd, path}, identityOf(&st), nil
+	return source{fd, path, uint16(st.Mode)}, identityOf(&st), nil
 }
 
 // redo returns the data parts to read once more, because a file that lies in

@@ -195,6 +195,7 @@ func (m *Image) examine(r *fileRead, f source, now identity) (err error) {
 type source struct {
 	fd   int
 	path string
+	mode uint16 // as the opener said: without set-ID bits that the mount does not honour
 }
 
 // readFull fills a clip from a file of size bytes, with zeros behind its end. A

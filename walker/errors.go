@@ -30,6 +30,13 @@ func (e *MountTableError) Error() string {
 
 func (e *MountTableError) Unwrap() error { return e.Err }
 
+// MissingError says that a mount with content of its own is not in the tree although nobody named it.
+type MissingError struct {
+	text string
+}
+
+func (e *MissingError) Error() string { return e.text }
+
 // NamespaceError says that SOURCE lies in another mount namespace, such as /proc/PID/root: which mounts there are of proc, of the kernel or
 // of a server cannot be seen from here.
 type NamespaceError struct {

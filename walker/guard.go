@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -55,11 +57,12 @@ type root struct {
 	noXattrs  bool   // the file system has no extended attributes
 	readOnly  bool   // no access time changes, whatever is opened how
 	takes     privileges
+	waited    atomic.Int64 // nanoseconds spent on leases
 }
 
 // openRoot opens the crossed mount m by its mount point. The mount found there must be m.
 func openRoot(m *mount, want mode) (*root, error) {
-	fd, err := retry(func() (int, error) {
+	fd, err := retry(nil, func() (int, error) {
 		return unix.Open(m.point, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	})
 	if err != nil {
@@ -195,7 +198,7 @@ func (r *root) openRaw(dir int, name string, flags int) (int, error) {
 	if name == ".." {
 		how.Resolve &^= unix.RESOLVE_BENEATH
 	}
-	return retry(func() (int, error) {
+	return retry(&r.waited, func() (int, error) {
 		if r.mode == openat2Mode {
 			return unix.Openat2(dir, name, &how)
 		}
@@ -203,18 +206,31 @@ func (r *root) openRaw(dir int, name string, flags int) (int, error) {
 	})
 }
 
-// maxDisturbed bounds how often openat2 is repeated because of renames elsewhere. A plain open fails with the same EAGAIN where
-// somebody holds a lease on the file.
-const maxDisturbed = 100
+// A call is repeated at once while renames elsewhere make openat2 give up (EAGAIN), and then with pauses: the same error says that
+// somebody holds a lease on the file, such as Samba for a client or nfsd, which is asked to give it back.
+const (
+	maxDisturbed = 20                    // repetitions at once
+	leasePause   = 10 * time.Millisecond // between two of the later ones
+	maxLeaseWait = time.Second           // for one file
+	maxWaits     = 60 * time.Second      // for all files of one mount: somebody may hold leases on a million of his own
+)
 
-// retry repeats a system call that a signal interrupted, or that openat2 gave up because of a rename elsewhere.
-func retry(call func() (int, error)) (int, error) {
+// retry repeats a system call that a signal interrupted or that openat2 gave up, and if waited is not nil, one that waits for a lease:
+// waited is the time in nanoseconds that such waits have taken.
+func retry(waited *atomic.Int64, call func() (int, error)) (int, error) {
+	var paused time.Duration
 	for disturbed := 0; ; {
 		fd, err := call()
 		switch {
 		case err == unix.EINTR:
+		case err != unix.EAGAIN && err != unix.EBUSY:
+			return fd, err
 		case err == unix.EAGAIN && disturbed < maxDisturbed:
 			disturbed++
+		case waited != nil && paused < maxLeaseWait && waited.Load() < int64(maxWaits):
+			time.Sleep(leasePause)
+			paused += leasePause
+			waited.Add(int64(leasePause))
 		default:
 			return fd, err
 		}

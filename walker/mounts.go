@@ -29,15 +29,17 @@ type Mount struct {
 	Major, Minor int    // of the file system's device
 	Action       Action
 	Reason       string // a clause that explains Action
+	Missing      Missing
 }
 
 // mount is a Mount while the table is being judged.
 type mount struct {
 	Mount
 	class   class
-	point   string   // the mount point as the process sees it; SOURCE's own path for the mount it lies on
-	order   int      // in the kernel's table: older mounts first
-	top     *mount   // the mount seen at this mount point: itself unless hidden
+	point   string // the mount point as the process sees it; SOURCE's own path for the mount it lies on
+	order   int    // in the kernel's table: older mounts first
+	top     *mount // the mount seen at this mount point: itself unless hidden
+	cause   cause
 	above   *mount   // what peak has found
 	layers  []string // of an overlay, as who mounted it wrote them
 	judging bool     // decide is at work on it

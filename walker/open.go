@@ -89,7 +89,7 @@ func (r *root) openFile(dir int, name string, st *unix.Stat_t) (int, error) {
 
 // openSelf opens a crossed mount that is a single file.
 func (r *root) openSelf(st *unix.Stat_t) (int, error) {
-	fd, err := retry(func() (int, error) {
+	fd, err := retry(&r.waited, func() (int, error) {
 		return unix.Open(fdPath(r.fd), fileFlags&^unix.O_NOFOLLOW|unix.O_NOATIME, 0)
 	})
 	if err == unix.EPERM {
@@ -233,7 +233,7 @@ func (r *root) cutPiece(rel string) (piece, rest string) {
 }
 
 func (r *root) openPiece(dir int, piece string) (int, error) {
-	return retry(func() (int, error) {
+	return retry(nil, func() (int, error) {
 		if r.beneath {
 			return unix.Openat2(dir, piece, &unix.OpenHow{Flags: pathFlags, Resolve: stayInside})
 		}

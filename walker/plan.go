@@ -30,7 +30,7 @@ func newPlan(source string, opt Options) (*plan, error) {
 	if _, err := newRules(opt, nil); err != nil { // a bad pattern is said first
 		return nil, err
 	}
-	fd, err := retry(func() (int, error) {
+	fd, err := retry(nil, func() (int, error) {
 		return unix.Open(source, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	})
 	if err != nil {

@@ -48,6 +48,9 @@ func (p *policy) judgeAll(source string, opt Options) error {
 	for _, m := range p.mounts {
 		p.decide(m)
 	}
+	for _, m := range p.mounts {
+		m.Missing = p.missing(m)
+	}
 	for _, m := range p.all {
 		if text := m.takes.String(); text != "" && m.Action == Crossed {
 			m.Reason += "; " + text
@@ -109,6 +112,7 @@ func (p *policy) judge(m *mount) (Action, string) {
 	case m.class == classKernel:
 		return LeftOut, p.nature(m) + p.hiddenBy(m)
 	case !m.visible():
+		m.cause = hidden
 		return LeftOut, fmt.Sprintf("%s hidden by the %s on %s", m.FSType, m.top.FSType, m.top.Path)
 	}
 	if under := p.refusedUnder(m); under != nil {
@@ -117,24 +121,30 @@ func (p *policy) judge(m *mount) (Action, string) {
 	holder := p.holder(m)
 	p.decide(holder)
 	if holder.Action != Crossed {
+		m.cause = byHolder
 		return p.unreachable(holder)
 	}
 	if rule, kept := p.rules.reaches(m.Path); !kept {
+		m.cause = byRule
 		return LeftOut, "left out by " + rule
 	}
 	switch {
 	case p.cross[m.Path]:
 		return Crossed, fmt.Sprintf("%s, to be crossed by request", p.nature(m))
 	case p.alone:
+		m.cause = byOption
 		return LeftOut, "another file system than the source's"
 	case p.showsSource(m):
+		m.cause = byTwin
 		return LeftOut, "shows the source's own file system once more"
 	case m.class == classLayers && p.overOwn(m):
 		return Crossed, fmt.Sprintf("layered file system (%s) over its own directory", m.FSType)
 	case m.class != classDisk && !p.crossAll:
+		m.cause = byNature
 		return LeftOut, p.nature(m)
 	}
 	if other, at := p.twin(m); other != nil && !p.crossAll {
+		m.cause = byTwin
 		return LeftOut, fmt.Sprintf("shows what is in the tree at %s already", at)
 	}
 	if rule := p.rules.empties(m.Path); rule != "" {

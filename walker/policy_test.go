@@ -295,3 +295,44 @@ func TestParseMountTable(t *testing.T) {
 		}
 	}
 }
+
+// TestMissing says of each mount that is left out whether its content is somewhere else.
+func TestMissing(t *testing.T) {
+	const table = `1 0 8:1 / / rw - ext4 /dev/sda1 rw
+2 1 0:9 / /run rw - tmpfs tmpfs rw
+3 2 8:2 / /run/media/u/stick rw - vfat /dev/sdb1 rw
+4 1 8:3 / /mnt/disk rw - ext4 /dev/sdc rw
+5 1 0:10 / /var/log rw - tmpfs log rw
+6 5 8:4 / /var/log/journal rw - ext4 /dev/sdd rw
+7 5 8:1 /srv /var/log/srv rw - ext4 /dev/sda1 rw
+8 1 0:11 / /net rw - nfs4 host:/ rw
+9 1 7:0 / /snap/core rw - squashfs /dev/loop0 rw
+10 1 0:12 / /d/merged rw - overlay overlay rw,lowerdir=/d/l1:/d/l2,upperdir=/d/u,workdir=/d/w
+11 1 0:13 / /e/merged rw - overlay overlay rw,lowerdir=/d/l1,upperdir=/run/u,workdir=/run/w
+12 1 8:5 / /excluded rw - xfs /dev/sde rw
+13 1 0:14 / /dev rw - devtmpfs udev rw
+14 13 0:15 / /dev/shm rw - tmpfs tmpfs rw
+15 1 8:1 / /again rw - ext4 /dev/sda1 rw
+16 5 8:6 / /var/log/named rw - ext4 /dev/sdf rw
+`
+	lines, err := parseMountTable(table)
+	must(t, err)
+	for _, test := range []struct {
+		opt  Options
+		want map[string]Missing
+	}{
+		{Options{Exclude: []string{"/excluded", "/var/log/named"}}, map[string]Missing{
+			"/run/media/u/stick": MissingNamed, "/mnt/disk": MissingNamed, "/var/log": MissingAway, "/var/log/journal": MissingDisk, "/net": MissingAway,
+			"/e/merged": MissingDisk, "/excluded": MissingNamed, "/var/log/named": MissingNamed}},
+		{Options{OneFileSystem: true, Exclude: []string{"/run"}}, map[string]Missing{"/run/media/u/stick": MissingNamed, "/mnt/disk": MissingNamed,
+			"/var/log/journal": MissingNamed, "/var/log/named": MissingNamed, "/var/log/srv": MissingNamed, "/excluded": MissingNamed, "/again": MissingNamed}},
+	} {
+		p := &policy{table: newTable(lines, 1, "/"), alone: test.opt.OneFileSystem}
+		must(t, p.judgeAll("/", test.opt))
+		for _, m := range p.mounts {
+			if m.Missing != test.want[m.Path] {
+				t.Errorf("%s (%s): missing %d, want %d", m.Path, m.Reason, m.Missing, test.want[m.Path])
+			}
+		}
+	}
+}

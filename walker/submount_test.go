@@ -77,6 +77,17 @@ func TestSubmounts(t *testing.T) {
 		"/scratch tmpfs: left out, file system in memory (tmpfs)",
 		"/scratch/disk ext4: left out, below /scratch (tmpfs), which is left out",
 	})
+	var lost []string
+	for _, p := range res.Unreadable {
+		lost = append(lost, p.Path+": "+p.Err.Error())
+	}
+	diff(t, "unreadable", lost, []string{
+		"/layers: mount left out, layered file system (overlay) made of directories elsewhere: its content is nowhere in the tree",
+		"/scratch/disk: mount left out, below /scratch (tmpfs), which is left out: its content is nowhere in the tree",
+	})
+	if want := (Warning{"/scratch", "mount left out, file system in memory (tmpfs): what is in it is not in the tree", 1}); len(res.Warnings) != 1 || res.Warnings[0] != want {
+		t.Errorf("warnings: %+v", res.Warnings)
+	}
 	if e := res.entries["/home"]; e.Mode != unix.S_IFDIR|0o2751 || len(e.Xattrs) != 1 {
 		t.Errorf("crossed mount point: mode %o, xattrs %v: not those of the mounted root", e.Mode, e.Xattrs)
 	}

@@ -170,6 +170,7 @@ func (w *walker) source(name string) error {
 	if w.leave[w.entry.id()] {
 		return &os.PathError{Op: "walk", Path: name, Err: errSourceLeftOut}
 	}
+	w.tellMissing()
 	if !seesTrusted() {
 		w.warn("/", unseenTrusted)
 	}

@@ -171,6 +171,7 @@ func (r *Run) LeftOutRows() [][2]string {
 		rows = append(rows, [2]string{"mounts", fmt.Sprintf("%d crossed, %d refused, %d left out",
 			len(r.Tree.Mounts)-left-refused, refused, left)})
 	}
+	rows = append(rows, r.missingRows()...)
 	if n := len(r.Tree.Filtered) + r.Tree.Omitted.Filtered; n > 0 {
 		rows = append(rows, [2]string{"filtered", words.Plural(int64(n), "path") + r.filteredAs()})
 	}
@@ -205,4 +206,23 @@ func (r *Run) filteredAs() string {
 		return ", named as secrets on the command line"
 	}
 	return ": " + classes.String() + "; --no-filter keeps them"
+}
+
+// missingRows name the local disks and overlays that are not in the image.
+func (r *Run) missingRows() [][2]string {
+	var paths []string
+	for _, m := range r.Tree.Mounts {
+		if m.Missing == walker.MissingDisk || m.Missing == walker.MissingNamed {
+			paths = append(paths, words.Printable(m.Path))
+		}
+	}
+	if len(paths) == 0 {
+		return nil
+	}
+	const most = 5
+	text := words.Plural(int64(len(paths)), "local disk") + " left out: " + strings.Join(paths[:min(len(paths), most)], ", ")
+	if len(paths) > most {
+		text += ", …"
+	}
+	return [][2]string{{"missing", text + "; --cross PATH takes one"}}
 }

@@ -1,0 +1,104 @@
+package walker
+
+import (
+	"fmt"
+	"path"
+)
+
+// Missing says what the tree lacks because a mount is left out.
+type Missing int
+
+const (
+	// NotMissing: nothing, or what belongs to the running kernel.
+	NotMissing Missing = iota
+	// MissingNamed is a local disk that a rule or an option leaves out.
+	MissingNamed
+	// MissingAway is what lies in memory or on another machine.
+	MissingAway
+	// MissingDisk is the content of a local disk or an overlay: a bundle without it is incomplete.
+	MissingDisk
+)
+
+// cause is the rule of the policy by which a mount is left out.
+type cause int
+
+const (
+	byNothing cause = iota
+	byNature        // its type
+	byHolder        // its mount point lies on a mount that is left out
+	byRule          // an exclude or a default
+	byOption        // OneFileSystem
+	byTwin          // its content is in the tree elsewhere
+	hidden
+)
+
+// missing returns what the tree lacks without m, of which judge has decided.
+func (p *policy) missing(m *mount) Missing {
+	if m.Action != LeftOut || !m.visible() || m.class == classKernel || m.class == classImage {
+		return NotMissing
+	}
+	why := m
+	for why.cause == byHolder {
+		why = p.holder(why)
+	}
+	_, kept := p.rules.reaches(m.Path)
+	switch {
+	case !kept || p.rules.empties(m.Path) != "" || why.cause == byRule || why.cause == byOption:
+		if m.class == classDisk {
+			return MissingNamed
+		}
+		return NotMissing
+	case why.cause != byNature || why.class == classKernel:
+		return NotMissing
+	}
+	switch m.class {
+	case classDisk:
+		if twin, _ := p.twin(m); twin == nil && !p.showsSource(m) {
+			return MissingDisk
+		}
+		return NotMissing
+	case classLayers:
+		if !p.hasLayers(m) {
+			return MissingDisk
+		}
+		return NotMissing
+	}
+	return MissingAway
+}
+
+// hasLayers returns true if all that an overlay is made of is in the tree.
+func (p *policy) hasLayers(m *mount) bool {
+	for _, dir := range m.layers {
+		rel, in := below(p.source.point, path.Clean(dir))
+		if !in || p.at(path.Clean(dir)).Action != Crossed || !p.meets(rel) {
+			return false
+		}
+	}
+	return len(m.layers) > 0
+}
+
+// missingText says what m's being left out means.
+func missingText(m *Mount) string {
+	switch m.Missing {
+	case MissingDisk:
+		return fmt.Sprintf("mount left out, %s: its content is nowhere in the tree", m.Reason)
+	case MissingAway:
+		return fmt.Sprintf("mount left out, %s: what is in it is not in the tree", m.Reason)
+	}
+	return ""
+}
+
+// tellMissing lists the mounts whose content the tree lacks.
+func (w *walker) tellMissing() {
+	for i := range w.tree.Mounts {
+		m := &w.tree.Mounts[i]
+		switch m.Missing {
+		case MissingDisk:
+			w.unreadable(m.Path, &MissingError{missingText(m)})
+		case MissingAway:
+			w.rooms.warnings.add(m.Path, &w.tree.Omitted.Warnings, func(path string) {
+				w.tree.Warnings = append(w.tree.Warnings, Warning{path, missingText(m), 1}) // each by its name
+			})
+		}
+	}
+}
