@@ -10,11 +10,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"purebundle/chunk/dir"
 )
 
 // Bundle is a bundle opened for reading. It is safe for concurrent use.
 type Bundle struct {
-	store    Store
+	place    Place
 	disk     *disk           // the same, if it is a directory; else nil
 	ctx      context.Context // of ReadAt
 	manifest *Manifest
@@ -30,11 +32,11 @@ func Load(path, prefix string) (*Bundle, error) {
 			return nil, err
 		}
 	}
-	dir, prefix, err := locate(path, prefix)
+	at, prefix, err := locate(path, prefix)
 	if err != nil {
 		return nil, err
 	}
-	d := &disk{dir: dir, checked: make(map[string]*checkOnce)}
+	d := newDisk(at)
 	b, err := Open(context.Background(), d, prefix, 0)
 	if err != nil {
 		d.Close()
@@ -44,11 +46,11 @@ func Load(path, prefix string) (*Bundle, error) {
 	return b, nil
 }
 
-// Open opens the bundle of this prefix in a Store; prefix may be "" if there is
+// Open opens the bundle of this prefix in a Place; prefix may be "" if there is
 // only one. ReadAt ends when ctx is done. workers is how many parts Verify and
 // Join read at once where they are not told; 0: one a processor. Close closes
-// the Store as well; where Open fails it stays open.
-func Open(ctx context.Context, s Store, prefix string, workers int) (*Bundle, error) {
+// the Place as well; where Open fails it stays open.
+func Open(ctx context.Context, s Place, prefix string, workers int) (*Bundle, error) {
 	var err error
 	if prefix == "" {
 		prefix, err = onlyPrefix(ctx, s)
@@ -62,11 +64,11 @@ func Open(ctx context.Context, s Store, prefix string, workers int) (*Bundle, er
 	if err != nil {
 		return nil, err
 	}
-	return &Bundle{store: s, ctx: ctx, manifest: m, workers: workers}, nil
+	return &Bundle{place: s, ctx: ctx, manifest: m, workers: workers}, nil
 }
 
 // locate finds the directory and the prefix.
-func locate(path, prefix string) (*dir, string, error) {
+func locate(path, prefix string) (*dir.Dir, string, error) {
 	st, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "", &Error{Op: "open", Path: path, Err: cause("no such file or directory"),
@@ -76,7 +78,7 @@ func locate(path, prefix string) (*dir, string, error) {
 		return nil, "", fail("open", path, err)
 	}
 	if st.IsDir() {
-		d, err := openDir(path)
+		d, err := dir.Open(path)
 		return d, prefix, err
 	}
 	name, ok := strings.CutSuffix(filepath.Base(path), manifestSuffix)
@@ -87,12 +89,12 @@ func locate(path, prefix string) (*dir, string, error) {
 	if prefix != "" && prefix != name {
 		return nil, "", &Error{Op: "open", Path: path, Err: fmt.Errorf("is the manifest of %q, not of %q", name, prefix)}
 	}
-	d, err := openDir(filepath.Dir(path))
+	d, err := dir.Open(filepath.Dir(path))
 	return d, name, err
 }
 
-// onlyPrefix is the prefix of the one bundle in a Store.
-func onlyPrefix(ctx context.Context, s Store) (string, error) {
+// onlyPrefix is the prefix of the one bundle in a Place.
+func onlyPrefix(ctx context.Context, s Place) (string, error) {
 	names, err := s.Names(ctx, "")
 	if err != nil {
 		return "", err
@@ -113,17 +115,10 @@ func onlyPrefix(ctx context.Context, s Store) (string, error) {
 		Hint: "name the manifest file of one of them, such as " + s.Path(ManifestName(found[0]))}
 }
 
-// whyNone is the hint where there is no manifest, from the names in the directory.
+// whyNone returns the hint if there is no manifest, from the names in the directory.
 func whyNone(names []string) string {
-	for _, name := range names {
-		if strings.HasPrefix(name, ".") && strings.HasSuffix(name, journalSuffix) {
-			return "a run puts its files in place right now, or was stopped while it did: then the next one on this directory puts back what was there before"
-		}
-	}
-	for _, name := range names {
-		if strings.HasPrefix(name, ".") && strings.HasSuffix(name, newSuffix) {
-			return "a run is at work there, or was stopped: then run it again"
-		}
+	if why := dir.Leftover(names); why != "" {
+		return why
 	}
 	for _, name := range names {
 		if strings.Contains(name, partInfix) {
@@ -133,7 +128,7 @@ func whyNone(names []string) string {
 	return "a bundle has a file called NAME" + manifestSuffix
 }
 
-func loadManifest(ctx context.Context, s Store, prefix string) (*Manifest, error) {
+func loadManifest(ctx context.Context, s Place, prefix string) (*Manifest, error) {
 	name := ManifestName(prefix)
 	text, err := s.Get(ctx, name, maxManifest+1)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -158,13 +153,13 @@ func loadManifest(ctx context.Context, s Store, prefix string) (*Manifest, error
 func (b *Bundle) Manifest() *Manifest { return b.manifest }
 
 // Path is the path of the manifest file, or its URL.
-func (b *Bundle) Path() string { return b.store.Path(ManifestName(b.manifest.Prefix)) }
+func (b *Bundle) Path() string { return b.place.Path(ManifestName(b.manifest.Prefix)) }
 
 // Size is the length of the image in bytes.
 func (b *Bundle) Size() int64 { return b.manifest.Image.Size }
 
 // Close lets go of what b has open.
-func (b *Bundle) Close() error { return b.store.Close() }
+func (b *Bundle) Close() error { return b.place.Close() }
 
 // ReadAt reads from the image. The first read that touches a part reads all of
 // it and checks its digest: a damaged part gives an error, never bytes.
@@ -179,7 +174,7 @@ func (b *Bundle) ReadAt(p []byte, off int64) (n int, err error) {
 		}
 		i, within := int(at/Size), at%Size
 		want := p[n:min(int64(len(p)), int64(n)+Size-within)]
-		if err := b.store.Read(b.ctx, b.manifest.Parts[i], want, within); err != nil {
+		if err := b.place.Read(b.ctx, b.manifest.Parts[i].File(), want, within); err != nil {
 			return n, err
 		}
 		n += len(want)
@@ -189,5 +184,5 @@ func (b *Bundle) ReadAt(p []byte, off int64) (n int, err error) {
 
 // ReadPart fills buf, Size bytes long, with part i and checks its digest.
 func (b *Bundle) ReadPart(ctx context.Context, i int, buf []byte) error {
-	return b.store.Read(ctx, b.manifest.Parts[i], buf[:Size], 0)
+	return b.place.Read(ctx, b.manifest.Parts[i].File(), buf[:Size], 0)
 }

@@ -67,7 +67,7 @@ func (d digests) of(t testing.TB, path string) string {
 	}
 	sys := st.Sys().(*syscall.Stat_t)
 	if sys.Blocks == 0 && st.Size() == Size {
-		return fmt.Sprintf("%d %s", Size, zeroSum) // nothing but a hole
+		return fmt.Sprintf("%d %s", Size, ZeroSum) // nothing but a hole
 	}
 	key := [3]int64{int64(sys.Dev), int64(sys.Ino), st.ModTime().UnixNano()}
 	if d[key] == "" {
@@ -110,7 +110,7 @@ func (im *image) sums() []string {
 	if im.cached == nil {
 		for i := range im.parts {
 			if im.zero[i] {
-				im.cached = append(im.cached, zeroSum)
+				im.cached = append(im.cached, ZeroSum)
 				continue
 			}
 			im.cached = append(im.cached, fmt.Sprintf("%x", sha256.Sum256(im.part(i))))
@@ -148,13 +148,13 @@ func TestCommitFault(t *testing.T) {
 				copyDir(t, first, dir)
 				w := made(t, dir)
 				n, failed := 0, ""
-				w.dir.fault = func(op, name string) error {
+				onChange(w, func(op, name string) error {
 					if n++; n == at {
 						failed = op + " " + name
 						return syscall.ENOSPC
 					}
 					return nil
-				}
+				})
 				err := w.Commit(t.Context(), testManifest())
 				if failed == "" {
 					if err != nil {
@@ -257,12 +257,12 @@ func TestCommitCrash(t *testing.T) {
 			im := o.prepare(t, dir)
 			w := made(t, dir)
 			var crashes []string
-			w.dir.fault = func(op, name string) error {
+			onChange(w, func(op, name string) error {
 				to := filepath.Join(ramDir(t), "crash")
 				copyDir(t, dir, to)
 				crashes = append(crashes, to)
 				return nil
-			}
+			})
 			if err := w.Commit(t.Context(), testManifest()); err != nil {
 				t.Fatal(err)
 			}
@@ -286,21 +286,13 @@ func (dg digests) crashRepair(t testing.TB, dir string, old, new *image) {
 	t.Helper()
 	work := filepath.Join(ramDir(t), "work")
 	copyDir(t, dir, work)
-	d, err := openDir(work)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.f.Close()
 	var crashes []string
-	d.fault = func(op, name string) error {
+	settle(t, work, func(op, name string) error {
 		to := filepath.Join(ramDir(t), "crash")
 		copyDir(t, work, to)
 		crashes = append(crashes, to)
 		return nil
-	}
-	if err := settleAll(d); err != nil {
-		t.Fatal(err)
-	}
+	})
 	for _, crash := range crashes {
 		dg.wantPromise(t, crash, old, new)
 	}
@@ -316,12 +308,12 @@ func TestUndoFault(t *testing.T) {
 		copyDir(t, first, dir)
 		w := made(t, dir)
 		n := 0
-		w.dir.fault = func(op, name string) error {
+		onChange(w, func(op, name string) error {
 			if n++; n >= at {
 				return syscall.EIO
 			}
 			return nil
-		}
+		})
 		err := w.Commit(t.Context(), testManifest())
 		if n < at {
 			break
@@ -415,9 +407,9 @@ func TestAppeared(t *testing.T) {
 // TestJournalDamage: a journal that we did not write is not acted on.
 func TestJournalDamage(t *testing.T) {
 	for name, text := range map[string]string{
-		"empty": "", "no end": journalHead + "p.part.000\n", "no head": "p.part.000\n" + journalTail,
-		"path": journalHead + "../x\n" + journalTail, "other prefix": journalHead + "q.part.000\n" + journalTail,
-		"other version": "purebundle commit 2\n" + journalTail,
+		"empty": "", "no end": "purebundle commit 1\n" + "p.part.000\n", "no head": "p.part.000\n" + "end\n",
+		"path": "purebundle commit 1\n" + "../x\n" + "end\n", "other prefix": "purebundle commit 1\n" + "q.part.000\n" + "end\n",
+		"other version": "purebundle commit 2\n" + "end\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

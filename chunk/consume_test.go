@@ -15,10 +15,10 @@ func TestPartAndDrop(t *testing.T) {
 	must(t, err)
 	want := bytes.Repeat([]byte("part"), Size/4)
 	must(t, w.Write(t.Context(), bytes.NewReader(want), []int{0}, nil))
-	if _, err := w.Part(1); err == nil {
+	if _, err := w.Open(1); err == nil {
 		t.Error("a part that was never made opens")
 	}
-	f, err := w.Part(0)
+	f, err := w.Open(0)
 	must(t, err)
 	got, err := os.ReadFile(f.Name())
 	must(t, err)
@@ -28,7 +28,7 @@ func TestPartAndDrop(t *testing.T) {
 	}
 	must(t, w.Drop(0))
 	must(t, w.Drop(0))
-	if _, err := w.Part(0); err == nil {
+	if _, err := w.Open(0); err == nil {
 		t.Error("a dropped part opens")
 	}
 	if err := w.Commit(t.Context(), testManifest()); err == nil {

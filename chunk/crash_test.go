@@ -173,7 +173,7 @@ func losePower(t *testing.T, fs crashFS, o older) {
 	w, err := Create(dir, Options{Prefix: "p", Force: true, Workers: 1})
 	must(t, err)
 	must(t, fillAll(t.Context(), w, newer()))
-	w.dir.fault = snapshot
+	onChange(w, snapshot)
 	must(t, w.Commit(t.Context(), testManifest()))
 	must(t, snapshot("the", "end"))
 	unmount()

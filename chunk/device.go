@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"purebundle/chunk/dir"
 )
 
 // joinDevice writes to a block device.
@@ -27,7 +29,7 @@ func (b *Bundle) joinDevice(ctx context.Context, dst string, opt JoinOptions) er
 	}
 	if size < b.Size() {
 		return &Error{Op: "write", Path: dst,
-			Err:  fmt.Errorf("is too small: %s needed, %s there", bytesText(b.Size()), bytesText(size)),
+			Err:  fmt.Errorf("is too small: %s needed, %s there", dir.BytesText(b.Size()), dir.BytesText(size)),
 			Hint: "choose a larger device"}
 	}
 	if _, err := f.WriteAt(make([]byte, Size), 0); err != nil {
@@ -38,7 +40,7 @@ func (b *Bundle) joinDevice(ctx context.Context, dst string, opt JoinOptions) er
 	}
 	parts := numbers(len(b.manifest.Parts))
 	for _, some := range [][]int{parts[1:], parts[:1]} {
-		if err := b.copyParts(ctx, some, f, dst, opt, writeDense); err != nil {
+		if err := b.copyParts(ctx, some, opt, func(p []byte, off int64) error { return fail("write", dst, writeDense(f, p, off)) }); err != nil {
 			return err
 		}
 		if err := f.Sync(); err != nil {
@@ -51,12 +53,15 @@ func (b *Bundle) joinDevice(ctx context.Context, dst string, opt JoinOptions) er
 // writeDense writes all of p to f at off. The kernel is asked to zero what is
 // zero (ioctl BLKZEROOUT), which most devices do without a transfer; the length
 // of a part is a multiple of any sector.
-func writeDense(f *os.File, p []byte, off int64) (int64, error) {
-	if allZero(p) && zeroOut(f, off, int64(len(p))) == nil {
-		return 0, nil
+func writeDense(f *os.File, p []byte, off int64) error {
+	if dir.AllZero(p) && zeroOut(f, off, int64(len(p))) == nil {
+		return nil
 	}
-	n, err := f.WriteAt(p, off)
-	return int64(n), err
+	_, err := f.WriteAt(p, off)
+	if err == nil {
+		dir.StartWriteback(f, off, int64(len(p)))
+	}
+	return err
 }
 
 // zeroOut makes n bytes of a block device at off zero (linux/fs.h BLKZEROOUT).

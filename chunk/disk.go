@@ -2,7 +2,8 @@ package chunk
 
 import (
 	"context"
-	"crypto/sha256"
+	"crypto"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -11,27 +12,40 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"purebundle/chunk/dir"
 )
 
-// disk is the Store of a directory.
+// disk is the Place of a directory.
 type disk struct {
-	dir   *dir
+	dir   *dir.Dir
 	files fileCache
 
 	mu      sync.Mutex
-	checked map[string]*checkOnce // by name of part
+	checked map[string]*checkOnce // by name of file
 }
 
-// checkOnce is the result of the first check of a part.
+// checkOnce is the result of the first check of a file.
 type checkOnce struct {
 	once sync.Once
 	err  error
 }
 
-func (d *disk) Path(name string) string { return d.dir.join(name) }
+func newDisk(d *dir.Dir) *disk { return &disk{dir: d, checked: make(map[string]*checkOnce)} }
+
+// OpenDirectory opens a directory as a Place.
+func OpenDirectory(path string) (Place, error) {
+	d, err := dir.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return newDisk(d), nil
+}
+
+func (d *disk) Path(name string) string { return d.dir.Join(name) }
 
 func (d *disk) Names(_ context.Context, prefix string) ([]string, error) {
-	names, err := d.dir.names()
+	names, err := d.dir.Names()
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +59,7 @@ func (d *disk) Names(_ context.Context, prefix string) ([]string, error) {
 }
 
 func (d *disk) Get(_ context.Context, name string, limit int64) ([]byte, error) {
-	f, err := d.dir.open(name, unix.O_RDONLY, 0)
+	f, err := d.dir.Open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -66,64 +80,65 @@ func orElse(err, other error) error {
 
 func (d *disk) Close() error {
 	d.files.close()
-	return d.dir.f.Close()
+	return d.dir.Close()
 }
 
-func (d *disk) Check(ctx context.Context, p Part) error {
-	err := d.load(ctx, p, make([]byte, step))
+func (d *disk) Check(ctx context.Context, f File) error {
+	err := d.load(ctx, f, make([]byte, step))
 	if ctx.Err() == nil {
-		c := d.check(p)
+		c := d.check(f)
 		c.once.Do(func() { c.err = err })
 	}
 	return err
 }
 
-// check is where the result of the first check of a part is kept.
-func (d *disk) check(p Part) *checkOnce {
+// check returns where the result of the first check of a file is kept.
+func (d *disk) check(f File) *checkOnce {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	c := d.checked[p.Name]
+	c := d.checked[f.Name]
 	if c == nil {
 		c = new(checkOnce)
-		d.checked[p.Name] = c
+		d.checked[f.Name] = c
 	}
 	return c
 }
 
-// Read checks a part that it is to read the whole of each time, any other the
-// first time only: its file then stays open.
-func (d *disk) Read(ctx context.Context, p Part, buf []byte, off int64) error {
-	if len(buf) == Size {
-		return d.load(ctx, p, buf)
+// Read checks a file that it is to read the whole of each time, any other the
+// first time only: the file then stays open.
+func (d *disk) Read(ctx context.Context, f File, buf []byte, off int64) error {
+	if int64(len(buf)) == f.Size {
+		return d.load(ctx, f, buf)
 	}
-	c := d.check(p)
-	c.once.Do(func() { c.err = d.load(ctx, p, make([]byte, step)) })
+	c := d.check(f)
+	c.once.Do(func() { c.err = d.load(ctx, f, make([]byte, step)) })
 	if c.err != nil {
 		return c.err
 	}
 	for {
-		f, err := d.files.get(p.Name, d.open)
+		file, err := d.files.get(f.Name, func(string) (*os.File, error) { return d.open(f) })
 		if err != nil {
-			return fail("read", d.Path(p.Name), err)
+			return fail("read", d.Path(f.Name), err)
 		}
-		err = readFull(f, buf, off)
+		err = readFull(file, buf, off)
 		if errors.Is(err, os.ErrClosed) && !d.files.isClosed() {
 			continue // another goroutine needed the descriptor
 		}
-		return fail("read", d.Path(p.Name), err)
+		return fail("read", d.Path(f.Name), err)
 	}
 }
 
-// open opens a part and checks all of it but the content.
-func (d *disk) open(name string) (*os.File, error) {
+// open opens a file and checks all of it but the content.
+func (d *disk) open(want File) (*os.File, error) {
+	path := d.Path(want.Name)
 	damaged := func(err error) error {
 		var e *Error
 		if errors.As(err, &e) {
 			err = e.Err
 		}
-		return Damaged(d.Path(name), err)
+		return Damaged(path, err)
 	}
-	f, err := d.dir.open(name, unix.O_RDONLY, 0)
+	f, err := d.dir.Open(want.Name)
 	if errors.Is(err, unix.ENOENT) {
 		return nil, damaged(cause("is missing"))
 	}
@@ -133,11 +148,11 @@ func (d *disk) open(name string) (*os.File, error) {
 	st, err := f.Stat()
 	switch {
 	case err != nil:
-		err = fail("stat", d.Path(name), err)
+		err = fail("stat", path, err)
 	case !st.Mode().IsRegular():
 		err = damaged(cause("is no regular file"))
-	case st.Size() != Size:
-		err = damaged(fmt.Errorf("has %d bytes instead of %d", st.Size(), Size))
+	case st.Size() != want.Size:
+		err = damaged(fmt.Errorf("has %d bytes instead of %d", st.Size(), want.Size))
 	}
 	if err != nil {
 		f.Close()
@@ -146,67 +161,90 @@ func (d *disk) open(name string) (*os.File, error) {
 	return f, nil
 }
 
-// load reads a part and compares its digest. It reads through buf, a multiple of
-// step long: into the whole of it over and over, so that a buf of Size bytes has
-// the part at the end.
-func (d *disk) load(ctx context.Context, p Part, buf []byte) error {
-	f, err := d.open(p.Name)
+// load reads a file and compares its digest. It reads through buf: into the whole
+// of it over and over, so that a buf as long as the file has all of it at the end.
+// Any other is a multiple of step long.
+func (d *disk) load(ctx context.Context, want File, buf []byte) error {
+	f, err := d.open(want)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	hole, err := allHole(f)
+	hole, err := dir.AllHole(f)
 	if err != nil {
 		return fail("read", f.Name(), err)
 	}
-	if hole {
+	if hole && want.Size == Size && want.Digest.Hash == crypto.SHA256 {
 		clear(buf)
-		return d.compare(p, zeroSum)
+		return compare(f.Name(), want, ZeroSum)
 	}
-	_ = unix.Fadvise(int(f.Fd()), 0, Size, unix.FADV_WILLNEED)
-	h := sha256.New()
-	for off := 0; off < Size; off += step {
+	_ = unix.Fadvise(int(f.Fd()), 0, want.Size, unix.FADV_WILLNEED)
+	sum, err := want.sum(ctx, f, buf)
+	if err != nil {
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return err
 		}
-		at := off % len(buf)
-		if err := readFull(f, buf[at:at+step], int64(off)); err != nil {
-			return fail("read", f.Name(), err)
-		}
-		h.Write(buf[at : at+step])
+		return fail("read", f.Name(), err)
 	}
-	return d.compare(p, hexSum([sha256.Size]byte(h.Sum(nil))))
+	return compare(f.Name(), want, sum)
 }
 
-// compare compares the digest of a part with what it should be.
-func (d *disk) compare(p Part, sum string) error {
-	if sum != p.SHA256 {
-		return Damaged(d.Path(p.Name), fmt.Errorf("SHA-256 is %s instead of %s", sum, p.SHA256))
+// sum reads a file of f.Size bytes through buf, as load does, and returns its
+// digest in hexadecimal.
+func (f File) sum(ctx context.Context, r io.ReaderAt, buf []byte) (string, error) {
+	h := f.Digest.New()
+	for off := int64(0); off < f.Size; {
+		if ctx.Err() != nil {
+			return "", context.Cause(ctx)
+		}
+		at := off % int64(len(buf))
+		p := buf[at:min(at+min(step, f.Size-off), int64(len(buf)))]
+		if err := readFull(r, p, off); err != nil {
+			return "", err
+		}
+		h.Write(p)
+		off += int64(len(p))
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// compare compares the digest of a file with what it should be.
+func compare(path string, want File, sum string) error {
+	if sum != want.Digest.Hex {
+		return Damaged(path, fmt.Errorf("%s is %s instead of %s", want.Digest.Name(), sum, want.Digest.Hex))
 	}
 	return nil
 }
 
-// spare refuses to replace a file of the bundle of m with the image of that name
-// in to.
-func (d *disk) spare(to *dir, name string, m *Manifest) error {
-	var here, there unix.Stat_t
-	if err := errors.Join(unix.Fstat(to.fd(), &here), unix.Fstat(d.dir.fd(), &there)); err != nil {
-		return fail("stat", to.path, err)
+// readFull reads len(p) bytes of r at off. A file that ends before is an error.
+func readFull(r io.ReaderAt, p []byte, off int64) error {
+	n, err := r.ReadAt(p, off)
+	if n == len(p) {
+		return nil
 	}
-	if here.Dev == there.Dev && here.Ino == there.Ino && belongs(m.Prefix, name) {
-		return &Error{Op: "write", Path: to.join(name), Err: cause("is a name of the bundle itself"), Hint: "choose another name"}
+	if err == nil || err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// spare refuses to replace a file of the bundle of m with the image of that name in to.
+func (d *disk) spare(to *dir.Dir, name string, m *Manifest) error {
+	same, err := to.Same(d.dir)
+	if err != nil {
+		return err
+	}
+	if same && belongs(m.Prefix, name) {
+		return &Error{Op: "write", Path: to.Join(name), Err: cause("is a name of the bundle itself"), Hint: "choose another name"}
 	}
 	return nil
 }
 
 // roomFor checks that what the parts of m occupy fits in to.
-func (d *disk) roomFor(to *dir, m *Manifest) error {
+func (d *disk) roomFor(to *dir.Dir, m *Manifest) error {
 	var need int64
 	for _, p := range m.Parts {
-		var st unix.Stat_t
-		if err := unix.Fstatat(d.dir.fd(), p.Name, &st, unix.AT_SYMLINK_NOFOLLOW); err == nil {
-			need += min(st.Blocks*512, Size)
-		}
+		need += min(d.dir.Blocks(p.Name), Size)
 	}
-	return to.room(1, need)
+	return to.Room(1, need)
 }

@@ -1,36 +1,27 @@
 package chunk
 
-import (
-	"errors"
-	"io/fs"
-	"os"
-	"syscall"
+import "purebundle/chunk/dir"
+
+// The errors of places are the same for all of them.
+type (
+	// Error is every error with a path, but for *SpaceError.
+	Error = dir.Error
+	// SpaceError says that a bundle cannot fit.
+	SpaceError = dir.SpaceError
+	// LeftoverError says that the new bundle is in place and whole, but that files
+	// of the one it replaced could not be removed. The next run there tries again.
+	LeftoverError = dir.LeftoverError
 )
 
-// Error is every error of this package that has a path, but for *SpaceError.
-type Error struct {
-	Op   string // what was being done, such as "write"
-	Path string
-	Err  error
-	Hint string // one line: what to do about it; may be empty
-}
-
-func (e *Error) Error() string { return e.Op + " " + e.Path + ": " + e.Err.Error() }
-
-// Unwrap returns the cause.
-func (e *Error) Unwrap() error { return e.Err }
-
 // cause is an error without a path; as a string it can be a constant.
-type cause string
-
-func (c cause) Error() string { return string(c) }
+type cause = dir.Cause
 
 // Causes that a caller may tell apart with errors.Is.
 const (
 	// ErrExists: what is to be made is there already and may not be replaced.
-	ErrExists cause = "exists already"
+	ErrExists = dir.ErrExists
 	// ErrBusy: another run works on the same output.
-	ErrBusy cause = "another run is writing there"
+	ErrBusy = dir.ErrBusy
 	// ErrNoBundle: there is no manifest of that name.
 	ErrNoBundle cause = "no bundle"
 	// ErrDamaged: the content is not what the manifest says.
@@ -38,52 +29,17 @@ const (
 )
 
 // fail makes an *Error of the cause in err, with the hint that goes with it.
-// An err that is one already passes unchanged: it knows more.
-func fail(op, path string, err error) error {
-	var known *Error
-	if err == nil || errors.As(err, &known) {
-		return err
-	}
-	var pe *fs.PathError
-	var se *os.SyscallError
-	var le *os.LinkError
-	switch {
-	case errors.As(err, &pe):
-		err = pe.Err
-	case errors.As(err, &se):
-		err = se.Err
-	case errors.As(err, &le):
-		err = le.Err
-	}
-	return &Error{Op: op, Path: path, Err: err, Hint: hint(err)}
+func fail(op, path string, err error) error { return dir.Fail(op, path, err) }
+
+// Damaged returns the error for a file of a bundle that is not what the manifest says.
+func Damaged(path string, err error) error {
+	return &Error{Op: "verify", Path: path, Err: Damage(err), Hint: "get this part again from where the bundle was made"}
 }
 
-// hint is what to do about an error of the kernel that means the same wherever
-// it turns up; "" where that depends on what was being done.
-func hint(err error) string {
-	var errno syscall.Errno
-	if !errors.As(err, &errno) {
-		return ""
-	}
-	switch errno {
-	case syscall.EROFS:
-		return "the file system is mounted read-only: choose another directory, or remount it; if it became so during the run, the kernel's log (dmesg) says why"
-	case syscall.EACCES, syscall.EPERM:
-		return "no permission: choose a directory of your own, or run as its owner or as root"
-	case syscall.ENOSPC:
-		return "the file system is full: make room or choose another directory"
-	case syscall.EDQUOT:
-		return "the quota is used up: make room or choose another directory"
-	case syscall.EIO:
-		return "the device fails: the kernel's log (dmesg) says more"
-	case syscall.EFBIG:
-		return "the file system or the limit of this session (ulimit -f) does not allow a file this large"
-	case syscall.EMFILE, syscall.ENFILE:
-		return "too many open files: raise the limit (ulimit -n)"
-	case syscall.ENAMETOOLONG:
-		return "use a shorter name"
-	case syscall.ESTALE:
-		return "the file server lost the directory: mount it again"
-	}
-	return ""
-}
+// Damage returns err as a cause that is also ErrDamaged.
+func Damage(err error) error { return &damage{err} }
+
+type damage struct{ err error }
+
+func (d *damage) Error() string   { return d.err.Error() }
+func (d *damage) Unwrap() []error { return []error{d.err, ErrDamaged} }

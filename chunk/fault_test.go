@@ -116,13 +116,13 @@ func fullAt(t *testing.T, mnt, dir, stage string) (failed string, err error) {
 	w, err := Create(dir, Options{Prefix: "p", Force: true, Workers: 1})
 	must(t, err)
 	reached := false
-	w.dir.fault = func(op, name string) error {
+	onChange(w, func(op, name string) error {
 		if op+" "+name == stage && !reached {
 			reached = true
 			fillUp(t, mnt, 0)
 		}
 		return nil
-	}
+	})
 	err = fillAll(t.Context(), w, wide)
 	if err == nil {
 		err = w.Commit(t.Context(), testManifest())
@@ -182,12 +182,12 @@ func TestReadOnly(t *testing.T) {
 		w, err := Create(dir, Options{Prefix: "p", Force: true, Workers: 1})
 		must(t, err)
 		n := 0
-		w.dir.fault = func(op, name string) error {
+		onChange(w, func(op, name string) error {
 			if n++; n == stage {
 				run(t, "mount", "-o", "remount,ro", mnt)
 			}
 			return nil
-		}
+		})
 		err = fillAll(t.Context(), w, newer())
 		if err == nil {
 			err = w.Commit(t.Context(), testManifest())
@@ -278,15 +278,15 @@ func TestErrno(t *testing.T) {
 		dir := t.TempDir()
 		w, err := Create(dir, Options{Prefix: "p", Workers: 1})
 		must(t, err)
-		w.dir.fault = func(op, name string) error {
+		onChange(w, func(op, name string) error {
 			if name == partTemp("p", 1) {
 				return errno
 			}
 			return nil
-		}
+		})
 		err = fillAll(t.Context(), w, newer())
 		wantError(t, err, "create "+dir+"/p.part.001: "+errno.Error(), want)
-		w.dir.fault = nil
+		onChange(w, nil)
 		must(t, w.Abort())
 		wantNames(t, dir)
 	}

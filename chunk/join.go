@@ -8,8 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
-
+	"purebundle/chunk/dir"
 	"purebundle/chunk/work"
 )
 
@@ -52,7 +51,7 @@ func (b *Bundle) Join(ctx context.Context, dst string, opt JoinOptions) error {
 		return b.joinDevice(ctx, dst, opt)
 	case !mode.IsRegular():
 		return &Error{Op: "write", Path: dst, Err: cause("is no regular file or block device"),
-			Hint: "name an image file; to write to a pipe: cat " + b.store.Path(b.manifest.Prefix+partInfix) + "*"}
+			Hint: "name an image file; to write to a pipe: cat " + b.place.Path(b.manifest.Prefix+partInfix) + "*"}
 	case !opt.Force:
 		return &Error{Op: "write", Path: dst, Err: ErrExists, Hint: "choose another name, or force it to be replaced"}
 	}
@@ -62,119 +61,32 @@ func (b *Bundle) Join(ctx context.Context, dst string, opt JoinOptions) error {
 	return b.joinFile(ctx, dst, opt)
 }
 
-// joinFile joins to a temporary file and renames it.
+// joinFile joins to a file that appears when it is whole.
 func (b *Bundle) joinFile(ctx context.Context, dst string, opt JoinOptions) (err error) {
-	d, err := openDir(filepath.Dir(dst))
+	f, err := dir.CreateFile(dst)
 	if err != nil {
 		return err
 	}
-	defer d.f.Close()
-	name := filepath.Base(dst)
+	defer func() { _ = f.Discard() }() // nothing after Publish
 	if b.disk != nil {
-		if err := b.disk.spare(d, name, b.manifest); err != nil {
+		if err := b.disk.spare(f.Dir(), filepath.Base(dst), b.manifest); err != nil {
 			return err
 		}
-		if err := b.disk.roomFor(d, b.manifest); err != nil {
+		if err := b.disk.roomFor(f.Dir(), b.manifest); err != nil {
 			return err
 		}
 	}
-	temp := joinTemp(name)
-	f, err := openJoin(d, temp, dst)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	defer func() {
-		if err != nil {
-			_ = d.remove(temp)
-		}
-	}()
 	if err := f.Truncate(b.Size()); err != nil {
-		return fail("write", dst, err)
-	}
-	if err := b.copyParts(ctx, numbers(len(b.manifest.Parts)), f, dst, opt, writeSparse); err != nil {
 		return err
 	}
-	if err := f.Sync(); err != nil {
-		return fail("write", dst, err)
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	flags := uint(unix.RENAME_NOREPLACE)
-	if opt.Force {
-		flags = 0
-	}
-	if err := d.renameFlags(temp, name, flags); err != nil {
+	if err := b.copyParts(ctx, numbers(len(b.manifest.Parts)), opt, f.WriteSparse); err != nil {
 		return err
 	}
-	if err := d.sync(); err != nil {
-		return errors.Join(err, d.remove(name))
-	}
-	return nil
+	return f.Publish(ctx, dir.PublishOptions{Replace: opt.Force})
 }
 
-// joinTemp is the temporary name of an image. It is cut where it would be too
-// long for a file system.
-func joinTemp(name string) string {
-	return "." + name[:min(len(name), maxPrefix)] + joinSuffix
-}
-
-// openJoin opens the temporary file and locks it. One that a killed run left is
-// used again.
-func openJoin(d *dir, temp, dst string) (*os.File, error) {
-	f, err := d.open(temp, unix.O_RDWR|unix.O_CREAT, 0o600)
-	if err != nil {
-		return nil, renamed(err, dst)
-	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	switch {
-	case errors.Is(err, unix.EWOULDBLOCK):
-		err = &Error{Op: "write", Path: dst, Err: ErrBusy, Hint: "wait until that run is over, or choose another name"}
-	case err == nil:
-		err = sameFile(d, temp, f)
-	}
-	if err == nil {
-		err = f.Truncate(0)
-	}
-	if err != nil {
-		f.Close()
-		return nil, fail("write", dst, err)
-	}
-	return f, nil
-}
-
-// sameFile checks that a file that was just locked still has its name: the run
-// that held the lock before may have renamed or removed it.
-func sameFile(d *dir, name string, f *os.File) error {
-	var here, there unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &here); err != nil {
-		return err
-	}
-	err := unix.Fstatat(d.fd(), name, &there, unix.AT_SYMLINK_NOFOLLOW)
-	if err != nil || here.Dev != there.Dev || here.Ino != there.Ino || here.Mode&unix.S_IFMT != unix.S_IFREG {
-		return ErrBusy
-	}
-	return nil
-}
-
-// renameFlags is rename with the flags of renameat2(2), where the file system knows them.
-func (d *dir) renameFlags(from, to string, flags uint) error {
-	err := unix.Renameat2(d.fd(), from, d.fd(), to, flags)
-	switch {
-	case err == nil:
-		return nil
-	case flags&unix.RENAME_NOREPLACE != 0 && errors.Is(err, unix.EEXIST):
-		return &Error{Op: "write", Path: d.join(to), Err: ErrExists, Hint: "it appeared during the run: choose another name"}
-	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS):
-		return d.rename(from, to)
-	}
-	return fail("rename", d.join(to), err)
-}
-
-// copyParts writes parts to their places in f with put.
-func (b *Bundle) copyParts(ctx context.Context, parts []int, f *os.File, dst string, opt JoinOptions,
-	put func(f *os.File, p []byte, off int64) (int64, error)) error {
+// copyParts gives put the content of parts, each with its offset in the image.
+func (b *Bundle) copyParts(ctx context.Context, parts []int, opt JoinOptions, put func(p []byte, off int64) error) error {
 	var bufs work.Buffers
 	defer bufs.Drop()
 	t := work.Teller{Fn: opt.Done}
@@ -190,12 +102,8 @@ func (b *Bundle) copyParts(ctx context.Context, parts []int, f *os.File, dst str
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		n, err := put(f, buf, int64(i)*Size)
-		if err != nil {
-			return fail("write", dst, err)
-		}
-		if n > 0 {
-			startWriteback(f, int64(i)*Size, Size)
+		if err := put(buf, int64(i)*Size); err != nil {
+			return err
 		}
 		t.Tell(ctx, i)
 		return nil

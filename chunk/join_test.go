@@ -101,9 +101,9 @@ func TestJoinPlaces(t *testing.T) {
 	for dst, want := range map[string]string{
 		"/nonexistent/image": "no such file or directory",
 		"/dev/null":          "no regular file or block device",
-		filepath.Join(b.disk.dir.path, "p.part.007"):              "name of the bundle itself",
-		filepath.Join(b.disk.dir.path, "p.part.000/image"):        "not a directory",
-		filepath.Join(b.disk.dir.path, "p.part.000"):              "exists already",
+		filepath.Join(b.disk.dir.Path(), "p.part.007"):            "name of the bundle itself",
+		filepath.Join(b.disk.dir.Path(), "p.part.000/image"):      "not a directory",
+		filepath.Join(b.disk.dir.Path(), "p.part.000"):            "exists already",
 		filepath.Join(t.TempDir(), strings.Repeat("x", 255), "x"): "no such file",
 	} {
 		err := b.Join(t.Context(), dst, JoinOptions{})
@@ -112,7 +112,7 @@ func TestJoinPlaces(t *testing.T) {
 		}
 		wantText(t, err, want)
 	}
-	err := b.Join(t.Context(), b.disk.dir.join("p.part.000"), JoinOptions{Force: true})
+	err := b.Join(t.Context(), b.disk.dir.Join("p.part.000"), JoinOptions{Force: true})
 	if err == nil {
 		t.Error("replaced its own part")
 	}
@@ -183,7 +183,7 @@ func TestJoinDevice(t *testing.T) {
 	wantError(t, b.Join(t.Context(), small, JoinOptions{Force: true}), small, "too small", "larger device")
 
 	// A damaged bundle must not leave the beginning of an image.
-	flip(t, b.disk.dir.join("p.part.002"), 9)
+	flip(t, b.disk.dir.Join("p.part.002"), 9)
 	if err := b.Join(t.Context(), dev, JoinOptions{Force: true}); !errors.Is(err, ErrDamaged) {
 		t.Errorf("damaged: %v", err)
 	}
@@ -191,7 +191,7 @@ func TestJoinDevice(t *testing.T) {
 	f, err := os.Open(dev)
 	must(t, err)
 	defer f.Close()
-	if _, err := f.ReadAt(head, 0); err != nil || !allZero(head) {
+	if _, err := f.ReadAt(head, 0); err != nil || !bytes.Equal(head, make([]byte, Size)) {
 		t.Errorf("the first part is not cleared: %v", err)
 	}
 }

@@ -10,8 +10,8 @@ import (
 // Schema is the version of the manifest that this package writes and reads.
 const Schema = 1
 
-// Manifest says what is in a bundle and how it came to be. Commit fills Schema,
-// Prefix, PartSize and Parts; the caller the rest. Counts are of things, sizes
+// Manifest says what is in a bundle and how it came to be. Describe fills Schema,
+// Prefix, Image.Size, PartSize and Parts; the caller the rest. Counts are of things, sizes
 // are bytes.
 type Manifest struct {
 	Schema   int       `json:"schema"`
@@ -141,4 +141,38 @@ func (m *Manifest) encode() ([]byte, error) {
 		return nil, fmt.Errorf("would have %d entries, over the limit of %d", objects, maxObjects)
 	}
 	return b.Bytes(), nil
+}
+
+// Describe fills in what of m follows from the digests of the parts, all of them
+// in order: Schema, Prefix, Image.Size, PartSize, Parts.
+func (m *Manifest) Describe(prefix string, digests []string) error {
+	n := len(digests)
+	m.Schema, m.Prefix, m.PartSize = Schema, prefix, Size
+	m.Image.Size = int64(n) * Size
+	m.Parts = make([]Part, n)
+	for i, sum := range digests {
+		m.Parts[i] = Part{Name: PartName(prefix, i, n), Size: Size, SHA256: sum}
+	}
+	if err := m.check(); err != nil {
+		return fmt.Errorf("manifest of %s: %w", prefix, err)
+	}
+	return nil
+}
+
+// Texts returns the content of the manifest file and of the file of digests.
+func (m *Manifest) Texts() (manifest, sums []byte, err error) {
+	if manifest, err = m.encode(); err != nil {
+		return nil, nil, fmt.Errorf("manifest of %s: %w", m.Prefix, err)
+	}
+	return manifest, sumsText(m.Parts), nil
+}
+
+// sumsText returns the file that sha256sum -c reads. CheckPrefix lets no name
+// pass that would need its escapes.
+func sumsText(parts []Part) []byte {
+	var b bytes.Buffer
+	for _, p := range parts {
+		fmt.Fprintf(&b, "%s  %s\n", p.SHA256, p.Name)
+	}
+	return b.Bytes()
 }

@@ -65,36 +65,6 @@ func SumsName(prefix string) string { return prefix + sumsSuffix }
 // ManifestName is the name of the manifest of a bundle.
 func ManifestName(prefix string) string { return prefix + manifestSuffix }
 
-// Temporary names are dot files: never part of "P.part.*", and recognisable, so
-// that a run can remove what a killed one left.
-const (
-	newSuffix     = ".purebundle-new"    // made by a run that is not over
-	oldSuffix     = ".purebundle-old"    // of the bundle that is being replaced
-	journalSuffix = ".purebundle-commit" // see journal
-	joinSuffix    = ".purebundle-join"   // an image that is being joined
-)
-
-// tempName is the name of what will be name.
-func tempName(name string) string { return "." + name + newSuffix }
-
-// backupName is the name of what was name, while it is being replaced.
-func backupName(name string) string { return "." + name + oldSuffix }
-
-// journalName is the name of the journal of a bundle.
-func journalName(prefix string) string { return "." + prefix + journalSuffix }
-
-// partTemp is the temporary name of part i. The number of parts, and with it
-// the width of the number, need not be known yet.
-func partTemp(prefix string, i int) string {
-	return tempName(prefix + partInfix + strconv.Itoa(i))
-}
-
-// isTemp says whether a name was made by tempName or backupName, of any prefix.
-func isTemp(name string) bool {
-	return len(name) > 1 && name[0] == '.' &&
-		(strings.HasSuffix(name, newSuffix) || strings.HasSuffix(name, oldSuffix))
-}
-
 // belongs says whether a name in a directory is taken by the bundle of prefix:
 // "cat P.part.*" would read it, or it is one of the other two files.
 func belongs(prefix, name string) bool {

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"sync"
+	"time"
 
 	"purebundle/chunk/work"
 )
@@ -24,30 +24,47 @@ const step = 128 << 10
 // alone. workers 0 is one a processor; done is called after each part, good or
 // bad, never twice at once.
 func (b *Bundle) Verify(ctx context.Context, workers int, done func(part int)) error {
-	t := work.Teller{Fn: done}
-	var mu sync.Mutex
-	bad := make(map[int]error)
-	err := work.Each(ctx, crew(cmp.Or(workers, b.workers)), numbers(len(b.manifest.Parts)), func(ctx context.Context, i int) error {
-		err := b.store.Check(ctx, b.manifest.Parts[i])
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if err != nil {
-			mu.Lock()
-			bad[i] = err
-			mu.Unlock()
-		}
-		t.Tell(ctx, i)
-		return nil
-	})
+	files := make([]File, len(b.manifest.Parts))
+	for i, p := range b.manifest.Parts {
+		files[i] = p.File()
+	}
+	all, err := CheckFiles(ctx, b.place, files, cmp.Or(workers, b.workers), done)
 	if err != nil {
 		return err
 	}
-	all := make([]error, 0, len(bad)+2)
-	for i := range b.manifest.Parts {
-		all = append(all, bad[i])
-	}
 	return errors.Join(append(append(all, b.verifySums(ctx)), b.verifyNames(ctx)...)...)
+}
+
+// CheckFiles checks files of a place and returns what is wrong with each, nil for
+// nothing. err is that of ctx. workers and done are as for Verify.
+func CheckFiles(ctx context.Context, place Place, files []File, workers int, done func(file int)) (wrong []error, err error) {
+	t := work.Teller{Fn: done}
+	wrong = make([]error, len(files))
+	err = work.Each(ctx, crew(workers), numbers(len(files)), func(ctx context.Context, i int) error {
+		bad := place.Check(ctx, files[i])
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		wrong[i] = bad
+		t.Tell(ctx, i)
+		return nil
+	})
+	return wrong, err
+}
+
+// grace is how long a cancelled run waits for its workers.
+const grace = 300 * time.Millisecond
+
+// crew is so many goroutines; 0 is one a processor.
+func crew(workers int) work.Crew { return work.Crew{Workers: workers, Grace: grace} }
+
+// numbers returns 0 … n-1.
+func numbers(n int) []int {
+	s := make([]int, n)
+	for i := range s {
+		s[i] = i
+	}
+	return s
 }
 
 // verifySums checks the file of digests: it must be exactly what the manifest
@@ -55,11 +72,11 @@ func (b *Bundle) Verify(ctx context.Context, workers int, done func(part int)) e
 func (b *Bundle) verifySums(ctx context.Context) error {
 	name := SumsName(b.manifest.Prefix)
 	bad := func(err error) error {
-		return &Error{Op: "verify", Path: b.store.Path(name), Err: &damage{err},
+		return &Error{Op: "verify", Path: b.place.Path(name), Err: Damage(err),
 			Hint: "the manifest has the same digests: parts that it does not report are good"}
 	}
 	want := sumsText(b.manifest.Parts)
-	have, err := b.store.Get(ctx, name, int64(len(want))+1)
+	have, err := b.place.Get(ctx, name, int64(len(want))+1)
 	if errors.Is(err, fs.ErrNotExist) {
 		return bad(cause("is missing"))
 	}
@@ -84,7 +101,7 @@ func differ(a, b []byte) int {
 // verifyNames reports files that "cat P.part.*" would read but the manifest
 // does not list.
 func (b *Bundle) verifyNames(ctx context.Context) (all []error) {
-	names, err := b.store.Names(ctx, b.manifest.Prefix)
+	names, err := b.place.Names(ctx, b.manifest.Prefix)
 	if err != nil {
 		return []error{err}
 	}
@@ -98,8 +115,8 @@ func (b *Bundle) verifyNames(ctx context.Context) (all []error) {
 			return bytes.Compare([]byte(p.Name), []byte(name))
 		})
 		if !listed {
-			all = append(all, &Error{Op: "verify", Path: b.store.Path(name),
-				Err:  &damage{cause("is named like a part, but the manifest does not list it")},
+			all = append(all, &Error{Op: "verify", Path: b.place.Path(name),
+				Err:  Damage(cause("is named like a part, but the manifest does not list it")),
 				Hint: "move it away: cat " + m.Prefix + partInfix + "* would read it"})
 		}
 	}

@@ -1,12 +1,14 @@
 package ec2
 
 import (
+	"bytes"
 	"context"
 	"crypto/rsa"
 	"crypto/sha1"
 	"encoding/hex"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,13 +20,15 @@ import (
 
 // Bundle is a bundle opened for reading.
 type Bundle struct {
-	dir      *os.File
-	path     string // of the manifest
+	place    chunk.Place // of the parts
+	path     string      // of the manifest, for messages
+	prefix   string      // of the manifest's file
+	text     []byte      // of the manifest
 	manifest *Manifest
 }
 
 // Load opens the bundle whose manifest file is at path. The parts are in dir, or
-// beside the manifest where dir is "". They are not looked at yet, nor is the
+// beside the manifest if dir is "". They are not looked at yet, nor is the
 // signature.
 func Load(path, dir string) (*Bundle, error) {
 	f, err := os.Open(path)
@@ -32,46 +36,70 @@ func Load(path, dir string) (*Bundle, error) {
 		return nil, hinted("open", path, err, "give the manifest of a bundle (NAME"+manifestSuffix+")")
 	}
 	defer f.Close()
-	m, err := ReadManifest(f)
+	text, err := io.ReadAll(io.LimitReader(f, maxManifest+1))
 	if err != nil {
-		return nil, hinted("manifest", path, err, "get the manifest again from where the bundle was made")
+		return nil, fail("read", path, err)
 	}
 	if dir == "" {
 		dir = filepath.Dir(path)
 	}
-	d, err := os.Open(dir)
+	b, err := parse(path, filepath.Base(path), text)
 	if err != nil {
-		return nil, fail("open", dir, err)
+		return nil, err
 	}
-	if st, err := d.Stat(); err != nil || !st.IsDir() {
-		d.Close()
-		return nil, fail("open", dir, cause("is no directory"))
+	if b.place, err = chunk.OpenDirectory(dir); err != nil {
+		return nil, err
 	}
-	return &Bundle{dir: d, path: path, manifest: m}, nil
+	return b, nil
 }
 
-// Manifest is the manifest as read. Do not change it.
+// Open opens the bundle of this prefix in a place, which Close closes too. All
+// names of parts are PREFIX.part.N, so that they are nowhere else than there.
+func Open(ctx context.Context, place chunk.Place, prefix string) (*Bundle, error) {
+	name := ManifestName(prefix)
+	text, err := place.Get(ctx, name, maxManifest+1)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = &chunk.Error{Op: "open", Path: place.Path(name), Err: chunk.ErrNoBundle}
+	}
+	if err != nil {
+		return nil, err
+	}
+	b, err := parse(place.Path(name), name, text)
+	if err == nil {
+		b.place = place
+		err = hinted("manifest", b.path, b.manifest.checkNames(), "upload the bundle again from where it was made")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+func parse(path, name string, text []byte) (*Bundle, error) {
+	m, err := ReadManifest(bytes.NewReader(text))
+	if err != nil {
+		return nil, hinted("manifest", path, err, "get the manifest again from where the bundle was made")
+	}
+	return &Bundle{path: path, prefix: strings.TrimSuffix(name, manifestSuffix), text: text, manifest: m}, nil
+}
+
+// Prefix returns the prefix that the manifest's file has; that of the parts may be
+// another if somebody renamed it.
+func (b *Bundle) Prefix() string { return b.prefix }
+
+// Manifest returns the manifest as read. Do not change it.
 func (b *Bundle) Manifest() *Manifest { return b.manifest }
 
 // Close closes what b has open.
-func (b *Bundle) Close() error { return b.dir.Close() }
-
-func (b *Bundle) join(name string) string { return filepath.Join(b.dir.Name(), name) }
+func (b *Bundle) Close() error { return b.place.Close() }
 
 // CheckSignature checks that the manifest is what the owner of pub signed.
 func (b *Bundle) CheckSignature(pub *rsa.PublicKey) error {
 	if err := b.manifest.CheckSignature(pub); err != nil {
-		return hinted("verify", b.path, &damage{err},
+		return hinted("verify", b.path, chunk.Damage(err),
 			"the manifest was changed after it was signed, or the certificate is not that of the user who made the bundle")
 	}
 	return nil
-}
-
-// VerifyParts checks size and digest of every part and reports all that is
-// wrong, joined (errors.Join), parts in order. done, if not nil, is called after
-// each part.
-func (b *Bundle) VerifyParts(ctx context.Context, done func(part int)) error {
-	return b.checkParts(ctx, done)
 }
 
 // Read decrypts the image with the user's or with EC2's private key and calls
@@ -133,5 +161,5 @@ func (b *Bundle) explain(err error) error {
 	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), err == io.ErrUnexpectedEOF, err == io.EOF:
 		err = errors.New("what was decrypted is no whole gzip stream: " + err.Error())
 	}
-	return hinted("unbundle", b.path, &damage{err}, "the parts are what the manifest says, so the bundle was made wrong: make it again")
+	return hinted("unbundle", b.path, chunk.Damage(err), "the parts are what the manifest says, so the bundle was made wrong: make it again")
 }

@@ -25,7 +25,7 @@ func Made(w *chunk.Writer, size int64) (Source, error) {
 	m := &madeParts{w: w, part: -1}
 	src := Source{Image: m, Size: size, Data: []Range{}, Consumed: m.consumed}
 	for at := int64(0); at < size; at += chunk.Size {
-		f, err := w.Part(int(at / chunk.Size))
+		f, err := w.Open(int(at / chunk.Size))
 		if err != nil {
 			return src, err
 		}
@@ -46,7 +46,7 @@ func (m *madeParts) ReadAt(p []byte, off int64) (n int, err error) {
 		part, within := int((off+int64(n))/chunk.Size), (off+int64(n))%chunk.Size
 		if m.file == nil || m.part != part {
 			m.close()
-			if m.file, err = m.w.Part(part); err != nil {
+			if m.file, err = m.w.Open(part); err != nil {
 				m.file = nil
 				return n, err
 			}

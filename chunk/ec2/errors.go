@@ -37,9 +37,3 @@ func hinted(op, path string, err error, hint string) error {
 	}
 	return &chunk.Error{Op: op, Path: path, Err: err, Hint: hint}
 }
-
-// damage is a cause that is also chunk.ErrDamaged.
-type damage struct{ err error }
-
-func (d *damage) Error() string   { return d.err.Error() }
-func (d *damage) Unwrap() []error { return []error{d.err, chunk.ErrDamaged} }

@@ -188,8 +188,8 @@ func isDigest(s string) bool {
 	return err == nil && len(sum) == 20
 }
 
-// partSize is how long part i must be, in bytes.
-func (m *Manifest) partSize(i int) int64 {
+// PartSize returns how long part i must be, in bytes.
+func (m *Manifest) PartSize(i int) int64 {
 	if i < len(m.Parts)-1 {
 		return chunk.Size
 	}

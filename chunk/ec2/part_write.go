@@ -6,45 +6,51 @@ import (
 	"crypto/cipher"
 	"crypto/sha1"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"hash"
-	"os"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
 	"purebundle/chunk"
+	"purebundle/chunk/work"
 )
 
-// partWriter encrypts what is written to it and cuts it into parts. After stop,
-// it writes nothing, whoever still has something to write.
-type partWriter struct {
-	mu sync.Mutex
+// cipherLen is how much is encrypted and hashed at once, in bytes: small enough to
+// stay in the processor's cache.
+const cipherLen = 64 << 10
 
-	out     *output
+// partWriter encrypts what is written to it and cuts it into parts, each of which
+// goes to the stage when it is full. After stop, it writes nothing, whoever still
+// has something to write.
+type partWriter struct {
+	ctx     context.Context
+	stage   chunk.Stage
 	prefix  string
 	session *session
 	mode    cipher.BlockMode
+	bufs    work.Buffers
+	flight  chan struct{} // one for each part on its way
+	sending sync.WaitGroup
 
-	buf   []byte // plain text that fills no cipher block yet, or not enough of them
-	file  *os.File
-	room  int64 // bytes that fit in file
+	mu    sync.Mutex
+	buf   []byte // of the part that is being filled; nil: none
+	fill  int    // bytes in it
+	dark  int    // of those, encrypted and hashed
 	sum   hash.Hash
-	sums  []string // digests of the parts that are complete
-	begun int      // parts that have a file
-	total int64    // bytes written
+	sums  []string // digests of the parts that are full
+	total int64    // bytes of those
 	err   error    // the first error; nothing is written after it
 }
 
-func (p *partWriter) begin() {
-	p.mode = p.session.encrypter()
-	p.buf = make([]byte, 0, 64<<10)
+func newPartWriter(ctx context.Context, stage chunk.Stage, prefix string, writers int) *partWriter {
+	s := newSession()
+	return &partWriter{ctx: ctx, stage: stage, prefix: prefix, session: s, mode: s.encrypter(), flight: make(chan struct{}, writers)}
 }
 
-// temp is the temporary name of part i: the number of parts is not known yet.
-func (p *partWriter) temp(i int) string {
-	return tempName(fmt.Sprintf("%s%s%d", p.prefix, partInfix, i))
+// item returns part i as the stage knows it: the number of parts, and with it the
+// width of the number in the name, is not known yet.
+func (p *partWriter) item(i int) chunk.Item {
+	name := fmt.Sprintf("%s%s%d", p.prefix, partInfix, i)
+	return chunk.Item{Key: name, Name: name}
 }
 
 func (p *partWriter) Write(b []byte) (int, error) {
@@ -52,17 +58,59 @@ func (p *partWriter) Write(b []byte) (int, error) {
 	defer p.mu.Unlock()
 	n := len(b)
 	for len(b) > 0 && p.err == nil {
-		k := min(len(b), cap(p.buf)-len(p.buf))
-		p.buf = append(p.buf, b[:k]...)
+		if p.buf == nil {
+			if p.buf, p.err = p.bufs.Get(chunk.Size); p.err != nil {
+				break
+			}
+			p.fill, p.dark, p.sum = 0, 0, sha1.New()
+		}
+		k := copy(p.buf[p.fill:min(p.dark+cipherLen, chunk.Size)], b)
+		p.fill += k
 		b = b[k:]
-		if len(p.buf) == cap(p.buf) {
-			p.flush()
+		if p.fill == min(p.dark+cipherLen, chunk.Size) {
+			p.encrypt()
+		}
+		if p.fill == chunk.Size {
+			p.send()
 		}
 	}
 	if p.err != nil {
 		return 0, p.err
 	}
 	return n, nil
+}
+
+// encrypt encrypts what is not encrypted yet, whole cipher blocks.
+func (p *partWriter) encrypt() {
+	b := p.buf[p.dark:p.fill]
+	p.mode.CryptBlocks(b, b)
+	p.sum.Write(b)
+	p.dark = p.fill
+}
+
+// send gives the part in the buffer to the stage, and waits only if too many are
+// on their way.
+func (p *partWriter) send() {
+	buf, it := p.buf[:p.fill], p.item(len(p.sums))
+	p.buf = nil
+	p.sums = append(p.sums, hex.EncodeToString(p.sum.Sum(nil)))
+	p.total += int64(len(buf))
+	p.mu.Unlock()
+	p.flight <- struct{}{}
+	p.mu.Lock()
+	if p.err != nil {
+		<-p.flight
+		p.bufs.Put(buf[:chunk.Size])
+		return
+	}
+	p.sending.Go(func() {
+		defer func() { <-p.flight }()
+		_, err := p.stage.Put(p.ctx, it, buf)
+		p.bufs.Put(buf[:chunk.Size])
+		if err != nil {
+			_ = p.stop(err)
+		}
+	})
 }
 
 // stop makes err the error of all further writes, if there is none, and returns
@@ -76,102 +124,27 @@ func (p *partWriter) stop(err error) error {
 	return p.err
 }
 
-// flush encrypts the buffer, whole cipher blocks, and writes it to the parts.
-func (p *partWriter) flush() {
-	p.mode.CryptBlocks(p.buf, p.buf)
-	for b := p.buf; len(b) > 0 && p.err == nil; {
-		if p.file == nil {
-			p.next()
-			continue
-		}
-		k := min(int64(len(b)), p.room)
-		if _, err := p.file.Write(b[:k]); err != nil {
-			p.err = fail("write", p.shown(p.begun-1), err)
-			return
-		}
-		p.sum.Write(b[:k])
-		b = b[k:]
-		p.room -= k
-		p.total += k
-		if p.room == 0 {
-			p.closePart()
-		}
-	}
-	p.buf = p.buf[:0]
-}
-
-// shown is the name that a part will have, or nearly, for messages.
-func (p *partWriter) shown(i int) string {
-	return p.out.join(fmt.Sprintf("%s%s%d", p.prefix, partInfix, i))
-}
-
-// next begins a part.
-func (p *partWriter) next() {
-	if p.file, p.err = p.out.create(p.temp(p.begun)); p.err != nil {
-		return
-	}
-	p.begun++
-	p.room, p.sum = chunk.Size, sha1.New()
-}
-
-func (p *partWriter) closePart() {
-	if p.file == nil {
-		return
-	}
-	// The fsync of sync then has little to do; its errors are that one's.
-	_ = unix.SyncFileRange(int(p.file.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE)
-	err := p.file.Close()
-	p.file = nil
-	if p.err == nil {
-		p.err = fail("close", p.shown(p.begun-1), err)
-	}
-	p.sums = append(p.sums, hex.EncodeToString(p.sum.Sum(nil)))
-}
-
-// finish pads (PKCS #7: n bytes of value n, a whole block where nothing is
-// missing) and closes the last part.
+// finish pads (PKCS #7: n bytes of value n, a whole block if nothing is missing),
+// sends the last part and waits until all are there.
 func (p *partWriter) finish() error {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	n := aes.BlockSize - len(p.buf)%aes.BlockSize
-	for range n {
-		p.buf = append(p.buf, byte(n))
+	n := aes.BlockSize - p.fill%aes.BlockSize
+	p.mu.Unlock()
+	pad := make([]byte, n)
+	for i := range pad {
+		pad[i] = byte(n)
 	}
-	p.flush()
-	p.closePart()
-	return p.err
-}
-
-// sync makes the parts last through a power loss.
-func (p *partWriter) sync(ctx context.Context) error {
-	for i := range p.begun {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		fd, err := unix.Openat(p.out.fd(), p.temp(i), unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return fail("open", p.shown(i), err)
-		}
-		err = unix.Fsync(fd)
-		unix.Close(fd)
-		if err != nil {
-			return fail("sync", p.shown(i), err)
-		}
+	if _, err := p.Write(pad); err != nil {
+		return err
 	}
-	return nil
-}
-
-// discard removes the parts.
-func (p *partWriter) discard() error {
+	p.mu.Lock()
+	if p.err == nil && p.buf != nil {
+		p.encrypt()
+		p.send()
+	}
+	p.mu.Unlock()
+	p.sending.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.file != nil {
-		p.file.Close()
-		p.file = nil
-	}
-	var all []error
-	for i := range p.begun {
-		all = append(all, p.out.remove(p.temp(i)))
-	}
-	return errors.Join(all...)
+	return p.err
 }

@@ -162,13 +162,12 @@ func forged(t *testing.T, img []byte, cut int64, write func(p *partWriter) error
 	dir := t.TempDir()
 	w, err := Create(dir, Options{Prefix: "image"})
 	must(t, err)
-	w.parts = &partWriter{out: w.out, prefix: "image", session: newSession()}
-	w.parts.begin()
+	w.parts = newPartWriter(t.Context(), w.stage, "image", 1)
 	must(t, write(w.parts))
 	must(t, w.parts.finish())
 	if cut > 0 {
 		last := len(w.parts.sums) - 1
-		name := filepath.Join(dir, w.parts.temp(last))
+		name := filepath.Join(dir, tempName(w.parts.item(last).Key))
 		text, err := os.ReadFile(name)
 		must(t, err)
 		text = text[:int64(len(text))-cut]

@@ -81,31 +81,13 @@ func writeTar(ctx context.Context, w io.Writer, name string, mtime time.Time, sr
 		return err
 	}
 	written := int64(len(head))
-	buf := make([]byte, stepLen)
-	at := int64(0)
-	for _, r := range src.Data {
-		for at = r.Off; at < r.end(); {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			p := buf[:min(stepLen, r.end()-at)]
-			if err := readFull(src.Image, p, at); err != nil {
-				return err
-			}
-			if _, err := w.Write(p); err != nil {
-				return err
-			}
-			at += int64(len(p))
-			written += int64(len(p))
-			if done != nil {
-				done(int64(len(p)))
-			}
-			if src.Consumed != nil {
-				if err := src.Consumed(at); err != nil {
-					return err
-				}
-			}
-		}
+	err := src.each(ctx, func(p []byte, _ int64) error {
+		written += int64(len(p))
+		_, err := w.Write(p)
+		return err
+	}, done)
+	if err != nil {
+		return err
 	}
 	if src.Consumed != nil {
 		if err := src.Consumed(src.Size); err != nil {
@@ -114,6 +96,6 @@ func writeTar(ctx context.Context, w io.Writer, name string, mtime time.Time, sr
 	}
 	end := padded(written) + 2*blockLen
 	end = (end + recordLen - 1) / recordLen * recordLen
-	_, err := w.Write(make([]byte, end-written))
+	_, err = w.Write(make([]byte, end-written))
 	return err
 }

@@ -1,16 +1,14 @@
 package ec2
 
 import (
-	"bytes"
 	"context"
 	"crypto/rsa"
 	"errors"
+	"fmt"
 	"os"
-	"path/filepath"
-
-	"golang.org/x/sys/unix"
 
 	"purebundle/chunk"
+	"purebundle/chunk/dir"
 )
 
 // UnbundleOptions of Unbundle; the zero value is what most want.
@@ -20,9 +18,8 @@ type UnbundleOptions struct {
 }
 
 // Unbundle writes the image to the file dst. It appears under its name only when
-// all is checked (see Read): it is made under a temporary name beside it, sparse,
-// with mode 0600, synced and renamed. Where that fails, nothing is left.
-func (b *Bundle) Unbundle(ctx context.Context, key *rsa.PrivateKey, dst string, opt UnbundleOptions) (err error) {
+// all is checked (see Read), sparse, with mode 0600. If that fails, nothing is left.
+func (b *Bundle) Unbundle(ctx context.Context, key *rsa.PrivateKey, dst string, opt UnbundleOptions) error {
 	if st, err := os.Lstat(dst); err == nil {
 		switch {
 		case st.IsDir():
@@ -33,118 +30,110 @@ func (b *Bundle) Unbundle(ctx context.Context, key *rsa.PrivateKey, dst string, 
 			return hinted("write", dst, chunk.ErrExists, "choose another name, or force it to be replaced")
 		}
 	}
-	out, err := openOutputDir(filepath.Dir(dst))
+	f, err := dir.CreateFile(dst)
 	if err != nil {
 		return err
 	}
-	defer out.f.Close()
-	name := filepath.Base(dst)
-	temp := tempName(name)
-	f, err := out.openTemp(temp, dst)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, out.remove(temp)) // still locked
-		}
-		f.Close()
-	}()
-	err = b.Read(ctx, key, func(p []byte, off int64) error { return fail("write", dst, writeSparse(f, p, off)) }, opt.Done)
-	if err != nil {
-		return err
-	}
-	if err := f.Truncate(b.manifest.Size); err != nil {
-		return fail("write", dst, err)
-	}
-	if err := f.Sync(); err != nil {
-		return fail("write", dst, err)
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if err := out.place(temp, name, opt.Force); err != nil {
-		return err
-	}
-	return out.sync()
-}
-
-// place gives a file its name; what is there already stays unless force is set.
-func (o *output) place(temp, name string, force bool) error {
-	if !force {
-		err := unix.Renameat2(o.fd(), temp, o.fd(), name, unix.RENAME_NOREPLACE)
-		switch {
-		case err == nil:
-			return nil
-		case errors.Is(err, unix.EEXIST):
-			return hinted("write", o.join(name), chunk.ErrExists, "it appeared during the run: choose another name")
-		case !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS): // flags that the file system does not know
-			return fail("rename", o.join(name), err)
-		}
-	}
-	return o.rename(temp, name)
-}
-
-// openOutputDir opens a directory that is there, without locking it.
-func openOutputDir(path string) (*output, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return nil, fail("open", path, err)
-	}
-	return &output{f: f, path: path}, nil
-}
-
-// openTemp makes the temporary file of an image and locks it. One that a killed
-// run left is used again.
-func (o *output) openTemp(temp, dst string) (*os.File, error) {
-	fd, err := unix.Openat(o.fd(), temp, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
-	if err != nil {
-		return nil, fail("create", dst, err)
-	}
-	f := os.NewFile(uintptr(fd), dst)
-	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, hinted("write", dst, chunk.ErrBusy, "wait until that run is over, or choose another name")
-		}
-		return nil, fail("lock", dst, err)
-	}
-	// The run that held the lock before may have given the file its name.
-	var here, there unix.Stat_t
-	err = errors.Join(unix.Fstat(fd, &here), unix.Fstatat(o.fd(), temp, &there, unix.AT_SYMLINK_NOFOLLOW))
-	if err == nil && (here.Dev != there.Dev || here.Ino != there.Ino || here.Mode&unix.S_IFMT != unix.S_IFREG) {
-		err = chunk.ErrBusy
-	}
+	err = b.Read(ctx, key, f.WriteSparse, opt.Done)
 	if err == nil {
-		err = f.Truncate(0)
+		err = f.Truncate(b.manifest.Size)
 	}
 	if err != nil {
-		f.Close()
-		return nil, fail("write", dst, err)
+		return errors.Join(err, f.Discard())
 	}
-	return f, nil
+	return f.Publish(ctx, dir.PublishOptions{Replace: opt.Force})
 }
 
-// writeSparse writes to f at off the pages of p that are not all zero.
-func writeSparse(f *os.File, p []byte, off int64) error {
-	var zero [page]byte
-	isZero := func(i int) bool {
-		b := p[i:min(i+page, len(p))]
-		return bytes.Equal(b, zero[:len(b)])
+// Copy writes the image to the file dst as it is, sparse, in the place of what is
+// there. It appears under its name only when it is whole; if that fails, nothing is
+// left. done is as for Writer.Write.
+func (s Source) Copy(ctx context.Context, dst string, done func(n int64)) error {
+	if err := s.normal(); err != nil {
+		return err
 	}
-	for i := 0; i < len(p); {
-		start := i
-		for i < len(p) && !isZero(i) {
-			i += page
-		}
-		if i > start {
-			if _, err := f.WriteAt(p[start:min(i, len(p))], off+int64(start)); err != nil {
+	f, err := dir.CreateFile(dst)
+	if err != nil {
+		return err
+	}
+	if err = s.each(ctx, f.WriteSparse, done); err == nil {
+		err = f.Truncate(s.Size)
+	}
+	if err != nil {
+		return errors.Join(err, f.Discard())
+	}
+	return f.Publish(ctx, dir.PublishOptions{Replace: true})
+}
+
+// each reads the data of the image and gives it to put, with its offset.
+func (s *Source) each(ctx context.Context, put func(p []byte, off int64) error, done func(n int64)) error {
+	buf := make([]byte, stepLen)
+	for _, r := range s.Data {
+		for at := r.Off; at < r.end(); {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			p := buf[:min(stepLen, r.end()-at)]
+			if err := readFull(s.Image, p, at); err != nil {
 				return err
 			}
-		}
-		for i < len(p) && isZero(i) {
-			i += page
+			if err := put(p, at); err != nil {
+				return err
+			}
+			at += int64(len(p))
+			if done != nil {
+				done(int64(len(p)))
+			}
+			if s.Consumed != nil {
+				if err := s.Consumed(at); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	return nil
+}
+
+// Bytes returns how much of the image is data, in bytes.
+func (s Source) Bytes() (n int64) {
+	if s.Data == nil {
+		return s.Size
+	}
+	for _, r := range s.Data {
+		n += r.Len
+	}
+	return n
+}
+
+// Migrate writes the manifest of b anew, version 2007-10-10, with what change
+// made of it: signed again, and its key encrypted for EC2's other certificate. The
+// signature must be right. The parts stay as they are. What was at the manifest's
+// path is kept under the same name with ".bak".
+func (b *Bundle) Migrate(keys Keys, change func(m *Manifest)) error {
+	if err := b.CheckSignature(keys.User); err != nil {
+		return err
+	}
+	s, err := b.session(keys.Private)
+	if err != nil {
+		return err
+	}
+	m := *b.manifest
+	change(&m)
+	if m.keys.ec2Key, m.keys.ec2IV, err = s.wrap(keys.EC2); err != nil {
+		return fmt.Errorf("encrypt the key for EC2: %w", err)
+	}
+	text, err := m.encode(keys.Private)
+	if err != nil {
+		return err
+	}
+	if err := m.CheckSignature(keys.User); err != nil {
+		return hinted("sign", b.path, cause("the private key does not go with the user's certificate"), "give the two that were made together")
+	}
+	f, err := dir.CreateFile(b.path)
+	if err != nil {
+		return err
+	}
+	if err := f.WriteSparse(text, 0); err != nil {
+		return errors.Join(err, f.Discard())
+	}
+	return f.Publish(context.Background(), dir.PublishOptions{Replace: true, Backup: ".bak"})
 }

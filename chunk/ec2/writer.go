@@ -8,13 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"time"
 
 	"github.com/klauspost/pgzip"
-	"golang.org/x/sys/unix"
 
 	"purebundle/chunk"
+	"purebundle/chunk/dir"
 )
 
 // DefaultLevel is the gzip level where Options has none. Measured on 400 MB of a
@@ -28,6 +29,7 @@ type Options struct {
 	Force   bool      // replace a bundle of that prefix, once the new one is whole
 	Level   int       // of gzip, 1 to 9; 0: DefaultLevel
 	Workers int       // blocks of 1 MiB compressed at once; 0: one a processor
+	Flight  int       // parts on their way at once, each with a buffer of 10 MiB; 0: two
 	Time    time.Time // of the image in the archive
 }
 
@@ -58,24 +60,27 @@ func (k Keys) Check() error {
 	return nil
 }
 
-// Writer makes one bundle: Create, Write, Commit; Abort at any time. It holds a
-// lock on the directory all the while. Until Commit all files have temporary
-// names; on an error, all of them are removed and an older bundle is as it was.
+// Writer makes one bundle: Create or Make, Write, Commit; Abort at any time. Each
+// part goes to its place when it is full, under a temporary name; on an error, all
+// are removed and an older bundle is as it was.
 type Writer struct {
-	out    *output
+	stage  chunk.Stage
 	opt    Options
 	parts  *partWriter
 	size   int64 // bytes of the image
 	digest string
-	raw    string // the directory for raw parts, once there is one
-	made   bool   // Write is through
+	made   bool // Write is through
 	closed bool
 }
 
-// Create opens dir for a new bundle. It makes dir if it is missing, puts right
-// what a killed run left there, and refuses with chunk.ErrExists where files of
-// the prefix are, unless opt.Force is set.
-func Create(dir string, opt Options) (w *Writer, err error) {
+// Create begins a bundle in a directory. It refuses with chunk.ErrExists if files
+// of the prefix are there, unless opt.Force is set.
+func Create(path string, opt Options) (*Writer, error) {
+	return Make(context.Background(), chunk.Directory(path), opt)
+}
+
+// Make begins a bundle in a place.
+func Make(ctx context.Context, place chunk.Maker, opt Options) (*Writer, error) {
 	if err := CheckPrefix(opt.Prefix); err != nil {
 		return nil, err
 	}
@@ -88,43 +93,38 @@ func Create(dir string, opt Options) (w *Writer, err error) {
 	if opt.Workers <= 0 {
 		opt.Workers = runtime.GOMAXPROCS(0)
 	}
-	out, err := openOutput(dir)
+	if opt.Flight <= 0 {
+		opt.Flight = 2
+	}
+	s := set(opt.Prefix)
+	s.Force = opt.Force
+	stage, err := place.Begin(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			out.close()
-		}
-	}()
-	if err := out.settle(); err != nil {
-		return nil, err
+	return &Writer{stage: stage, opt: opt}, nil
+}
+
+// RawDir makes a directory in w's for raw parts of the image, so that they are on
+// the disk that has room (dir.Stage.Scratch). Only for a directory.
+func (w *Writer) RawDir() (string, error) {
+	s, ok := w.stage.(*dir.Stage)
+	if !ok {
+		return "", fail("mkdir", w.opt.Prefix, errors.ErrUnsupported)
 	}
-	if err := out.noRaw(opt.Prefix); err != nil {
-		return nil, err
-	}
-	old, err := out.bundleFiles(opt.Prefix)
-	if err != nil {
-		return nil, err
-	}
-	if len(old) > 0 && !opt.Force {
-		return nil, hinted("create", out.join(old[0]), chunk.ErrExists,
-			"choose another prefix or directory, or force the older bundle to be replaced")
-	}
-	return &Writer{out: out, opt: opt}, nil
+	return s.Scratch()
 }
 
 // Write makes the parts of src: archived, compressed, encrypted with a key of
 // their own, cut. done, if not nil, is told how many bytes of the image have passed.
 func (w *Writer) Write(ctx context.Context, src Source, done func(n int64)) error {
 	if w.closed || w.parts != nil {
-		return fail("write", w.out.path, cause("the parts were made already"))
+		return fail("write", w.opt.Prefix, cause("the parts were made already"))
 	}
 	if err := src.normal(); err != nil {
 		return err
 	}
-	w.parts = &partWriter{out: w.out, prefix: w.opt.Prefix, session: newSession()}
-	w.parts.begin()
+	w.parts = newPartWriter(ctx, w.stage, w.opt.Prefix, w.opt.Flight)
 	gz, err := pgzip.NewWriterLevel(w.parts, w.opt.Level)
 	if err != nil {
 		return err
@@ -144,78 +144,39 @@ func (w *Writer) Write(ctx context.Context, src Source, done func(n int64)) erro
 		// What is still being compressed is not waited for: it will find that
 		// nothing is written any more. The writer's own error comes first: pgzip's
 		// is a copy of it, or a consequence.
-		return w.explain(w.parts.stop(err))
+		return w.parts.stop(err)
 	}
 	w.size, w.digest, w.made = src.Size, hex.EncodeToString(sum.Sum(nil)), true
 	return nil
 }
 
-// explain adds to an error of the output what to do about it.
-func (w *Writer) explain(err error) error {
-	var e *chunk.Error
-	if !errors.As(err, &e) || !errors.Is(e.Err, unix.ENOSPC) && !errors.Is(e.Err, unix.EDQUOT) {
-		return err
-	}
-	return &chunk.Error{Op: e.Op, Path: e.Path, Err: e.Err,
-		Hint: fmt.Sprintf("%d bytes of parts were written: make room or choose another directory", w.parts.total)}
-}
-
-// Parts is how many parts there are so far, and their bytes.
+// Parts returns how many parts there are so far, and their bytes.
 func (w *Writer) Parts() (count int, bytes int64) {
 	if w.parts == nil {
 		return 0, 0
 	}
+	w.parts.mu.Lock()
+	defer w.parts.mu.Unlock()
 	return len(w.parts.sums), w.parts.total
 }
 
 // Commit completes and signs the manifest and makes the bundle appear. m.Arch
 // and m.User must be set.
-func (w *Writer) Commit(ctx context.Context, m *Manifest, keys Keys) (err error) {
+func (w *Writer) Commit(ctx context.Context, m *Manifest, keys Keys) error {
 	if w.closed || !w.made {
-		return fail("commit", w.out.path, cause("there are no parts"))
+		return fail("commit", w.opt.Prefix, cause("there are no parts"))
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, w.Abort())
-		}
-	}()
 	text, err := w.describe(m, keys)
 	if err != nil {
-		return err
-	}
-	if err := w.parts.sync(ctx); err != nil {
-		return w.explain(err)
-	}
-	manifest := ManifestName(w.opt.Prefix)
-	f, err := w.out.create(tempName(manifest))
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return w.explain(fail("write", w.out.join(manifest), err))
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	old, err := w.out.bundleFiles(w.opt.Prefix)
-	if err != nil {
-		return err
-	}
-	var renames [][2]string
-	for i, p := range m.Parts {
-		renames = append(renames, [2]string{w.parts.temp(i), p.Name})
-	}
-	renames = append(renames, [2]string{tempName(manifest), manifest})
-	if err := w.out.install(old, renames); err != nil {
-		return err
+		return errors.Join(err, w.Abort())
 	}
 	w.closed = true
-	w.out.made = nil
-	err = w.dropRaw()
-	w.out.close()
-	return err
+	defer w.parts.bufs.Drop()
+	items := make([]chunk.Item, 0, len(m.Parts)+1)
+	for i, p := range m.Parts {
+		items = append(items, chunk.Item{Key: w.parts.item(i).Key, Name: p.Name, Sure: true})
+	}
+	return w.stage.Publish(ctx, append(items, chunk.Item{Name: ManifestName(w.opt.Prefix), Text: text}))
 }
 
 // describe fills in what follows from the image and the keys.
@@ -241,7 +202,7 @@ func (w *Writer) describe(m *Manifest, keys Keys) ([]byte, error) {
 		err = m.CheckSignature(keys.User)
 	}
 	if errors.Is(err, ErrSignature) {
-		err = hinted("sign", w.out.join(ManifestName(m.Name)), cause("the private key does not go with the user's certificate"),
+		err = hinted("sign", ManifestName(m.Name), cause("the private key does not go with the user's certificate"),
 			"give the two that were made together")
 	}
 	return text, err
@@ -253,11 +214,9 @@ func (w *Writer) Abort() error {
 		return nil
 	}
 	w.closed = true
-	var err error
 	if w.parts != nil {
-		err = w.parts.discard()
+		_ = w.parts.stop(os.ErrClosed)
+		defer w.parts.bufs.Drop()
 	}
-	err = errors.Join(err, w.dropRaw(), w.out.remove(tempName(ManifestName(w.opt.Prefix))))
-	w.out.close()
-	return err
+	return w.stage.Abort()
 }

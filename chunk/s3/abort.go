@@ -17,103 +17,131 @@ const cleanTime = 10 * time.Second
 // stopped is over within a second.
 var lateLooks = []time.Duration{0, 100 * time.Millisecond, 300 * time.Millisecond}
 
-// Abort stops a Write that is going on and removes all that w put. An older
-// bundle stays as it was. After Commit or Abort it does nothing.
-func (w *Writer) Abort() error {
-	w.mu.Lock()
-	if w.closed {
-		w.mu.Unlock()
+// Abort stops what is being made and removes all that was put, but with
+// Set.Resume nothing. An older bundle stays as it was. After Publish or Abort it
+// does nothing.
+func (st *stage) Abort() error {
+	st.mu.Lock()
+	if st.closed {
+		st.mu.Unlock()
 		return nil
 	}
-	w.closed = true
-	w.mu.Unlock()
-	w.kill(w.over())
-	w.busy.Wait() // a moment: what was sent is answered or given up
-	return w.discard()
+	st.closed = true
+	st.mu.Unlock()
+	st.kill(st.over())
+	st.busy.Wait() // a moment: what was sent is answered or given up
+	if st.set.Resume != nil {
+		return nil
+	}
+	return st.discard()
 }
 
-// discard removes all that w put, with w.closed set. It has a time of its own:
+// discard removes all that was put, with st.closed set. It has a time of its own:
 // the run's has ended already.
-func (w *Writer) discard() error {
-	w.bufs.Drop()
+func (st *stage) discard() error {
 	ctx, cancel := context.WithTimeout(context.Background(), cleanTime)
 	defer cancel()
-	if err := w.remove(ctx, w.names()); err != nil {
-		return w.leftover(err)
+	if err := st.remove(ctx, st.names()); err != nil {
+		return st.leftover(err)
 	}
-	w.mu.Lock()
-	unsure := w.unsure
-	w.mu.Unlock()
+	st.mu.Lock()
+	unsure := st.unsure
+	st.mu.Unlock()
 	if !unsure {
 		return nil
 	}
 	for _, pause := range lateLooks {
 		select {
 		case <-ctx.Done():
-			return w.leftover(ctx.Err())
+			return st.leftover(ctx.Err())
 		case <-time.After(pause):
 		}
-		late, err := w.left(ctx)
+		late, err := st.late(ctx)
 		if err == nil {
-			err = w.remove(ctx, late)
+			err = st.remove(ctx, late)
 		}
 		if err != nil {
-			return w.leftover(err)
+			return st.leftover(err)
 		}
 	}
 	return nil
 }
 
 // remove removes objects, the manifest first.
-func (w *Writer) remove(ctx context.Context, names []string) error {
-	if manifest := chunk.ManifestName(w.prefix); slices.Contains(names, manifest) {
-		if err := w.s.Remove(ctx, []string{manifest}); err != nil {
+func (st *stage) remove(ctx context.Context, names []string) error {
+	if slices.Contains(names, st.set.Last) {
+		if err := st.s.Remove(ctx, []string{st.set.Last}); err != nil {
 			return err
 		}
 	}
-	return w.s.Remove(ctx, names)
+	return st.s.Remove(ctx, names)
 }
 
-// names is the objects that this run has made or may have made.
-func (w *Writer) names() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	names := make([]string, 0, len(w.begun))
-	for name := range w.begun {
+// names lists the objects that this run has made or may have made.
+func (st *stage) names() []string {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	names := make([]string, 0, len(st.begun))
+	for name := range st.begun {
 		names = append(names, name)
 	}
-	return sorted(names)
+	slices.Sort(names)
+	return names
 }
 
-// left is those of them that are there.
-func (w *Writer) left(ctx context.Context) ([]string, error) {
-	files, err := w.s.list(ctx, w.prefix)
+// late lists those of them that are there.
+func (st *stage) late(ctx context.Context) ([]string, error) {
+	files, err := st.s.list(ctx, st.set.Prefix)
 	if err != nil {
 		return nil, err
 	}
-	temps, err := w.s.temps(ctx, w.prefix)
+	temps, err := st.s.temps(ctx, st.set)
 	if err != nil {
 		return nil, err
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var left []string
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	var late []string
 	for _, o := range append(files, temps...) {
-		if w.begun[o.Name] {
-			left = append(left, o.Name)
+		if st.begun[o.Name] {
+			late = append(late, o.Name)
 		}
 	}
-	return left, nil
+	return late, nil
 }
 
 // leftover says where a cleaning up that failed left things.
-func (w *Writer) leftover(err error) error {
-	hint := "remove what begins with " + w.s.loc.Path(w.prefix+".part.") + " by hand"
-	if w.replaces {
-		hint = "the older bundle is whole; remove what begins with " + w.s.loc.Path("."+w.prefix+".part.") + " by hand"
+func (st *stage) leftover(err error) error {
+	hint := "remove what begins with " + st.s.loc.Path(st.set.Prefix+".part.") + " by hand"
+	if st.replaces {
+		hint = "the older bundle is whole; remove what begins with " + st.s.loc.Path("."+st.set.Prefix+".part.") + " by hand"
 	}
 	if e, ok := errors.AsType[*chunk.Error](err); ok {
 		err = e.Err
 	}
-	return &chunk.Error{Op: "clean up", Path: w.s.loc.Path(""), Err: err, Hint: hint}
+	return &chunk.Error{Op: "clean up", Path: st.s.loc.Path(""), Err: err, Hint: hint}
+}
+
+// Delete removes a bundle, its manifest first, and what runs that were killed
+// left of one: parts without a manifest, temporary names.
+func (s *Store) Delete(ctx context.Context, prefix string) error {
+	set, err := chunk.RawSet(prefix)
+	if err != nil {
+		return err
+	}
+	files, err := s.present(ctx, set)
+	if err != nil {
+		return err
+	}
+	temps, err := s.temps(ctx, set)
+	if err != nil {
+		return err
+	}
+	if len(files)+len(temps) == 0 {
+		return &chunk.Error{Op: "delete", Path: s.loc.Path(set.Last), Err: chunk.ErrNoBundle, Hint: "look at the directory and the prefix"}
+	}
+	if err := s.Remove(ctx, []string{set.Last}); err != nil {
+		return err
+	}
+	return s.Remove(ctx, names(append(files, temps...)))
 }

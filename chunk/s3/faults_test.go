@@ -129,7 +129,7 @@ func fill(ctx context.Context, w writer, image []byte) error {
 // or from one on disk.
 func upload(ctx context.Context, store *s3.Store, prefix string, image []byte, disk string) error {
 	if disk == "" {
-		w, err := store.Create(ctx, s3.CreateOptions{Prefix: prefix, Force: true})
+		w, err := store.Create(ctx, chunk.Options{Prefix: prefix, Force: true})
 		if err != nil {
 			return err
 		}

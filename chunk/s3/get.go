@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -89,13 +88,13 @@ const step = 128 << 10
 // manifest says.
 const maxWrong = 3
 
-// fetch reads a part and compares its digest, through buf, a multiple of step
-// long: into the whole of it over and over, so that a buf of chunk.Size bytes has
-// the part at the end. A part that stays wrong, or is not there, is damaged.
-func (s *Store) fetch(ctx context.Context, p chunk.Part, buf []byte) error {
+// fetch reads a file and compares its digest, through buf: into the whole of it
+// over and over, so that a buf as long as the file has all of it at the end. A file
+// that stays wrong, or is not there, is damaged.
+func (s *Store) fetch(ctx context.Context, f chunk.File, buf []byte) error {
 	wrong := 0
-	err := s.body(ctx, p.Name, "", func(r io.Reader, size int64) error {
-		err := readPart(r, size, p, buf)
+	err := s.body(ctx, f.Name, "", func(r io.Reader, size int64) error {
+		err := readFile(r, size, f, buf)
 		if errors.Is(err, chunk.ErrDamaged) {
 			if wrong++; wrong < maxWrong {
 				return awsapi.Broken(err)
@@ -109,9 +108,9 @@ func (s *Store) fetch(ctx context.Context, p chunk.Part, buf []byte) error {
 	})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return chunk.Damaged(s.loc.Path(p.Name), plain("is missing"))
+		return chunk.Damaged(s.loc.Path(f.Name), plain("is missing"))
 	case errors.Is(err, chunk.ErrDamaged):
-		return chunk.Damaged(s.loc.Path(p.Name), errors.Unwrap(err))
+		return chunk.Damaged(s.loc.Path(f.Name), errors.Unwrap(err))
 	}
 	return err
 }
@@ -122,24 +121,26 @@ type damaged string
 func (d damaged) Error() string        { return string(d) }
 func (d damaged) Is(target error) bool { return target == chunk.ErrDamaged }
 
-// readPart reads a part from a body of size bytes.
-func readPart(r io.Reader, size int64, p chunk.Part, buf []byte) error {
-	if size != chunk.Size {
-		return damaged(fmt.Sprintf("has %d bytes instead of %d", size, chunk.Size))
+// readFile reads a file from a body of size bytes.
+func readFile(r io.Reader, size int64, f chunk.File, buf []byte) error {
+	if size != f.Size {
+		return damaged(fmt.Sprintf("has %d bytes instead of %d", size, f.Size))
 	}
-	h := sha256.New()
-	for off := 0; off < chunk.Size; off += step {
-		at := off % len(buf)
-		if _, err := io.ReadFull(r, buf[at:at+step]); err != nil {
+	h := f.Digest.New()
+	for off := int64(0); off < size; {
+		at := off % int64(len(buf))
+		p := buf[at:min(at+min(step, size-off), int64(len(buf)))]
+		if _, err := io.ReadFull(r, p); err != nil {
 			if err == io.EOF {
 				err = io.ErrUnexpectedEOF
 			}
 			return err
 		}
-		h.Write(buf[at : at+step])
+		h.Write(p)
+		off += int64(len(p))
 	}
-	if sum := hex.EncodeToString(h.Sum(nil)); sum != p.SHA256 {
-		return damaged(fmt.Sprintf("SHA-256 is %s instead of %s", sum, p.SHA256))
+	if sum := hex.EncodeToString(h.Sum(nil)); sum != f.Digest.Hex {
+		return damaged(fmt.Sprintf("%s is %s instead of %s", f.Digest.Name(), sum, f.Digest.Hex))
 	}
 	return nil
 }

@@ -11,10 +11,13 @@ import (
 // Load opens a bundle; prefix may be "" if there is only one in the directory.
 // Reads of it end when ctx is done.
 func (s *Store) Load(ctx context.Context, prefix string) (*chunk.Bundle, error) {
-	return chunk.Open(ctx, &reader{store: s}, prefix, s.opt.Workers)
+	return chunk.Open(ctx, s.Place(), prefix, s.opt.Workers)
 }
 
-// reader is the chunk.Store of a directory in S3.
+// Place returns the directory for reading.
+func (s *Store) Place() chunk.Place { return &reader{store: s} }
+
+// reader is the chunk.Place of a directory in S3.
 type reader struct {
 	store *Store
 	cache cache
@@ -36,23 +39,23 @@ func (r *reader) Get(ctx context.Context, name string, limit int64) ([]byte, err
 	return p, err
 }
 
-func (r *reader) Check(ctx context.Context, p chunk.Part) error {
-	return r.store.fetch(ctx, p, make([]byte, step))
+func (r *reader) Check(ctx context.Context, f chunk.File) error {
+	return r.store.fetch(ctx, f, make([]byte, step))
 }
 
 // Read fetches whole parts: only they have a digest. A few are kept. What is all
 // zero by its digest is not fetched.
-func (r *reader) Read(ctx context.Context, p chunk.Part, buf []byte, off int64) error {
+func (r *reader) Read(ctx context.Context, f chunk.File, buf []byte, off int64) error {
 	switch {
-	case p.SHA256 == chunk.ZeroSum:
+	case f.Zero():
 		clear(buf)
 		return nil
-	case len(buf) == chunk.Size:
-		return r.store.fetch(ctx, p, buf)
+	case int64(len(buf)) == f.Size:
+		return r.store.fetch(ctx, f, buf)
 	}
-	part, err := r.cache.get(p.Name, func() ([]byte, error) {
-		part := make([]byte, chunk.Size)
-		return part, r.store.fetch(ctx, p, part)
+	part, err := r.cache.get(f.Name, func() ([]byte, error) {
+		part := make([]byte, f.Size)
+		return part, r.store.fetch(ctx, f, part)
 	})
 	if err != nil {
 		return err

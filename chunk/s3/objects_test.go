@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"purebundle/chunk"
 	"purebundle/chunk/awsapi"
 	"purebundle/chunk/s3"
 	"purebundle/chunk/s3/s3test"
@@ -176,7 +177,7 @@ func TestOptionsOfObjects(t *testing.T) {
 	fake(t)
 	s := openAt(t, "bucket", "dir", s3.Options{Options: awsapi.Options{Endpoint: web.URL}, Workers: 1,
 		ACL: "aws-exec-read", StorageClass: "STANDARD_IA", KMSKey: "key", Tags: map[string]string{"b": "2 &", "a": "1"}})
-	w, err := s.Create(t.Context(), s3.CreateOptions{Prefix: "p"})
+	w, err := s.Create(t.Context(), chunk.Options{Prefix: "p"})
 	must(t, err)
 	must(t, w.Preflight(3, 0))
 	must(t, w.Write(t.Context(), image("a00"), []int{0}, nil))

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"purebundle/chunk"
 	"purebundle/chunk/awsapi"
 	"purebundle/chunk/s3"
 	"purebundle/chunk/s3/s3test"
@@ -46,7 +47,7 @@ func TestRemoveUnnamedError(t *testing.T) {
 func TestReplaceMeddled(t *testing.T) {
 	srv := s3test.Start(t)
 	plain := open(t, srv, s3.Options{})
-	build(t, plain, "ab", s3.CreateOptions{})
+	build(t, plain, "ab", chunk.Options{})
 	var once sync.Once
 	proxy := srv.Proxy(t, s3test.Faults{Rate: 1, Only: func(r *http.Request) bool {
 		if strings.Contains(r.Header.Get("X-Amz-Copy-Source"), ".p.part.001") {
@@ -60,7 +61,7 @@ func TestReplaceMeddled(t *testing.T) {
 	}})
 	proxy.Setenv(t)
 	s := openAt(t, plain.Location().Bucket, plain.Location().Dir, s3.Options{})
-	w, err := s.Create(t.Context(), s3.CreateOptions{Prefix: "p", Force: true})
+	w, err := s.Create(t.Context(), chunk.Options{Prefix: "p", Force: true})
 	must(t, err)
 	defer w.Abort()
 	must(t, makeParts(t.Context(), w, "ac"))

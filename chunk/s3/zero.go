@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"slices"
 	"sync"
 
 	"purebundle/chunk"
@@ -12,54 +11,48 @@ import (
 // from it within S3. Where that is refused they are sent too.
 type zeros struct {
 	mu     sync.Mutex
-	source string // an object that is all zero; "" if there is none
+	first  string // an object that is all zero; "" if there is none
 	etag   string
 	refuse bool // no copies
 }
 
-// maker is what zeros makes objects with.
-type maker interface {
-	put(ctx context.Context, name string, p []byte, sum string) (etag string, sent int64, err error)
-	copy(ctx context.Context, from, was, to string) (etag string, err error) // of an object with the ETag was
-}
-
 // only makes the object at name if nothing all zero was made yet.
-func (z *zeros) only(ctx context.Context, m maker, name string) (etag string, sent int64, err error) {
+func (z *zeros) only(ctx context.Context, st *stage, name string) (etag string, sent int64, err error) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	if z.source != "" {
+	if z.first != "" {
 		return z.etag, 0, nil
 	}
-	return z.first(ctx, m, name)
+	return z.send(ctx, st, name)
 }
 
 // make makes the object at name.
-func (z *zeros) make(ctx context.Context, m maker, name string) (etag string, sent int64, err error) {
+func (z *zeros) make(ctx context.Context, st *stage, name string) (etag string, sent int64, err error) {
 	z.mu.Lock()
-	if z.source == "" || z.source == name {
+	if z.first == "" || z.first == name {
 		defer z.mu.Unlock()
-		return z.first(ctx, m, name)
+		return z.send(ctx, st, name)
 	}
-	source, was, refuse := z.source, z.etag, z.refuse
+	first, was, refuse := z.first, z.etag, z.refuse
 	z.mu.Unlock()
 	if !refuse {
-		if etag, err = m.copy(ctx, source, was, name); err == nil || ctx.Err() != nil {
+		if etag, err = st.copy(ctx, first, was, name); err == nil || ctx.Err() != nil {
 			return etag, 0, err
 		}
 		z.mu.Lock()
 		z.refuse = true
 		z.mu.Unlock()
 	}
-	return m.put(ctx, name, nil, chunk.ZeroSum)
+	return st.put(ctx, name, nil, chunk.Size, chunk.ZeroSum)
 }
 
-// first sends zeros to the object at name, with z.mu held: others wait to copy it.
-func (z *zeros) first(ctx context.Context, m maker, name string) (etag string, sent int64, err error) {
-	z.source = ""
-	if z.etag, sent, err = m.put(ctx, name, nil, chunk.ZeroSum); err != nil {
+// send sends zeros to the object at name, with z.mu held: others wait to copy it.
+func (z *zeros) send(ctx context.Context, st *stage, name string) (etag string, sent int64, err error) {
+	z.first = ""
+	if z.etag, sent, err = st.put(ctx, name, nil, chunk.Size, chunk.ZeroSum); err != nil {
 		return "", 0, err
 	}
-	z.source = name
+	z.first = name
 	return z.etag, sent, nil
 }
 
@@ -67,12 +60,7 @@ func (z *zeros) first(ctx context.Context, m maker, name string) (etag string, s
 func (z *zeros) lose(name string) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	if z.source == name {
-		z.source = ""
+	if z.first == name {
+		z.first = ""
 	}
-}
-
-func sorted(names []string) []string {
-	slices.Sort(names)
-	return names
 }

@@ -13,35 +13,17 @@ import (
 	"purebundle/cmd/purebundle/words"
 )
 
-// output is where the parts of a bundle go: a directory (chunk.Writer) or S3
-// (s3.Writer). The methods mean what those of chunk.Writer do.
-type output interface {
-	Preflight(parts int, need int64) error
-	Write(ctx context.Context, img io.ReaderAt, parts []int, done func(part int)) error
-	WriteZero(ctx context.Context, parts []int, done func(part int)) error
-	Commit(ctx context.Context, m *chunk.Manifest) error
-	Abort() error
-	Stats() chunk.Stats
-}
-
 // create opens the output of a run.
-func (r *Run) create(ctx context.Context) (output, error) {
+func (r *Run) create(ctx context.Context) (*chunk.Writer, error) {
+	opt := chunk.Options{Prefix: r.Opt.Prefix, Force: r.Opt.Force}
 	if !s3.IsURL(r.Opt.Dest) {
-		w, err := chunk.Create(r.Opt.Dest, chunk.Options{Prefix: r.Opt.Prefix, Force: r.Opt.Force})
-		if err != nil {
-			return nil, err // not w: an interface that holds nil is not nil
-		}
-		return w, nil
+		return chunk.Create(r.Opt.Dest, opt)
 	}
 	store, err := r.Opt.S3.Open(ctx, r.App, r.Opt.Place)
 	if err != nil {
 		return nil, err
 	}
-	w, err := store.Create(ctx, s3.CreateOptions{Prefix: r.Opt.Prefix, Force: r.Opt.Force})
-	if err != nil {
-		return nil, err
-	}
-	return w, nil
+	return store.Create(ctx, opt)
 }
 
 // LeaveOut is what of SOURCE the output itself is.
@@ -68,7 +50,7 @@ func (r *Run) metered(img io.ReaderAt) (io.ReaderAt, func(part int)) {
 
 // Abort removes what a run that failed has made. What cannot be removed is said
 // with the error, which else promises that nothing is left.
-func Abort(out output, err error) error {
+func Abort(out interface{ Abort() error }, err error) error {
 	left := out.Abort()
 	switch {
 	case left == nil:
@@ -79,8 +61,8 @@ func Abort(out output, err error) error {
 	return &cli.LeftError{Err: err, Left: left.Error()}
 }
 
-// abort is the same with what removes the rest, where DEST is in S3.
-func (r *Run) abort(out output, err error) error {
+// abort is the same with what removes the rest, if DEST is in S3.
+func (r *Run) abort(out interface{ Abort() error }, err error) error {
 	if err != nil && s3.IsURL(r.Opt.Dest) && !r.App.Quiet {
 		late := time.AfterFunc(time.Second, func() {
 			r.App.Say("removing what is in S3 of it; another signal leaves it there")

@@ -9,7 +9,7 @@ import (
 )
 
 // stuck is an output that cannot clean up.
-type stuck struct{ output }
+type stuck struct{}
 
 func (stuck) Abort() error { return errors.New("cannot remove it") }
 

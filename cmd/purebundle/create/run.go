@@ -51,7 +51,7 @@ func (r *Run) Make(ctx context.Context) (made chunk.Stats, err error) {
 }
 
 // Write makes the parts, in the order that the image asks for.
-func (r *Run) Write(ctx context.Context, out output) (err error) {
+func (r *Run) Write(ctx context.Context, out *chunk.Writer) (err error) {
 	parts := r.Image.Parts()
 	if err := out.Preflight(int(r.Image.Size()/chunk.Size), r.diskNeed()); err != nil {
 		return err

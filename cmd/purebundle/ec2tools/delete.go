@@ -68,10 +68,11 @@ func deleteBundle(ctx context.Context, a *cli.App, c *deleteOptions) error {
 	if err != nil {
 		return err
 	}
-	m, _, err := RemoteManifest(ctx, store, prefix)
+	b, err := OpenRemote(ctx, store, prefix)
 	if err != nil {
 		return err
 	}
+	m := b.Manifest()
 	name := ObjectURL(store.Location(), ec2.ManifestName(prefix))
 	what := fmt.Sprintf("%s, %s", words.Plural(int64(len(m.Parts)), "part"), words.Size(m.BundledSize))
 	if !c.yes {

@@ -2,10 +2,7 @@ package ec2tools
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -15,7 +12,6 @@ import (
 
 	"purebundle/chunk"
 	"purebundle/chunk/ec2"
-	"purebundle/chunk/work"
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/progress"
 	"purebundle/cmd/purebundle/words"
@@ -86,35 +82,15 @@ func downloadBundle(ctx context.Context, a *cli.App, c *downloadOptions) error {
 		return err
 	}
 	began := time.Now()
-	m, text, err := RemoteManifest(ctx, store, prefix)
+	b, err := OpenRemote(ctx, store, prefix)
 	if err != nil {
 		return err
 	}
-	out, err := newDownloadDir(c.dir, c.Force, m, ec2.ManifestName(prefix))
-	if err != nil {
-		return err
-	}
-	defer out.close()
+	m := b.Manifest()
 	show, made := c.startParts(a, m, progress.Downloading)
 	defer show.Close()
-	err = work.Each(ctx, transfers(c.s3.Concurrency), numbersFrom(0, len(m.Parts)), func(ctx context.Context, i int) error {
-		name := m.Parts[i].Name
-		body, err := store.Get(ctx, name, PartSize(m, i))
-		if err == nil {
-			err = checkPart(m, i, ObjectURL(store.Location(), name), body)
-		}
-		if err != nil {
-			return err
-		}
-		made(len(body))
-		return out.write(name, body)
-	})
-	if err == nil {
-		err = out.write(ec2.ManifestName(prefix), text)
-	}
-	if err == nil {
-		err = out.install()
-	}
+	_, err = b.Copy(ctx, chunk.Directory(c.dir), ec2.CopyOptions{Force: c.Force, Workers: c.s3.Concurrency, Done: made})
+	err = damagedPart(err)
 	show.Close()
 	if err != nil || a.Quiet {
 		return err
@@ -127,71 +103,4 @@ func downloadBundle(ctx context.Context, a *cli.App, c *downloadOptions) error {
 		{"time", fmt.Sprintf("%s, %s", words.Seconds(seconds), words.Rate(float64(m.BundledSize)/max(seconds, 0.001)))},
 		{"next", "purebundle ec2 unbundle -m " + words.Quote(manifest) + " -k KEY -c CERT -d ."},
 	})
-}
-
-// downloadDir is the directory that a bundle is fetched into. Nothing outside of
-// it can be reached through a name, nor through a symbolic link in it.
-type downloadDir struct {
-	root  *os.Root
-	path  string
-	names []string // of the bundle, the manifest last
-}
-
-func newDownloadDir(path string, force bool, m *ec2.Manifest, manifest string) (*downloadDir, error) {
-	if err := os.MkdirAll(path, 0o755); err != nil {
-		return nil, fmt.Errorf("mkdir %s: %w", path, errors.Unwrap(err))
-	}
-	root, err := os.OpenRoot(path)
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, errors.Unwrap(err))
-	}
-	d := &downloadDir{root: root, path: path}
-	for _, p := range m.Parts {
-		d.names = append(d.names, p.Name)
-	}
-	d.names = append(d.names, manifest)
-	for _, name := range d.names {
-		if _, err := root.Lstat(name); !errors.Is(err, fs.ErrNotExist) && !force {
-			root.Close()
-			return nil, &chunk.Error{Op: "download", Path: filepath.Join(path, name), Err: chunk.ErrExists}
-		}
-	}
-	return d, nil
-}
-
-// write makes a file under its temporary name.
-func (d *downloadDir) write(name string, body []byte) error {
-	_ = d.root.Remove(chunk.TempName(name)) // of a run that was killed
-	f, err := d.root.OpenFile(chunk.TempName(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err == nil {
-		_, err = f.Write(body)
-		err = errors.Join(err, f.Sync(), f.Close())
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", filepath.Join(d.path, name), err)
-	}
-	return nil
-}
-
-// install gives the files their names. Of a bundle that is replaced, the manifest
-// goes first.
-func (d *downloadDir) install() error {
-	manifest := d.names[len(d.names)-1]
-	if err := d.root.Remove(manifest); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove %s: %w", filepath.Join(d.path, manifest), err)
-	}
-	for _, name := range d.names {
-		if err := d.root.Rename(chunk.TempName(name), name); err != nil {
-			return fmt.Errorf("rename %s: %w", filepath.Join(d.path, name), err)
-		}
-	}
-	return nil
-}
-
-// close removes what has no name yet.
-func (d *downloadDir) close() {
-	for _, name := range d.names {
-		_ = d.root.Remove(chunk.TempName(name)) // gone already, or as good as it gets
-	}
-	d.root.Close()
 }

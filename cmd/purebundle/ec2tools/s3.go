@@ -2,13 +2,9 @@ package ec2tools
 
 import (
 	"context"
-	"crypto/sha1"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -17,7 +13,6 @@ import (
 	"purebundle/chunk/awsapi"
 	"purebundle/chunk/ec2"
 	"purebundle/chunk/s3"
-	"purebundle/chunk/work"
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/progress"
 )
@@ -96,66 +91,19 @@ func (c *S3Options) credentials(a *cli.App) error {
 	return nil
 }
 
-// maxXML bounds a manifest that is fetched, in bytes; as in package ec2.
-const maxXML = 32 << 20
-
-// RemoteManifest fetches and reads the manifest of a bundle. All names of parts in
-// it are PREFIX.part.N, so that they are nowhere else than where the bundle is.
-func RemoteManifest(ctx context.Context, store *s3.Store, prefix string) (*ec2.Manifest, []byte, error) {
-	name := ec2.ManifestName(prefix)
-	path := ObjectURL(store.Location(), name)
-	text, err := store.Get(ctx, name, maxXML)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, cli.WithHint(fmt.Errorf("open %s: %w", path, chunk.ErrNoBundle), "-b names the bucket and the directory in it, -p the bundle there")
+// OpenRemote opens a bundle in S3. All names of its parts are PREFIX.part.N, so that
+// they are nowhere else than where the bundle is.
+func OpenRemote(ctx context.Context, store *s3.Store, prefix string) (*ec2.Bundle, error) {
+	b, err := ec2.Open(ctx, store.Place(), prefix)
+	if errors.Is(err, chunk.ErrNoBundle) {
+		return nil, cli.WithHint(err, "-b names the bucket and the directory in it, -p the bundle there")
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	m, err := ec2.ReadManifest(strings.NewReader(string(text)))
-	if err == nil {
-		err = partNames(m)
-	}
-	if err != nil {
-		return nil, nil, cli.WithHint(fmt.Errorf("manifest %s: %w", path, err), "upload the bundle again from where it was made")
-	}
-	return m, text, nil
-}
-
-// partNames refuses names that no tool has ever made: they are joined to
-// directories, and what they name is deleted.
-func partNames(m *ec2.Manifest) error {
-	for i, p := range m.Parts {
-		at := strings.LastIndex(p.Name, ".part.")
-		if at <= 0 || p.Name[0] == '.' || p.Name[0] == '-' || p.Name[at+6:] == "" || strings.Trim(p.Name[at+6:], "0123456789") != "" {
-			return fmt.Errorf("names part %d %q, which is not PREFIX.part.N", i, p.Name)
-		}
-	}
-	return nil
+	return b, err
 }
 
 // ObjectURL is the place of an object, for messages and for people.
 func ObjectURL(loc s3.Location, name string) string {
 	return strings.TrimSuffix(loc.String(), "/") + "/" + name
-}
-
-// PartSize is how long part i of a bundle must be, in bytes.
-func PartSize(m *ec2.Manifest, i int) int64 {
-	return min(chunk.Size, m.BundledSize-int64(i)*chunk.Size)
-}
-
-// checkPart compares a part with what the manifest says.
-func checkPart(m *ec2.Manifest, i int, path string, body []byte) error {
-	sum := sha1.Sum(body)
-	var err error
-	switch got := hex.EncodeToString(sum[:]); {
-	case int64(len(body)) != PartSize(m, i):
-		err = fmt.Errorf("has %d bytes instead of %d", len(body), PartSize(m, i))
-	case !strings.EqualFold(got, m.Parts[i].Digest):
-		err = fmt.Errorf("SHA-1 is %s instead of %s", got, m.Parts[i].Digest)
-	default:
-		return nil
-	}
-	return cli.WithHint(fmt.Errorf("%s: %w: %w", path, chunk.ErrDamaged, err), "get the part again from where the bundle was made")
 }
 
 // startParts starts showing the parts of a bundle on their way.
@@ -171,17 +119,11 @@ func (c *S3Options) startParts(a *cli.App, m *ec2.Manifest, p progress.Phase) (s
 	}
 }
 
-// transfers is so many parts in flight. When they are stopped, each is waited for:
-// it may be at work on a file.
-func transfers(workers int) work.Crew {
-	return work.Crew{Workers: max(1, workers), Grace: time.Minute}
-}
-
-// numbersFrom is first … end-1.
-func numbersFrom(first, end int) []int {
-	var list []int
-	for i := first; i < end; i++ {
-		list = append(list, i)
+// damagedPart says of a part that is not what the manifest says which one it is.
+func damagedPart(err error) error {
+	e, ok := errors.AsType[*chunk.Error](err)
+	if !ok || !errors.Is(err, chunk.ErrDamaged) {
+		return err
 	}
-	return list
+	return cli.WithHint(fmt.Errorf("%s: %w: %w", e.Path, chunk.ErrDamaged, e.Err), "get the part again from where the bundle was made")
 }

@@ -2,6 +2,7 @@ package ec2tools
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 
 	"purebundle/chunk"
 	"purebundle/chunk/ec2"
+	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/create"
 	"purebundle/cmd/purebundle/progress"
@@ -204,6 +206,8 @@ type VolRun struct {
 	C        *VolOptions
 	Keys     ec2.Keys
 	Manifest *ec2.Manifest
+	Store    *s3.Store // where the bundle goes if not to Opt.Dest
+	RawDir   string    // where the raw parts lie meanwhile, with Store
 }
 
 func (r *VolRun) run(ctx context.Context) error {
@@ -231,19 +235,19 @@ func (r *VolRun) Make(ctx context.Context) (made Made, err error) {
 			r.UI.Warn("", err.Error()+": nothing is inherited (--no-inherit does not ask)")
 		}
 	}
-	out, err := ec2.Create(r.Opt.Dest, ec2.Options{Prefix: r.Opt.Prefix, Force: r.Opt.Force || r.C.cloneOnly, Level: r.C.level, Time: time.Now()})
+	out, rawDir, err := r.begin(ctx)
 	if err != nil {
 		return made, err
 	}
 	defer func() {
-		if abortErr := out.Abort(); abortErr != nil {
-			r.UI.Warn("", abortErr.Error())
+		switch aerr := out.Abort(); {
+		case aerr == nil:
+		case err != nil && r.Store != nil:
+			err = &cli.LeftError{Err: err, Left: aerr.Error()}
+		default:
+			r.UI.Warn("", aerr.Error())
 		}
 	}()
-	rawDir, err := out.RawDir()
-	if err != nil {
-		return made, err
-	}
 	raw, err := chunk.Create(rawDir, chunk.Options{Prefix: r.Opt.Prefix})
 	if err != nil {
 		return made, err
@@ -279,6 +283,23 @@ func (r *VolRun) Make(ctx context.Context) (made Made, err error) {
 		return made, nil
 	}
 	return made, out.Commit(ctx, r.Manifest, r.Keys)
+}
+
+// begin begins the bundle, and says where the raw parts of the image go.
+func (r *VolRun) begin(ctx context.Context) (out *ec2.Writer, rawDir string, err error) {
+	opt := ec2.Options{Prefix: r.Opt.Prefix, Force: r.Opt.Force || r.C.cloneOnly, Level: r.C.level, Time: time.Now()}
+	if r.Store != nil {
+		opt.Flight = r.Opt.S3.Concurrency
+		out, err = ec2.Make(ctx, r.Store, opt)
+		return out, r.RawDir, err
+	}
+	if out, err = ec2.Create(r.Opt.Dest, opt); err != nil {
+		return nil, "", err
+	}
+	if rawDir, err = out.RawDir(); err != nil {
+		err = errors.Join(err, out.Abort())
+	}
+	return out, rawDir, err
 }
 
 // makeRaw walks the volume and makes the raw parts.

@@ -85,41 +85,12 @@ func download(ctx context.Context, a *cli.App, url, dest string, c *uploadConfig
 	})
 }
 
-// fetch makes in dest what b is. Of parts that are all zero, the manifest is
-// believed: it has their digest.
+// fetch makes in dest what b is.
 func fetch(ctx context.Context, b *chunk.Bundle, dest string, c *uploadConfig, show partsShown) (made chunk.Stats, err error) {
-	m := *b.Manifest()
-	out, err := chunk.Create(dest, chunk.Options{Prefix: m.Prefix, Force: c.force, Workers: c.s3.Concurrency})
+	out, err := chunk.Create(dest, chunk.Options{Prefix: b.Manifest().Prefix, Force: c.force, Workers: c.s3.Concurrency})
 	if err != nil {
 		return made, err
 	}
-	defer func() { err = create.Abort(out, err) }()
-	data, zero := zeroByDigest(&m)
-	if err := out.Preflight(len(m.Parts), int64(len(data))*chunk.Size); err != nil {
-		return made, err
-	}
-	if err := out.Write(ctx, b, data, show.made); err != nil {
-		return made, err
-	}
-	if err := out.WriteZero(ctx, zero, show.made); err != nil {
-		return made, err
-	}
-	show.Begin(progress.Finishing)
-	if err := out.Commit(ctx, &m); err != nil {
-		return made, err
-	}
-	return out.Stats(), nil
-}
-
-// zeroByDigest sorts the parts into those with something in them and those that
-// are all zero.
-func zeroByDigest(m *chunk.Manifest) (data, zero []int) {
-	for i, p := range m.Parts {
-		if p.SHA256 == chunk.ZeroSum {
-			zero = append(zero, i)
-		} else {
-			data = append(data, i)
-		}
-	}
-	return data, zero
+	err = chunk.Copy(ctx, b, out, chunk.CopyOptions{Done: show.made, Finish: func() { show.Begin(progress.Finishing) }})
+	return out.Stats(), create.Abort(out, err)
 }

@@ -111,14 +111,14 @@ func upload(ctx context.Context, a *cli.App, path string, loc s3.Location, c *up
 	seconds := time.Since(began).Seconds()
 	if c.json {
 		return cli.PrintJSON(a.Stdout, Moved{Source: path, Dest: loc.String(), Prefix: m.Prefix, ImageSize: b.Size(), Parts: stats.Parts,
-			SkippedParts: stats.Skipped, SentBytes: stats.Bytes, Seconds: seconds})
+			SkippedParts: stats.Kept, SentBytes: stats.Bytes, Seconds: seconds})
 	}
 	if a.Quiet {
 		return nil
 	}
 	return cli.PrintRows(a.Stdout, [][2]string{
 		{"uploaded", fmt.Sprintf("%s of %s to %s", words.Plural(int64(stats.Parts), "part"), m.Prefix, words.Printable(loc.String()))},
-		{"sent", fmt.Sprintf("%s, %s there already", words.Size(stats.Bytes), words.Plural(int64(stats.Skipped), "part was", "parts were"))},
+		{"sent", fmt.Sprintf("%s, %s there already", words.Size(stats.Bytes), words.Plural(int64(stats.Kept), "part was", "parts were"))},
 		{"time", fmt.Sprintf("%s, %s", words.Seconds(seconds), words.Rate(float64(stats.Bytes)/max(seconds, 0.001)))},
 		{"next", next},
 	})

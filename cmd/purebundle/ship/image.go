@@ -89,14 +89,12 @@ func (c *options) shipImage(ctx context.Context, r create.Run, store *s3.Store) 
 		return err
 	}
 	defer func() { err = errors.Join(err, work.remove()) }()
-	dir := filepath.Join(work.path, "bundle") // which has a lock of its own
-	r.Opt.Dest, r.Opt.Work, r.Opt.Force = dir, cmp.Or(c.dir, work.path), false
-	vol := &ec2tools.VolRun{Run: r, C: &ec2tools.VolOptions{Options: c.ec2, Volume: c.bundle.Source, Inherit: true, NoInherit: c.noInherit}, Keys: keys, Manifest: manifest}
+	dir := filepath.Join(work.path, "raw") // which has a lock of its own
+	r.Opt.Dest, r.Opt.Work = dir, cmp.Or(c.dir, work.path)
+	vol := &ec2tools.VolRun{Run: r, C: &ec2tools.VolOptions{Options: c.ec2, Volume: c.bundle.Source, Inherit: true, NoInherit: c.noInherit},
+		Keys: keys, Manifest: manifest, Store: store, RawDir: dir}
 	made, err := vol.Make(ctx)
 	if err != nil {
-		return err
-	}
-	if err := c.sendImage(ctx, vol, store, dir); err != nil {
 		return err
 	}
 	if err := work.remove(); err != nil {
@@ -136,59 +134,9 @@ func (c *options) shipImage(ctx context.Context, r create.Run, store *s3.Store) 
 
 // checkFree refuses to replace a bundle without --force, before any work is done.
 func (c *options) checkFree(ctx context.Context, store *s3.Store) error {
-	up := ec2tools.UploadOptions{S3Options: ec2tools.S3Options{Force: c.bundle.Force}}
-	return up.NotThere(ctx, store, c.bundle.Prefix)
-}
-
-// sendImage uploads the bundle in dir. Where that fails, nothing of it stays in S3.
-func (c *options) sendImage(ctx context.Context, vol *ec2tools.VolRun, store *s3.Store, dir string) error {
-	local, err := ec2tools.OpenLocal(filepath.Join(dir, ec2.ManifestName(c.bundle.Prefix)), "")
+	have, err := store.List(ctx)
 	if err != nil {
 		return err
 	}
-	up := ec2tools.UploadOptions{S3Options: ec2tools.S3Options{Force: c.bundle.Force}}
-	if err := up.MakeRoom(ctx, store, local.Prefix); err != nil {
-		return err
-	}
-	u := vol.UI
-	u.InParts()
-	u.Bytes.Store(0)
-	u.Parts.Store(0)
-	u.AllBytes.Store(local.Manifest.BundledSize)
-	u.AllParts.Store(int64(len(local.Manifest.Parts)))
-	u.Begin(progress.Uploading)
-	_, err = local.PutParts(ctx, store, 0, c.bundle.S3.Concurrency, func(n int) {
-		u.Parts.Add(1)
-		u.Bytes.Add(int64(n))
-	})
-	if err == nil {
-		err = store.Put(ctx, ec2.ManifestName(local.Prefix), local.Text)
-	}
-	if err == nil && c.bundle.Force {
-		if err := local.RemoveSurplus(ctx, store); err != nil {
-			return fmt.Errorf("the bundle is complete, but parts of the older one are left: %w", err)
-		}
-	}
-	if err == nil {
-		return nil
-	}
-	// What is cancelled cannot clean up after itself.
-	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
-	defer cancel()
-	left := ec2tools.Remove(clean, store, local.Prefix, local.Manifest)
-	if left == nil && ctx.Err() != nil {
-		// What S3 had whole when it was given up may come about a moment later.
-		time.Sleep(lateObjects)
-		left = ec2tools.Remove(clean, store, local.Prefix, local.Manifest)
-	}
-	if left != nil {
-		return &cli.LeftError{Err: err, Left: left.Error()}
-	}
-	return err
+	return ec2tools.NotThere(store, c.bundle.Prefix, have, c.bundle.Force)
 }
-
-// lateObjects is how long after a run an object of it may still appear.
-const lateObjects = 300 * time.Millisecond
-
-// cleanupTime is how long a run that failed tries to remove what it put in S3.
-const cleanupTime = 10 * time.Second

@@ -150,7 +150,10 @@ func (c *options) look(ctx context.Context, store *s3.Store) (b shipped, err err
 		return b, err
 	}
 	b.when = o.Modified
-	b.archive, _, err = ec2tools.RemoteManifest(ctx, store, c.bundle.Prefix)
+	archive, err := ec2tools.OpenRemote(ctx, store, c.bundle.Prefix)
+	if err == nil {
+		b.archive = archive.Manifest()
+	}
 	return b, err
 }
 

@@ -219,18 +219,19 @@ func wholeInS3(ctx context.Context, store *s3.Store, prefix string) (string, err
 			return "", cli.WithHint(fmt.Errorf("open %s: has %d bundles: %s", store.Location(), len(found), strings.Join(found, ", ")), "-p says which one")
 		}
 	}
-	m, _, err := ec2tools.RemoteManifest(ctx, store, prefix)
+	b, err := ec2tools.OpenRemote(ctx, store, prefix)
 	if err != nil {
 		return "", err
 	}
+	m := b.Manifest()
 	for i, p := range m.Parts {
 		n, there := size[p.Name]
 		path := ec2tools.ObjectURL(store.Location(), p.Name)
 		switch {
 		case !there:
 			err = fmt.Errorf("open %s: is missing", path)
-		case n != ec2tools.PartSize(m, i):
-			err = fmt.Errorf("open %s: has %d bytes instead of %d", path, n, ec2tools.PartSize(m, i))
+		case n != m.PartSize(i):
+			err = fmt.Errorf("open %s: has %d bytes instead of %d", path, n, m.PartSize(i))
 		}
 		if err != nil {
 			return "", cli.WithHint(err, "upload the bundle again: purebundle ec2 upload-bundle")

@@ -48,10 +48,10 @@ func New(a *cli.App) *cobra.Command {
 		Long: `Bundle the live tree SOURCE to S3, in a directory whose name has fields that are
 filled in: {hostname}, {date} and {time} (UTC), {uuid} (another each time).
 
-With --register, the bundle is one in Amazon's format, made in a temporary
-directory that is removed again, uploaded, and registered as a machine image;
---name may have the same fields; there, --force removes an older bundle of that
-very name before it uploads. With --keep N, older bundles of the same template
+With --register, the bundle is one in Amazon's format, of which each part is sent
+when it is full, and it is registered as a machine image; the image's own parts lie
+in a temporary directory that is removed again; --name may have the same fields.
+With --keep N, older bundles of the same template
 and machine are deleted once the new one is complete, until N are left, by the
 date of the bundles: nothing else is, of a bundle that cannot be read nothing
 either, and nothing at all where the new one lacks files that could not be read
@@ -92,7 +92,7 @@ progress. What goes in is decided as by "purebundle bundle".`,
 	})
 	cli.Group(cmd, whomGroup, func(f *pflag.FlagSet) {
 		c.ec2.IdentityFlags(f)
-		f.StringVarP(&c.dir, "destination", "d", "", "`DIR` for the bundle until it is in S3 (default: $TMPDIR, else /var/tmp)")
+		f.StringVarP(&c.dir, "destination", "d", "", "`DIR` for the parts of the image until the bundle is in S3 (default: $TMPDIR, else /var/tmp)")
 	})
 	c.flags.S3.WriteFlags(cmd)
 	cli.CompleteProgress(cmd)

@@ -1,4 +1,4 @@
-package chunk
+package dir
 
 import (
 	"fmt"
@@ -6,32 +6,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SpaceError says that a bundle cannot fit.
+// SpaceError says that files cannot fit.
 type SpaceError struct {
 	Dir        string
 	Need, Have int64 // bytes
 }
 
 func (e *SpaceError) Error() string {
-	return fmt.Sprintf("write %s: no room: %s needed, %s free", e.Dir, bytesText(e.Need), bytesText(e.Have))
+	return fmt.Sprintf("write %s: no room: %s needed, %s free", e.Dir, BytesText(e.Need), BytesText(e.Have))
 }
 
 // Unwrap makes it the ENOSPC that it foresees.
 func (e *SpaceError) Unwrap() error { return unix.ENOSPC }
 
-// overhead is what a file system takes for a part besides its data, in bytes: a
+// overhead is what a file system takes for a file besides its data, in bytes: a
 // generous guess at inode, extents and name.
 const overhead = 4096
 
-// bookkeeping is room for the manifest and the file of digests, in bytes.
+// bookkeeping is room for the small files that go with the large ones, in bytes.
 const bookkeeping = 256 << 10
 
-// room checks that the file system has need bytes for an ordinary user and so
+// Room checks that the file system has need bytes for an ordinary user and so
 // many files. One that gives no numbers (some network file systems) passes.
-func (d *dir) room(files int, need int64) error {
+func (d *Dir) Room(files int, need int64) error {
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(d.fd(), &st); err != nil {
-		return fail("statfs", d.path, err)
+		return Fail("statfs", d.path, err)
 	}
 	need += int64(files)*overhead + bookkeeping
 	if have := available(&st); st.Blocks > 0 && have < need {
@@ -46,10 +46,10 @@ func (d *dir) room(files int, need int64) error {
 }
 
 // free is the number of bytes that an ordinary user can still write.
-func (d *dir) free() (int64, error) {
+func (d *Dir) free() (int64, error) {
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(d.fd(), &st); err != nil {
-		return 0, fail("statfs", d.path, err)
+		return 0, Fail("statfs", d.path, err)
 	}
 	return available(&st), nil
 }
@@ -64,9 +64,9 @@ func available(st *unix.Statfs_t) int64 {
 	return int64(st.Bavail) * unit
 }
 
-// bytesText is a number of bytes for people, in binary units, and exact where
-// rounding would make two different numbers look alike.
-func bytesText(n int64) string {
+// BytesText spells a number of bytes for people, in binary units and exactly:
+// two different numbers never look alike.
+func BytesText(n int64) string {
 	units := []string{"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
 	if n < 1024 {
 		return fmt.Sprintf("%d bytes", n)

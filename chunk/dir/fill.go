@@ -1,4 +1,4 @@
-package chunk
+package dir
 
 import (
 	"errors"
@@ -11,20 +11,20 @@ import (
 // the page cache: each such write waits for the device.
 const directRun = 128 << 10
 
-// fill writes these runs of p to an empty file and makes that Size bytes long.
+// fill writes these runs of p to an empty file and makes that size bytes long.
 //
 // Long runs go past the page cache (O_DIRECT, open(2)) where the file system can
 // do that: no copy of a part is made, dirty pages do not push out what the machine
 // works with, and little is left for the sync at the end. Other runs go through
 // the cache, and their writing to the device begins at once.
-func fill(fd int, p []byte, runs []extent) (written int64, err error) {
-	if err := unix.Ftruncate(fd, Size); err != nil {
+func fill(fd int, p []byte, runs []extent, size int64) (written int64, err error) {
+	if err := unix.Ftruncate(fd, size); err != nil {
 		return 0, err
 	}
 	if len(runs) == 0 {
 		return 0, nil
 	}
-	direct := wantDirect(runs) && setDirect(fd, true) == nil
+	direct := len(p)%page == 0 && wantDirect(runs) && setDirect(fd, true) == nil
 	for _, r := range runs {
 		n, err := pwrite(fd, p[r.start:r.end], int64(r.start))
 		if direct && errors.Is(err, unix.EINVAL) { // larger blocks than a page, or no direct writes after all
@@ -40,7 +40,7 @@ func fill(fd int, p []byte, runs []extent) (written int64, err error) {
 	}
 	if !direct {
 		// What goes wrong is left for the fsync, which reports it.
-		_ = unix.SyncFileRange(fd, 0, Size, unix.SYNC_FILE_RANGE_WRITE)
+		_ = unix.SyncFileRange(fd, 0, size, unix.SYNC_FILE_RANGE_WRITE)
 	}
 	return written, nil
 }

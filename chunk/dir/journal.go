@@ -1,0 +1,286 @@
+package dir
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// journal is there, whole and durable, from before the first file under a final
+// name is touched until after the last one. It lists the files that were there
+// before, each of which is moved to its backup name before anything takes its
+// place, and those that are to come. So for each name N of the old ones
+//
+//	backup of N there             N is to be put back; what is at N is new
+//	backup of N not there         N was not touched yet, or is back already
+//
+// and any other name of the list is that of a new file. The last file is the
+// first to leave and the last to come, with a sync of the directory between it
+// and the others, and backups go only after the journal went. Hence: a new last
+// file in place means that all else is, and every state can be told from the
+// names alone.
+type journal struct {
+	group string
+	last  string
+	old   []string        // in byte order
+	fresh map[string]bool // names that the new files get
+	all   bool            // fresh is not known: every name of the group that is not old (version 1)
+}
+
+// The text of a journal: a head, a line a name, a tail.
+const (
+	journalHead = "purebundle commit 2\n"
+	journalTail = "end\n"
+	oldLine     = "old "
+	newLine     = "new "
+	// maxJournal bounds what is read of one, in bytes: over a million names of usual length.
+	maxJournal = 128 << 20
+)
+
+// write begins a commit.
+func (j *journal) write(d *Dir, items []Item) error {
+	var b strings.Builder
+	b.WriteString(journalHead)
+	for _, name := range j.old {
+		b.WriteString(oldLine + name + "\n")
+	}
+	for _, it := range items { // the last one last
+		b.WriteString(newLine + it.Name + "\n")
+	}
+	b.WriteString(journalTail)
+	name := journalName(j.group)
+	if err := d.create(tempName(name), name, []byte(b.String())); err != nil {
+		return err
+	}
+	if err := d.rename(tempName(name), name); err != nil {
+		return err
+	}
+	return d.sync()
+}
+
+// readJournal returns the commit of a group that was going on.
+func readJournal(d *Dir, group string) (j journal, err error) {
+	name := journalName(group)
+	bad := func(why string) error {
+		return &Error{Op: "read", Path: d.Join(name), Err: Cause(why),
+			Hint: "it was not written by this program: look at the files of that prefix and remove it by hand"}
+	}
+	f, err := d.open(name, unix.O_RDONLY, 0)
+	if err != nil {
+		return j, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxJournal))
+	if err != nil {
+		return j, Fail("read", d.Join(name), err)
+	}
+	text, ended := strings.CutSuffix(string(data), journalTail)
+	body, ok := strings.CutPrefix(text, journalHead)
+	if old, first := strings.CutPrefix(text, journalHead1); first && ended {
+		return parseJournal1(group, old, bad)
+	}
+	if !ok || !ended {
+		return j, bad("is no journal of a commit")
+	}
+	j = journal{group: group, fresh: make(map[string]bool)}
+	for line := range strings.Lines(body) {
+		line = strings.TrimSuffix(line, "\n")
+		old, isOld := strings.CutPrefix(line, oldLine)
+		fresh, isNew := strings.CutPrefix(line, newLine)
+		switch {
+		case isOld && believed(group, old):
+			j.old = append(j.old, old)
+		case isNew && believed(group, fresh):
+			j.fresh[fresh], j.last = true, fresh
+		default:
+			return j, bad("names a file that is no part of the bundle")
+		}
+	}
+	if j.last == "" {
+		return j, bad("is no journal of a commit")
+	}
+	return j, nil
+}
+
+// isNew says whether a name in the directory is that of a new file, given the
+// set of old ones.
+func (j *journal) isNew(name string, old map[string]bool) bool {
+	if j.all {
+		return isFile1(j.group, name) && !old[name]
+	}
+	return j.fresh[name] && !old[name]
+}
+
+// settle puts right what killed runs left in the directory, which must be
+// locked: an interrupted commit is finished or undone, temporary files go.
+func (d *Dir) settle() error {
+	names, err := d.Names()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		group, ok := groupOf(name)
+		if !ok {
+			continue
+		}
+		if err := settleGroup(d, group); err != nil {
+			return err
+		}
+	}
+	if err := settleEC2(d); err != nil {
+		return err
+	}
+	return removeTemps(d)
+}
+
+// removeTemps removes temporary files, and scratch directories with those in them.
+func removeTemps(d *Dir) error {
+	names, err := d.Names()
+	if err != nil {
+		return err
+	}
+	var temps []string
+	for _, name := range names {
+		switch {
+		case isTemp(name):
+			temps = append(temps, name)
+		case len(name) > 1 && name[0] == '.' && strings.HasSuffix(name, rawSuffix):
+			if err := removeScratch(d, name); err != nil {
+				return err
+			}
+		}
+	}
+	return removeAll(d, temps)
+}
+
+// removeScratch removes the directory that a killed run left, with what no run
+// uses any more: this one has the lock of the directory above it.
+func removeScratch(d *Dir, name string) error {
+	f, err := d.open(name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	sub := &Dir{f: f, path: d.Join(name), fault: d.fault}
+	defer sub.Close()
+	if err := removeTemps(sub); err != nil {
+		return err
+	}
+	return d.removeDir(name)
+}
+
+// settleGroup finishes or undoes the commit whose journal is there.
+func settleGroup(d *Dir, group string) error {
+	j, err := readJournal(d, group)
+	if err != nil {
+		return err
+	}
+	placed, err := d.exists(j.last)
+	if err != nil {
+		return err
+	}
+	if placed && slices.Contains(j.old, j.last) {
+		// Is it the new one?
+		if placed, err = d.exists(backupName(j.last)); err != nil {
+			return err
+		}
+	}
+	if placed {
+		return j.finish(d)
+	}
+	return j.undo(d)
+}
+
+// finish ends a commit whose last file is in place.
+func (j *journal) finish(d *Dir) error {
+	if err := d.Remove(journalName(j.group)); err != nil {
+		return err
+	}
+	if len(j.old) == 0 {
+		return nil
+	}
+	if err := d.sync(); err != nil {
+		return err
+	}
+	backups := make([]string, len(j.old))
+	for i, name := range j.old {
+		backups[i] = backupName(name)
+	}
+	return removeAll(d, backups)
+}
+
+// undo puts the old files back and removes the new ones. If it stops half way, it
+// can be done again from the start. New files go first: putting a name back can
+// take room in the directory.
+func (j *journal) undo(d *Dir) error {
+	saved, err := d.exists(backupName(j.last))
+	if err != nil {
+		return err
+	}
+	old := set(j.old)
+	if saved || !old[j.last] {
+		if err := d.Remove(j.last); err != nil {
+			return err
+		}
+		if err := d.sync(); err != nil {
+			return err
+		}
+	}
+	names, err := d.Names()
+	if err != nil {
+		return err
+	}
+	var fresh []string
+	for _, name := range names {
+		unborn := strings.HasPrefix(name, "."+j.group+".") && strings.HasSuffix(name, newSuffix)
+		if unborn || j.isNew(name, old) {
+			fresh = append(fresh, name)
+		}
+	}
+	if err := removeAll(d, fresh); err != nil {
+		return err
+	}
+	there := set(names)
+	for _, name := range j.old {
+		if name != j.last && there[backupName(name)] {
+			if err := d.rename(backupName(name), name); err != nil {
+				return err
+			}
+		}
+	}
+	if err := d.sync(); err != nil {
+		return err
+	}
+	if saved {
+		if err := d.rename(backupName(j.last), j.last); err != nil {
+			return err
+		}
+		if err := d.sync(); err != nil {
+			return err
+		}
+	}
+	if err := d.Remove(journalName(j.group)); err != nil {
+		return err
+	}
+	return d.sync()
+}
+
+func set(names []string) map[string]bool {
+	s := make(map[string]bool, len(names))
+	for _, name := range names {
+		s[name] = true
+	}
+	return s
+}
+
+func (d *Dir) removeDir(name string) error {
+	if err := d.change("remove", name); err != nil {
+		return err
+	}
+	if err := unix.Unlinkat(d.fd(), name, unix.AT_REMOVEDIR); err != nil && err != unix.ENOENT {
+		return Fail("remove", d.Join(name), fmt.Errorf("a directory for raw parts: %w", err))
+	}
+	return nil
+}

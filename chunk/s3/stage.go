@@ -1,0 +1,379 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"purebundle/chunk"
+	"purebundle/chunk/work"
+)
+
+// grace is how long a cancelled run waits for its workers: for the answers to what
+// they have sent.
+const grace = lateTime + 200*time.Millisecond
+
+// crew is so many goroutines, each with a request in flight.
+func crew(workers int) work.Crew { return work.Crew{Workers: workers, Grace: grace} }
+
+// Create begins a bundle, made with as many requests at once as the Store allows.
+func (s *Store) Create(ctx context.Context, opt chunk.Options) (*chunk.Writer, error) {
+	if opt.Workers == 0 {
+		opt.Workers = s.opt.Workers
+	}
+	opt.Zeros, opt.Grace = smallWorkers, grace
+	return chunk.Make(ctx, s, opt)
+}
+
+// UploadOptions of Upload; the zero value is what most want.
+type UploadOptions struct {
+	Force bool           // replace another bundle of that prefix
+	Done  func(part int) // if not nil, called after each part, sent or kept, never twice at once
+}
+
+// Upload copies a bundle to S3, but for parts that are there already with the
+// same digest, as S3 has kept it. Another bundle of that prefix is refused with
+// chunk.ErrExists, unless opt.Force is set; then it ends, manifest first, before
+// the first of its parts is replaced. If Upload fails or ctx is done, the parts
+// that were sent stay: the next one goes on from there.
+func (s *Store) Upload(ctx context.Context, b *chunk.Bundle, opt UploadOptions) (chunk.Stats, error) {
+	w, err := s.Create(ctx, chunk.Options{Prefix: b.Manifest().Prefix, Force: opt.Force, Resume: b.Manifest()})
+	if err != nil {
+		return chunk.Stats{}, err
+	}
+	if err := chunk.Copy(ctx, b, w, chunk.CopyOptions{Done: opt.Done}); err != nil {
+		return w.Stats(), errors.Join(err, w.Abort())
+	}
+	return w.Stats(), nil
+}
+
+// stage is a group of objects that appear together.
+//
+// If nothing was there, items whose names are certain get them at once and the
+// manifest comes last. If a bundle is being replaced, parts that it has already
+// stay as they are and the others get temporary names, so that the older bundle is
+// whole until Publish, which removes its manifest, copies the new parts into place
+// within S3, and puts the new manifest. A run that dies before Publish leaves the
+// older bundle; one that dies within those copies leaves no bundle.
+//
+// With Set.Resume items get their names at once in any case, and stay.
+type stage struct {
+	s        *Store
+	set      chunk.Set
+	replaces bool              // an older bundle is there
+	older    map[string]string // digests of its parts, by name
+	there    map[string]bool   // names of the group that were there when it began
+	same     bool              // the manifest that was there is set.Resume
+	zero     zeros
+	life     context.Context // until Abort
+	kill     context.CancelCauseFunc
+	busy     sync.WaitGroup // items that are being made
+	retired  func() error   // removes the manifest that was there, once
+
+	mu     sync.Mutex
+	closed bool
+	made   map[string]object // by key
+	begun  map[string]bool   // objects that this run has made or may have made
+	unsure bool              // one may come about later
+}
+
+// object is where the content of an item is.
+type object struct {
+	name string
+	etag string
+	size int64 // bytes
+	kept bool  // it was there before
+}
+
+// Begin begins a group of objects. It refuses with chunk.ErrExists if objects of
+// the group are there, unless set.Force.
+func (s *Store) Begin(ctx context.Context, set chunk.Set) (chunk.Stage, error) {
+	files, err := s.present(ctx, set)
+	if err != nil {
+		return nil, err
+	}
+	st := &stage{s: s, set: set, made: make(map[string]object), begun: make(map[string]bool), there: make(map[string]bool)}
+	st.life, st.kill = context.WithCancelCause(context.Background())
+	for _, o := range files {
+		st.there[o.Name] = true
+	}
+	switch {
+	case set.Resume != nil:
+		return st, st.resume(ctx)
+	case len(files) == 0:
+		return st, nil
+	case !set.Force:
+		hint := "choose another prefix or directory, or force the older bundle to be replaced"
+		if !st.there[set.Last] {
+			hint = "there is no manifest: a run is at work there, or was killed and left this; delete that, force it to be replaced, or choose another prefix"
+		}
+		return nil, &chunk.Error{Op: "create", Path: s.loc.Path(files[0].Name), Err: chunk.ErrExists, Hint: hint}
+	}
+	st.replaces = true
+	if st.older, err = s.olderParts(ctx, set, files); err != nil {
+		return nil, err
+	}
+	if err := st.canCopy(ctx); err != nil {
+		return nil, err
+	}
+	return st, nil
+}
+
+// resume looks whether the bundle that is there, if any, is the one to be made.
+func (st *stage) resume(ctx context.Context) error {
+	// What is there is no bundle until all of it is the new one.
+	st.retired = sync.OnceValue(func() error { return st.s.Remove(ctx, []string{st.set.Last}) })
+	if !st.there[st.set.Last] {
+		return nil
+	}
+	have, _, err := st.s.get(ctx, st.set.Last, int64(len(st.set.Resume))+1)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if st.same = string(have) == string(st.set.Resume); !st.same && !st.set.Force {
+		return &chunk.Error{Op: "upload", Path: st.s.loc.Path(st.set.Last), Err: chunk.ErrExists,
+			Hint: "it is another bundle: choose another directory, or force it to be replaced"}
+	}
+	return nil
+}
+
+// present lists the objects of a group. What is named like them but cannot be one
+// is an error.
+func (s *Store) present(ctx context.Context, set chunk.Set) ([]Object, error) {
+	objects, err := s.list(ctx, set.Prefix)
+	if err != nil {
+		return nil, err
+	}
+	var found []Object
+	for _, o := range objects {
+		taken, err := set.Look(o.Name, s.loc.Path(o.Name))
+		if err != nil {
+			return nil, err
+		}
+		if taken {
+			found = append(found, o)
+		}
+	}
+	return found, nil
+}
+
+// olderParts returns the digests, by name, of the parts of the bundle that is being
+// replaced, as its manifest has them: none if that cannot be read, or is Amazon's.
+func (s *Store) olderParts(ctx context.Context, set chunk.Set, files []Object) (map[string]string, error) {
+	if set.Last != chunk.ManifestName(set.Prefix) {
+		return nil, nil
+	}
+	b, err := s.Load(ctx, set.Prefix)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, nil // what is wrong with it ends with it
+	}
+	defer b.Close()
+	sizes := make(map[string]int64, len(files))
+	for _, o := range files {
+		sizes[o.Name] = o.Size
+	}
+	sums := make(map[string]string)
+	for _, p := range b.Manifest().Parts {
+		if sizes[p.Name] == chunk.Size {
+			sums[p.Name] = p.SHA256
+		}
+	}
+	return sums, nil
+}
+
+// canCopy tries early what a replacement needs at its end. What it makes for that
+// goes at once; if that fails, with the rest of the run.
+func (st *stage) canCopy(ctx context.Context) error {
+	from, to := tempName(st.set.Prefix+".from"), tempName(st.set.Prefix+".to")
+	text := []byte("purebundle\n")
+	_, _, err := st.put(ctx, from, text, int64(len(text)), digest(text))
+	if err == nil {
+		if _, err = st.copy(ctx, from, "", to); err != nil && ctx.Err() == nil {
+			err = fmt.Errorf("replacing a bundle needs copies within S3: %w", err)
+		}
+	}
+	if err != nil {
+		return errors.Join(err, st.discard())
+	}
+	if st.s.Remove(ctx, []string{from, to}) == nil {
+		delete(st.begun, from)
+		delete(st.begun, to)
+	}
+	return nil
+}
+
+// tempSuffix ends temporary names, as on disk.
+const tempSuffix = ".purebundle-new"
+
+// tempName returns the name that an object has until it gets that name.
+func tempName(name string) string { return "." + name + tempSuffix }
+
+// zeroName returns the name, made temporary, of the object that all zero parts are
+// copied from if a bundle is being replaced.
+func zeroName(prefix string) string { return prefix + ".part.zero" }
+
+// temps lists what runs, over or not, have put under temporary names for a group.
+func (s *Store) temps(ctx context.Context, set chunk.Set) ([]Object, error) {
+	objects, err := s.list(ctx, "."+set.Prefix+".")
+	return slices.DeleteFunc(objects, func(o Object) bool {
+		name, ok := strings.CutSuffix(strings.TrimPrefix(o.Name, "."), tempSuffix)
+		number, part := strings.CutPrefix(name, set.Prefix+".part.")
+		ours := part && (number == "zero" || number != "" && strings.Trim(number, "0123456789") == "") ||
+			name == set.Prefix+".from" || name == set.Prefix+".to" // of canCopy
+		return !ok || !ours
+	}), err
+}
+
+// Room returns nil: S3 has room.
+func (st *stage) Room(files int, need int64) error { return nil }
+
+// Keep says whether S3 has an item under its name, with its digest.
+func (st *stage) Keep(ctx context.Context, it chunk.Item) (bool, error) {
+	if !it.Sure || st.set.Resume == nil && st.older[it.Name] != it.Sum || st.set.Resume != nil && !st.there[it.Name] {
+		return false, nil
+	}
+	ctx, done, err := st.enter(ctx, it)
+	if err != nil {
+		return false, err
+	}
+	defer done()
+	o, err := st.s.Head(ctx, it.Name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	case o.SHA256 != it.Sum:
+		return false, nil
+	}
+	st.note(it, object{name: it.Name, etag: o.ETag, size: o.Size, kept: true})
+	return true, nil
+}
+
+// Put makes an item with the content p.
+func (st *stage) Put(ctx context.Context, it chunk.Item, p []byte) (int64, error) {
+	if it.Sum == "" {
+		it.Sum = digest(p)
+	}
+	return st.store(ctx, it, func(ctx context.Context, at string) (string, int64, error) {
+		st.zero.lose(at)
+		return st.put(ctx, at, p, int64(len(p)), it.Sum)
+	}, int64(len(p)))
+}
+
+// Zero makes an item of chunk.Size zero bytes. The first is sent, the others are
+// copied within S3.
+func (st *stage) Zero(ctx context.Context, it chunk.Item, size int64) (int64, error) {
+	if size != chunk.Size {
+		return st.Put(ctx, it, make([]byte, size))
+	}
+	it.Sum = chunk.ZeroSum
+	return st.store(ctx, it, func(ctx context.Context, at string) (string, int64, error) {
+		if st.temporary(it) {
+			return st.zero.only(ctx, st, at)
+		}
+		return st.zero.make(ctx, st, at)
+	}, size)
+}
+
+// temporary says whether an item gets a temporary name first.
+func (st *stage) temporary(it chunk.Item) bool { return st.replaces || !it.Sure }
+
+// at returns the name of the object that is to have an item's content.
+func (st *stage) at(it chunk.Item) string {
+	switch {
+	case !st.temporary(it):
+		return it.Name
+	case it.Sum == chunk.ZeroSum:
+		return tempName(zeroName(st.set.Prefix)) // one for all, copied by Publish
+	case it.Sure:
+		return tempName(it.Name)
+	}
+	return tempName(it.Key)
+}
+
+// store makes an item with put, which is given the name of the object.
+func (st *stage) store(ctx context.Context, it chunk.Item, put func(ctx context.Context, at string) (etag string, sent int64, err error), size int64) (int64, error) {
+	ctx, done, err := st.enter(ctx, it)
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	if st.retired != nil {
+		if err := st.retired(); err != nil {
+			return 0, err
+		}
+	}
+	at := st.at(it)
+	etag, sent, err := put(ctx, at)
+	if err != nil {
+		return 0, err
+	}
+	st.note(it, object{name: at, etag: etag, size: size})
+	return sent, nil
+}
+
+// enter begins an item, unless the run is over. The ctx that it returns ends with
+// the run; done must be called.
+func (st *stage) enter(ctx context.Context, it chunk.Item) (_ context.Context, done func(), err error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.closed {
+		return nil, nil, st.over()
+	}
+	delete(st.made, it.Key)
+	st.busy.Add(1)
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(st.life, func() { cancel(context.Cause(st.life)) })
+	return ctx, func() { stop(); cancel(nil); st.busy.Done() }, nil
+}
+
+// over returns the error of a stage that was closed.
+func (st *stage) over() error {
+	return &chunk.Error{Op: "write", Path: st.s.loc.Path(st.set.Prefix), Err: os.ErrClosed}
+}
+
+// note notes where an item is.
+func (st *stage) note(it chunk.Item, o object) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.made[it.Key] = o
+}
+
+// begin notes that there may be an object soon.
+func (st *stage) begin(name string) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.begun[name] = true
+}
+
+// put and copy are those of the Store; what they make is removed by Abort.
+
+func (st *stage) put(ctx context.Context, name string, p []byte, size int64, sum string) (etag string, sent int64, err error) {
+	st.begin(name)
+	etag, unsure, err := st.s.put(ctx, name, p, size, sum)
+	st.doubt(unsure)
+	return etag, size, err
+}
+
+func (st *stage) copy(ctx context.Context, from, was, to string) (string, error) {
+	st.begin(to)
+	etag, err := st.s.copy(ctx, from, was, to)
+	st.doubt(err != nil)
+	return etag, err
+}
+
+func (st *stage) doubt(unsure bool) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.unsure = st.unsure || unsure
+}

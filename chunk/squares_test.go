@@ -1,0 +1,450 @@
+package chunk_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	mrand "math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"purebundle/chunk"
+	"purebundle/chunk/awsapi"
+	"purebundle/chunk/dir"
+	"purebundle/chunk/ec2"
+	"purebundle/chunk/s3"
+	"purebundle/chunk/s3/s3test"
+)
+
+// The squares are formats × places. In each, every change of the place fails in
+// turn, and the run dies before every change in turn; what is there then must be
+// the older bundle or the newer, whole, and nothing else once the next run was there.
+
+// format makes bundles of images that are told by a seed; 0 is none.
+type format struct {
+	name  string
+	make  func(ctx context.Context, m chunk.Maker, seed int, force bool) error
+	names func(seed int) []string
+	// look says whose bundle is there: 0 if there is none. It reads all of it.
+	look func(ctx context.Context, p chunk.Place) (seed int, err error)
+}
+
+// seeds of the squares: the newer bundle has one part more than the older.
+const (
+	older = 1
+	newer = 2
+)
+
+// contents are the images by seed and number of parts.
+var contents sync.Map
+
+// content is the image of a seed: so many parts that do not compress.
+func content(seed, parts int) []byte {
+	key := [2]int{seed, parts}
+	if p, ok := contents.Load(key); ok {
+		return p.([]byte)
+	}
+	p := make([]byte, parts*chunk.Size)
+	r := mrand.NewChaCha8([32]byte{byte(seed)})
+	_, _ = r.Read(p) // never fails
+	contents.Store(key, p)
+	return p
+}
+
+var raw = format{
+	name: "raw",
+	make: func(ctx context.Context, m chunk.Maker, seed int, force bool) error {
+		w, err := chunk.Make(ctx, m, chunk.Options{Prefix: "p", Force: force, Workers: 1})
+		if err != nil {
+			return err
+		}
+		defer w.Abort()
+		image := content(seed, 1+seed)
+		data := []int{0, 1, 2}[:1+seed]
+		err = w.Preflight(2+seed, 0)
+		if err == nil {
+			err = w.Write(ctx, bytes.NewReader(image), data, nil)
+		}
+		if err == nil {
+			err = w.WriteZero(ctx, []int{1 + seed}, nil)
+		}
+		if err != nil {
+			return errors.Join(err, w.Abort())
+		}
+		return w.Commit(ctx, &chunk.Manifest{Tool: "test", Created: time.Unix(1700000000, 0), Source: "/", Image: chunk.Image{Type: "ext4"}})
+	},
+	names: func(seed int) []string {
+		names := []string{"p.manifest.json"}
+		for i := range 2 + seed {
+			names = append(names, fmt.Sprintf("p.part.%03d", i))
+		}
+		return append(names, "p.sha256")
+	},
+	look: func(ctx context.Context, p chunk.Place) (int, error) {
+		b, err := chunk.Open(ctx, p, "p", 1)
+		if errors.Is(err, chunk.ErrNoBundle) {
+			return 0, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		seed := len(b.Manifest().Parts) - 2
+		have := make([]byte, (1+seed)*chunk.Size)
+		if _, err := b.ReadAt(have, 0); err != nil {
+			return 0, err
+		}
+		if !bytes.Equal(have, content(seed, 1+seed)) {
+			return 0, errors.New("the image is another")
+		}
+		return seed, nil
+	},
+}
+
+var keys = sync.OnceValue(func() ec2.Keys {
+	k, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		panic(err)
+	}
+	return ec2.Keys{Private: k, User: &k.PublicKey, EC2: &k.PublicKey}
+})
+
+var amazon = format{
+	name: "Amazon's",
+	make: func(ctx context.Context, m chunk.Maker, seed int, force bool) error {
+		w, err := ec2.Make(ctx, m, ec2.Options{Prefix: "p", Force: force, Workers: 1, Flight: 1, Level: 1})
+		if err != nil {
+			return err
+		}
+		image := content(seed, seed)
+		if err := w.Write(ctx, ec2.Source{Image: bytes.NewReader(image), Size: int64(len(image))}, nil); err != nil {
+			return errors.Join(err, w.Abort())
+		}
+		return w.Commit(ctx, &ec2.Manifest{Bundler: ec2.Bundler{Name: "test", Version: "1", Release: "1"}, Arch: "x86_64", User: "123456789012"}, keys())
+	},
+	names: func(seed int) []string {
+		names := []string{"p.manifest.xml"}
+		for i := range 1 + seed { // random data grows a little
+			names = append(names, fmt.Sprintf("p.part.%d", i))
+		}
+		return names
+	},
+	look: func(ctx context.Context, p chunk.Place) (int, error) {
+		b, err := ec2.Open(ctx, p, "p")
+		if errors.Is(err, chunk.ErrNoBundle) {
+			return 0, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		have := make([]byte, b.Manifest().Size)
+		err = b.Read(ctx, keys().Private, func(p []byte, off int64) error { copy(have[off:], p); return nil }, nil)
+		if err != nil {
+			return 0, err
+		}
+		seed := len(have) / chunk.Size
+		if !bytes.Equal(have, content(seed, seed)) {
+			return 0, errors.New("the image is another")
+		}
+		return seed, nil
+	},
+}
+
+// site is a place that can be broken.
+type site interface {
+	chunk.Maker
+	place(t *testing.T) chunk.Place
+	names(t *testing.T) []string
+	empty(t *testing.T)
+	// fail lets the change at, from 1, fail, and with forever all that is done after
+	// it, as if the run had been killed; 0: nothing. It returns how often it did.
+	fail(at int, forever bool) (failed func() int)
+	settles() bool // the next run puts right what a killed one left
+}
+
+// counter counts changes, and says which ones fail.
+type counter struct {
+	mu       sync.Mutex
+	at, n    int
+	forever  bool
+	happened int
+}
+
+func (c *counter) set(at int, forever bool) func() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at, c.n, c.forever, c.happened = at, 0, forever, 0
+	return func() int {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.happened
+	}
+}
+
+// next says whether this change, or what is none, fails.
+func (c *counter) next(change bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.at == 0 {
+		return false
+	}
+	if change {
+		c.n++
+	}
+	fails := change && c.n == c.at || c.forever && c.n >= c.at
+	if fails {
+		c.happened++
+	}
+	return fails
+}
+
+// directory is a directory of this machine.
+type directory struct {
+	path string
+	counter
+}
+
+func newDirectory(t *testing.T) *directory {
+	path, err := os.MkdirTemp("/dev/shm", "purebundle")
+	if err != nil {
+		path = t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(path) })
+	return &directory{path: path}
+}
+
+func (d *directory) Begin(_ context.Context, set chunk.Set) (chunk.Stage, error) {
+	return dir.Begin(d.path, dir.Options{Group: set.Prefix, Last: set.Last, Force: set.Force,
+		Taken: func(name string) (bool, error) { return set.Look(name, name) },
+		OnChange: func(op, name string) error {
+			if d.next(true) {
+				return syscall.EIO
+			}
+			return nil
+		}})
+}
+
+func (d *directory) place(t *testing.T) chunk.Place {
+	p, err := chunk.OpenDirectory(d.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+func (d *directory) names(t *testing.T) (names []string) {
+	entries, err := os.ReadDir(d.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func (d *directory) empty(t *testing.T) {
+	for _, name := range d.names(t) {
+		if err := os.RemoveAll(filepath.Join(d.path, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (d *directory) fail(at int, forever bool) func() int { return d.set(at, forever) }
+func (d *directory) settles() bool                        { return true }
+
+// bucket is a directory of a bucket.
+type bucket struct {
+	*s3.Store
+	counter
+}
+
+func newBucket(t *testing.T) *bucket {
+	server := s3test.Start(t)
+	server.Setenv(t)
+	b := &bucket{}
+	proxy := server.Proxy(t, s3test.Faults{Rate: 1, Kinds: []s3test.Kind{s3test.InternalError}, Only: func(r *http.Request) bool {
+		return b.next(r.Method != http.MethodGet && r.Method != http.MethodHead)
+	}})
+	store, err := s3.Open(t.Context(), s3.Location{Bucket: server.Bucket(t), Dir: "dir"},
+		s3.Options{Options: awsapi.Options{Endpoint: proxy.Endpoint, Attempts: 1}, PathStyle: true, Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Store = store
+	return b
+}
+
+func (b *bucket) place(*testing.T) chunk.Place { return b.Place() }
+
+func (b *bucket) names(t *testing.T) (names []string) {
+	objects, err := b.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range objects {
+		names = append(names, o.Name)
+	}
+	return names
+}
+
+func (b *bucket) empty(t *testing.T) {
+	if err := b.Remove(t.Context(), b.names(t)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *bucket) fail(at int, forever bool) func() int { return b.set(at, forever) }
+func (b *bucket) settles() bool                        { return false }
+
+// squares runs a test in each of them, with and without an older bundle.
+func squares(t *testing.T, run func(t *testing.T, f format, s site, had int)) {
+	for _, place := range []string{"directory", "bucket"} {
+		for _, f := range []format{raw, amazon} {
+			for _, had := range []int{0, older} {
+				t.Run(fmt.Sprintf("%s in a %s, older %d", f.name, place, had), func(t *testing.T) {
+					var s site
+					if place == "directory" {
+						s = newDirectory(t)
+					} else {
+						s = newBucket(t)
+					}
+					run(t, f, s, had)
+				})
+			}
+		}
+	}
+}
+
+// prepare makes the older bundle, if any, where nothing else is.
+func prepare(t *testing.T, f format, s site, had int) {
+	t.Helper()
+	s.fail(0, false)
+	s.empty(t)
+	if had != 0 {
+		if err := f.make(t.Context(), s, had, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// want checks that the bundle of this seed is there, whole, or none, and no other
+// name unless more is set.
+func want(t *testing.T, what string, f format, s site, seed int, more bool) {
+	t.Helper()
+	got, err := f.look(t.Context(), s.place(t))
+	if err != nil || got != seed {
+		t.Fatalf("%s: the bundle of seed %d is there instead of %d (%v): %q", what, got, seed, err, s.names(t))
+	}
+	var names []string
+	if seed != 0 {
+		names = f.names(seed)
+	}
+	if have := s.names(t); !more && !slices.Equal(have, names) {
+		t.Fatalf("%s: there is\n%q, want\n%q", what, have, names)
+	}
+}
+
+// TestSquaresFault lets each change of a place fail in turn: with an error, all is
+// as before; a bundle that is replaced within S3 may be gone, which is said.
+func TestSquaresFault(t *testing.T) {
+	squares(t, func(t *testing.T, f format, s site, had int) {
+		for at := 1; ; at++ {
+			what := fmt.Sprintf("change %d", at)
+			prepare(t, f, s, had)
+			failed := s.fail(at, false)
+			err := f.make(t.Context(), s, newer, true)
+			n := failed()
+			s.fail(0, false)
+			if n == 0 {
+				if err != nil {
+					t.Fatal(err)
+				}
+				want(t, "no fault", f, s, newer, false)
+				t.Logf("%d changes", at-1)
+				if at < 5 {
+					t.Error("too few changes were seen")
+				}
+				return
+			}
+			_, leftover := errors.AsType[*chunk.LeftoverError](err)
+			switch {
+			case err == nil, leftover:
+				want(t, what, f, s, newer, true)
+			case !s.settles() && strings.Contains(err.Error(), "broken off half way"):
+				want(t, what, f, s, 0, true)
+			default:
+				want(t, what, f, s, had, false)
+			}
+			if err := f.make(t.Context(), s, newer, true); err != nil { // the next run works, and clears up
+				t.Fatalf("%s: the next run: %v", what, err)
+			}
+			want(t, what+", then a run", f, s, newer, false)
+		}
+	})
+}
+
+// TestSquaresKilled kills the run before each change of a place in turn.
+func TestSquaresKilled(t *testing.T) {
+	squares(t, func(t *testing.T, f format, s site, had int) {
+		seen := map[int]bool{}
+		for at := 1; ; at++ {
+			what := fmt.Sprintf("killed before change %d", at)
+			prepare(t, f, s, had)
+			failed := s.fail(at, true)
+			err := f.make(t.Context(), s, newer, true)
+			n := failed()
+			s.fail(0, false)
+			if n == 0 {
+				if err != nil {
+					t.Fatal(err)
+				}
+				break
+			}
+			got, lerr := f.look(t.Context(), s.place(t))
+			if lerr != nil || got != had && got != newer && got != 0 {
+				t.Fatalf("%s: seed %d, %v", what, got, lerr)
+			}
+			seen[got] = true
+			if !s.settles() {
+				time.Sleep(200 * time.Millisecond) // what the server had whole comes about late
+				if err := f.make(t.Context(), s, newer, true); err != nil {
+					t.Fatalf("%s: the next run: %v", what, err)
+				}
+				want(t, what+", then a run", f, s, newer, false)
+				continue
+			}
+			settleOther(t, s) // a run that makes something else puts things right
+			if got != newer {
+				got = had
+			}
+			want(t, what+", then a run of another bundle", f, s, got, false)
+		}
+		if !seen[had] || !seen[newer] && (s.settles() || had != 0) || had != 0 && !seen[0] {
+			t.Errorf("not every state was seen: %v", seen)
+		}
+	})
+}
+
+// settleOther begins another bundle and gives it up.
+func settleOther(t *testing.T, s site) {
+	t.Helper()
+	stage, err := s.Begin(t.Context(), chunk.Set{Prefix: "other", Last: "other"})
+	if err == nil {
+		err = stage.Abort()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
