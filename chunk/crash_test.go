@@ -109,6 +109,9 @@ func TestKill(t *testing.T) {
 		dg.wantWhole(t, dir, &image{parts: 5, seed: uint64(last), zero: map[int]bool{3: true}})
 	}
 	t.Log(states)
+	if states["done"] == 20 || states["done"] == 0 && states["bundle"] == 0 {
+		t.Error("no run was killed, or none got anywhere")
+	}
 }
 
 // crashFS is a kind of file system to lose power on.

@@ -159,6 +159,30 @@ var amazon = format{
 	},
 }
 
+// copied is Amazon's format by way of a copy: ec2 download-bundle.
+var copied = func() format {
+	f := amazon
+	f.name = "a copy of Amazon's"
+	f.make = func(ctx context.Context, m chunk.Maker, seed int, force bool) error {
+		path, err := os.MkdirTemp("/dev/shm", "purebundle")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(path)
+		if err := amazon.make(ctx, chunk.Directory(path), seed, false); err != nil {
+			return err
+		}
+		b, err := ec2.Load(filepath.Join(path, "p.manifest.xml"), "")
+		if err != nil {
+			return err
+		}
+		defer b.Close()
+		_, err = b.Copy(ctx, m, ec2.CopyOptions{Force: force})
+		return err
+	}
+	return f
+}()
+
 // site is a place that can be broken.
 type site interface {
 	chunk.Maker
@@ -311,7 +335,10 @@ func (b *bucket) settles() bool                        { return false }
 // squares runs a test in each of them, with and without an older bundle.
 func squares(t *testing.T, run func(t *testing.T, f format, s site, had int)) {
 	for _, place := range []string{"directory", "bucket"} {
-		for _, f := range []format{raw, amazon} {
+		for _, f := range []format{raw, amazon, copied} {
+			if f.name == copied.name && place == "bucket" {
+				continue // an upload goes on from where it was: see package s3
+			}
 			for _, had := range []int{0, older} {
 				t.Run(fmt.Sprintf("%s in a %s, older %d", f.name, place, had), func(t *testing.T) {
 					var s site
