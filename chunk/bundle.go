@@ -48,8 +48,8 @@ func Load(path, prefix string) (*Bundle, error) {
 
 // Open opens the bundle of this prefix in a Place; prefix may be "" if there is
 // only one. ReadAt ends when ctx is done. workers is how many parts Verify and
-// Join read at once where they are not told; 0: one a processor. Close closes
-// the Place as well; where Open fails it stays open.
+// Join read at once if they are not told; 0: one a processor. Close closes
+// the Place as well; if Open fails it stays open.
 func Open(ctx context.Context, s Place, prefix string, workers int) (*Bundle, error) {
 	var err error
 	if prefix == "" {
@@ -93,7 +93,7 @@ func locate(path, prefix string) (*dir.Dir, string, error) {
 	return d, name, err
 }
 
-// onlyPrefix is the prefix of the one bundle in a Place.
+// onlyPrefix returns the prefix of the one bundle in a Place.
 func onlyPrefix(ctx context.Context, s Place) (string, error) {
 	names, err := s.Names(ctx, "")
 	if err != nil {
@@ -149,13 +149,13 @@ func loadManifest(ctx context.Context, s Place, prefix string) (*Manifest, error
 	return m, nil
 }
 
-// Manifest is the manifest as read. Do not change it.
+// Manifest returns the manifest as read. Do not change it.
 func (b *Bundle) Manifest() *Manifest { return b.manifest }
 
-// Path is the path of the manifest file, or its URL.
+// Path returns the path of the manifest file, or its URL.
 func (b *Bundle) Path() string { return b.place.Path(ManifestName(b.manifest.Prefix)) }
 
-// Size is the length of the image in bytes.
+// Size returns the length of the image in bytes.
 func (b *Bundle) Size() int64 { return b.manifest.Image.Size }
 
 // Close lets go of what b has open.

@@ -48,21 +48,21 @@ func CheckPrefix(prefix string) error {
 	return nil
 }
 
-// PartName is the name of part i, from 0, of a bundle of count parts. All names
+// PartName returns the name of part i, from 0, of a bundle of count parts. All names
 // of a bundle have the same length, so that they sort as the numbers do.
 func PartName(prefix string, i, count int) string {
 	return fmt.Sprintf("%s%s%0*d", prefix, partInfix, partWidth(count), i)
 }
 
-// partWidth is the number of digits in part names of a bundle of count parts.
+// partWidth returns the number of digits in part names of a bundle of count parts.
 func partWidth(count int) int {
 	return max(3, len(strconv.Itoa(max(0, count-1))))
 }
 
-// SumsName is the name of the file of digests of a bundle.
+// SumsName returns the name of the file of digests of a bundle.
 func SumsName(prefix string) string { return prefix + sumsSuffix }
 
-// ManifestName is the name of the manifest of a bundle.
+// ManifestName returns the name of the manifest of a bundle.
 func ManifestName(prefix string) string { return prefix + manifestSuffix }
 
 // belongs says whether a name in a directory is taken by the bundle of prefix:

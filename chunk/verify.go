@@ -89,7 +89,7 @@ func (b *Bundle) verifySums(ctx context.Context) error {
 	return bad(fmt.Errorf("line %d is not what the manifest says", differ(have, want)))
 }
 
-// differ is the number, from 1, of the first line in which two texts differ.
+// differ returns the number, from 1, of the first line in which two texts differ.
 func differ(a, b []byte) int {
 	at := 0
 	for at < len(a) && at < len(b) && a[at] == b[at] {

@@ -56,8 +56,8 @@ func Fail(op, path string, err error) error {
 	return &Error{Op: op, Path: path, Err: err, Hint: hint(err)}
 }
 
-// hint is what to do about an error of the kernel that means the same wherever
-// it turns up; "" where that depends on what was being done.
+// hint returns what to do about an error of the kernel that means the same wherever
+// it turns up; "" if that depends on what was being done.
 func hint(err error) string {
 	var errno syscall.Errno
 	if !errors.As(err, &errno) {

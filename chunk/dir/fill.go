@@ -13,7 +13,7 @@ const directRun = 128 << 10
 
 // fill writes these runs of p to an empty file and makes that size bytes long.
 //
-// Long runs go past the page cache (O_DIRECT, open(2)) where the file system can
+// Long runs go past the page cache (O_DIRECT, open(2)) if the file system can
 // do that: no copy of a part is made, dirty pages do not push out what the machine
 // works with, and little is left for the sync at the end. Other runs go through
 // the cache, and their writing to the device begins at once.

@@ -53,7 +53,7 @@ func (s *Stage) Publish(ctx context.Context, items []Item) error {
 	return s.install(items)
 }
 
-// giveUp is the end of a Publish that failed with err before any file got its name.
+// giveUp ends a Publish that failed with err before any file got its name.
 func (s *Stage) giveUp(items []Item, err error) error {
 	if derr := s.discard(texts(items, s.opt.Group)); derr != nil {
 		err = fmt.Errorf("%w; then %w", err, derr)

@@ -45,7 +45,7 @@ func (d *Dir) Room(files int, need int64) error {
 	return nil
 }
 
-// free is the number of bytes that an ordinary user can still write.
+// free returns the number of bytes that an ordinary user can still write.
 func (d *Dir) free() (int64, error) {
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(d.fd(), &st); err != nil {

@@ -18,7 +18,7 @@ type madeParts struct {
 	gone int // parts below are dropped
 }
 
-// Made is the image in the parts that w has made and not committed; size may be
+// Made returns the image in the parts that w has made and not committed; size may be
 // less than all of them. Each part is dropped once it has been read, so that raw
 // parts and bundle together take little more disk than the raw parts did.
 func Made(w *chunk.Writer, size int64) (Source, error) {
@@ -82,10 +82,10 @@ func (m *madeParts) consumed(off int64) error {
 	return nil
 }
 
-// Raw is the image of a raw bundle, all of it read and checked once to know what
+// Raw returns the image of a raw bundle, all of it read and checked once to know what
 // is zero. done, if not nil, is told how many bytes have passed. With consume,
 // parts are removed once they have been read again: then the bundle is one no
-// longer, and where the run fails, neither bundle is whole.
+// longer, and if the run fails, neither bundle is whole.
 func Raw(ctx context.Context, b *chunk.Bundle, consume Consume, done func(n int64)) (Source, error) {
 	src := Source{Image: b, Size: b.Size()}
 	var err error
@@ -116,7 +116,7 @@ const (
 )
 
 // ToParts makes the parts of a raw bundle from the image (see Read): w must be
-// committed only where it returns nil. What the image lacks to whole parts is zero.
+// committed only if it returns nil. What the image lacks to whole parts is zero.
 func (b *Bundle) ToParts(ctx context.Context, key *rsa.PrivateKey, w *chunk.Writer, done func(part int)) error {
 	count := int((b.manifest.Size + chunk.Size - 1) / chunk.Size)
 	if err := w.Preflight(count, min(b.manifest.BundledSize, b.manifest.Size)); err != nil {

@@ -57,7 +57,7 @@ type Part struct {
 // wrapped is the session encrypted for EC2 and for the user, hexadecimal.
 type wrapped struct{ ec2Key, userKey, ec2IV, userIV string }
 
-// ManifestName is the name of the manifest of a bundle.
+// ManifestName returns the name of the manifest of a bundle.
 func ManifestName(prefix string) string { return prefix + manifestSuffix }
 
 const (
@@ -65,7 +65,7 @@ const (
 	partInfix      = ".part."
 )
 
-// PartName is the name of part i, from 0, of count parts: as many digits as the
+// PartName returns the name of part i, from 0, of count parts: as many digits as the
 // number of parts has.
 func PartName(prefix string, i, count int) string {
 	return fmt.Sprintf("%s%s%0*d", prefix, partInfix, len(fmt.Sprint(count)), i)
@@ -193,7 +193,7 @@ func (m *Manifest) putImage(x *xmlText) {
 	})
 }
 
-// CheckSignature is an error that wraps ErrSignature unless the manifest was
+// CheckSignature returns an error that wraps ErrSignature unless the manifest was
 // signed with the private key that goes with the user's certificate.
 func (m *Manifest) CheckSignature(pub *rsa.PublicKey) error {
 	return checkSignature(pub, m.signed, m.signature)

@@ -116,7 +116,7 @@ func (m *Manifest) readImage(e *element) error {
 	return f.err
 }
 
-// size is a number of bytes.
+// size reads a number of bytes.
 func (f *fields) size(name string) int64 {
 	n, err := strconv.ParseUint(f.text(name), 10, 62)
 	if err != nil {

@@ -113,8 +113,8 @@ func (p *partWriter) send() {
 	})
 }
 
-// stop makes err the error of all further writes, if there is none, and returns
-// the one that there is.
+// stop makes err the error of all further writes, unless one came before it, and
+// returns the one that counts.
 func (p *partWriter) stop(err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -78,7 +78,7 @@ func sign(priv *rsa.PrivateKey, data []byte) (string, error) {
 	return hex.EncodeToString(sig), err
 }
 
-// checkSignature is ErrSignature unless text is what sign makes.
+// checkSignature returns ErrSignature unless text is what sign makes.
 func checkSignature(pub *rsa.PublicKey, data []byte, text string) error {
 	sig, err := hex.DecodeString(text)
 	if err != nil {

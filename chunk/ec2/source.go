@@ -65,7 +65,7 @@ func (s *Source) normal() error {
 	return nil
 }
 
-// FileData lists the data of a file, by lseek(2) SEEK_DATA. Where the file
+// FileData lists the data of a file, by lseek(2) SEEK_DATA. If the file
 // system cannot tell, all of it counts as data. The result is never nil.
 func FileData(f *os.File, size int64) ([]Range, error) {
 	data := []Range{}

@@ -82,7 +82,7 @@ func number(field []byte) (int64, error) {
 	return int64(n), nil
 }
 
-// checksum is the sum of the bytes of b with the sum itself taken as spaces.
+// checksum returns the sum of the bytes of b with the sum itself taken as spaces.
 func (b *block) checksum() int64 {
 	n := int64(0)
 	for i, c := range b {
@@ -94,7 +94,7 @@ func (b *block) checksum() int64 {
 	return n
 }
 
-// text is a field that ends at its first NUL.
+// text returns a field that ends at its first NUL.
 func (b *block) text(off, n int) string {
 	s, _, _ := bytes.Cut(b[off:off+n], []byte{0})
 	return string(s)

@@ -18,7 +18,7 @@ import (
 	"purebundle/chunk/dir"
 )
 
-// DefaultLevel is the gzip level where Options has none. Measured on 400 MB of a
+// DefaultLevel is the gzip level if Options has none. Measured on 400 MB of a
 // Debian /usr against gzip -9: level 1 makes 1.19 of its bytes, 2 1.16, 3 1.124,
 // 4 1.09, 5 1.07, 6 1.06; 4 in an eleventh of its processor time.
 const DefaultLevel = 4
@@ -40,7 +40,7 @@ type Keys struct {
 	EC2     *rsa.PublicKey  // of EC2
 }
 
-// Check is an error unless a bundle can be made with the keys: better known
+// Check returns an error unless a bundle can be made with the keys: better known
 // before the work than after it.
 func (k Keys) Check() error {
 	probe := []byte("probe")

@@ -113,7 +113,7 @@ func (f *fields) fail(format string, args ...any) {
 	}
 }
 
-// child is the one child of this name, nil where there is none.
+// child returns the one child of this name, nil if it has no such child.
 func (f *fields) child(name string) *element {
 	var found *element
 	for _, c := range f.of.children {
@@ -128,7 +128,7 @@ func (f *fields) child(name string) *element {
 	return found
 }
 
-// need is child where there must be one; where not, an empty element.
+// need is child for one that must be there; if it is not, it returns an empty element.
 func (f *fields) need(name string) *element {
 	if c := f.child(name); c != nil {
 		return c
@@ -137,7 +137,7 @@ func (f *fields) need(name string) *element {
 	return &element{name: name}
 }
 
-// optional is the text of a child, "" where there is none.
+// optional returns the text of a child, "" if it has no such child.
 func (f *fields) optional(name string) string {
 	c := f.child(name)
 	if c == nil {
@@ -149,7 +149,7 @@ func (f *fields) optional(name string) string {
 	return strings.TrimSpace(c.text)
 }
 
-// text is the text of a child, which must be there.
+// text returns the text of a child, which must be there.
 func (f *fields) text(name string) string {
 	s := f.optional(name)
 	if s == "" {
@@ -158,7 +158,7 @@ func (f *fields) text(name string) string {
 	return s
 }
 
-// texts are the texts of the children of child list, all called name.
+// texts returns the texts of the children of child list, all called name.
 func (f *fields) texts(list, name string) []string {
 	c := f.child(list)
 	if c == nil {

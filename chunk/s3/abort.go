@@ -110,7 +110,7 @@ func (st *stage) late(ctx context.Context) ([]string, error) {
 	return late, nil
 }
 
-// leftover says where a cleaning up that failed left things.
+// leftover returns the error of a cleaning up that failed: it says what is still there.
 func (st *stage) leftover(err error) error {
 	hint := "remove what begins with " + st.s.loc.Path(st.set.Prefix+".part.") + " by hand"
 	if st.replaces {

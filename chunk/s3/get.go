@@ -18,7 +18,7 @@ import (
 )
 
 // Get reads an object of at most limit bytes; a longer one is an error. It is
-// read again where it arrives cut short or, as far as S3 has a checksum of it,
+// read again if it arrives cut short or, as far as S3 has a checksum of it,
 // changed. An object that is not there is fs.ErrNotExist.
 func (s *Store) Get(ctx context.Context, name string, limit int64) ([]byte, error) {
 	p, more, err := s.get(ctx, name, limit)

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// quantum is the most that is moved at once where there is a limit, in bytes.
+// quantum is the most that is moved at once if there is a limit, in bytes.
 const quantum = 32 << 10
 
 // newLimit limits to so many bytes a second, in steps of an eighth of a second or

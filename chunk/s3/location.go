@@ -23,7 +23,7 @@ type Location struct {
 	Dir    string // without slashes at its ends; "" is the bucket itself
 }
 
-// String is the URL: s3://BUCKET/DIR.
+// String returns the URL: s3://BUCKET/DIR.
 func (l Location) String() string {
 	if l.Dir == "" {
 		return scheme + l.Bucket
@@ -31,7 +31,7 @@ func (l Location) String() string {
 	return scheme + l.Bucket + "/" + l.Dir
 }
 
-// key is the key of a name in the directory; of "", what all of them begin with.
+// key returns the key of a name in the directory; of "", what all of them begin with.
 func (l Location) key(name string) string {
 	if l.Dir == "" {
 		return name
@@ -39,7 +39,7 @@ func (l Location) key(name string) string {
 	return l.Dir + "/" + name
 }
 
-// Path is the URL of a name in the directory.
+// Path returns the URL of a name in the directory.
 func (l Location) Path(name string) string { return scheme + l.Bucket + "/" + l.key(name) }
 
 // IsURL says whether s is meant to be a place in S3: it begins with "s3://".
@@ -69,7 +69,7 @@ func ParseLocation(url string) (Location, error) {
 	return Location{Bucket: bucket, Dir: dir}, nil
 }
 
-// ParseBundle is ParseLocation for a place where a bundle is: the URL may also
+// ParseBundle is ParseLocation for the place of a bundle: the URL may also
 // be that of its manifest, s3://BUCKET/DIR/NAME.manifest.json, and prefix is
 // then NAME, else "".
 func ParseBundle(url string) (loc Location, prefix string, err error) {

@@ -41,7 +41,7 @@ func (st *stage) Publish(ctx context.Context, items []chunk.Item) error {
 	return st.sweep(ctx)
 }
 
-// giveUp is the end of a Publish that failed with err before anything was replaced.
+// giveUp ends a Publish that failed with err before anything was replaced.
 func (st *stage) giveUp(err error) error {
 	if cerr := st.discard(); cerr != nil {
 		err = fmt.Errorf("%w; then %w", err, cerr)

@@ -125,7 +125,7 @@ func copySource(bucket, key string) string {
 	return bucket + "/" + strings.ReplaceAll(strings.Join(names, "/"), "+", "%2B")
 }
 
-// digest is the SHA-256 of p in hexadecimal.
+// digest returns the SHA-256 of p in hexadecimal.
 func digest(p []byte) string {
 	sum := sha256.Sum256(p)
 	return hex.EncodeToString(sum[:])

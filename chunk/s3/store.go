@@ -19,7 +19,7 @@ import (
 // Options of Open; the zero value is what most want.
 type Options struct {
 	awsapi.Options
-	PathStyle    bool              // bucket in the path, not in the host name; on by itself where the host can have no names below it
+	PathStyle    bool              // bucket in the path, not in the host name; on by itself if the host can have no names below it
 	ACL          string            // canned ACL of what is put, such as aws-exec-read; "": the bucket's default
 	StorageClass string            // of what is put, such as STANDARD_IA; "": STANDARD
 	SSE          string            // server-side encryption of what is put: AES256, aws:kms, aws:kms:dsse; "": the bucket's default
@@ -86,10 +86,10 @@ func plainHost(endpoint string) bool {
 	return net.ParseIP(host) != nil || !strings.Contains(strings.TrimSuffix(host, "."), ".")
 }
 
-// Location is what the Store was opened with.
+// Location returns what the Store was opened with.
 func (s *Store) Location() Location { return s.loc }
 
-// In is the Store of another directory of the same bucket, with the same options.
+// In returns the Store of another directory of the same bucket, with the same options.
 func (s *Store) In(dir string) *Store {
 	other := *s
 	other.loc.Dir = dir
