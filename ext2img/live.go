@@ -186,7 +186,7 @@ func (m *Image) settle(n int32, f *liveFile) {
 	switch {
 	case errors.Is(f.err, fs.ErrNotExist):
 		nd.gone = true
-		m.change(path, Vanished, "")
+		m.change(path, Vanished, "gone when it was to be read")
 		return
 	case errors.Is(f.err, ErrReplaced):
 		nd.gone = true

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"io"
 	"io/fs"
 	"time"
 
@@ -199,10 +200,12 @@ type source struct {
 }
 
 // readFull fills a clip from a file of size bytes, with zeros behind its end. A
-// file that ends earlier has changed: its identity tells.
+// file that ends earlier has changed: its identity tells. If it does not, the
+// bytes that are missing are no zeros: they are asked for again, and then it is an
+// error.
 func readFull(f source, c clip, size int64) error {
 	n := 0
-	for want := min(int64(len(c.dst)), size-c.off); int64(n) < want; {
+	for want, asked := min(int64(len(c.dst)), size-c.off), 0; int64(n) < want; {
 		got, err := unix.Pread(f.fd, c.dst[n:want], c.off+int64(n))
 		switch {
 		case err == unix.EINTR:
@@ -210,11 +213,27 @@ func readFull(f source, c clip, size int64) error {
 		case err != nil:
 			return &fs.PathError{Op: "read", Path: f.path, Err: err}
 		}
-		if got == 0 {
-			break
+		if n += got; got > 0 {
+			asked = 0
+			continue
 		}
-		n += got
+		now, err := f.identity()
+		switch asked++; {
+		case err != nil:
+			return err
+		case now.size < c.off+want:
+			clear(c.dst[n:])
+			return nil
+		case asked == shortTries:
+			return &fs.PathError{Op: "read", Path: f.path, Err: fmt.Errorf("%w: nothing at byte %d of %d", io.ErrUnexpectedEOF, c.off+int64(n), now.size)}
+		}
+		time.Sleep(shortPause)
 	}
 	clear(c.dst[n:])
 	return nil
 }
+
+const (
+	shortTries = 3 // how often bytes are asked for that should be there and do not come
+	shortPause = 10 * time.Millisecond
+)

@@ -96,12 +96,13 @@ func (r *Run) diskNeed() int64 {
 	return min(used, int64(len(parts.Data)+len(parts.Meta))*chunk.Size)
 }
 
-// sayChanges warns of each file that is not in the image as the walk saw it.
+// sayChanges warns of each file that is not in the image as the walk saw it, or was gone when the walk came to it.
 func (r *Run) sayChanges() {
 	few := newFew(r)
-	for _, c := range r.Report.Changes {
-		few.warn(c.Path, c.Kind.String()+" ("+c.Detail+")")
+	for _, c := range r.Changes() {
+		few.warn(string(c.Path), c.Kind+" ("+c.Detail+")")
 	}
+	few.said += r.Tree.Omitted.Vanished
 	for _, more := range r.Report.More {
 		few.said += more
 	}
