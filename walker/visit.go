@@ -178,6 +178,10 @@ func (w *walker) refresh(fd int, r *root) error {
 	return nil
 }
 
+// maybeUnwritten is the size in bytes from which on a file that has all of its blocks is asked for those that were allocated but never
+// written (fallocate): they read as zeros, and are holes to lseek. To ask for smaller ones costs more than to write their zeros.
+const maybeUnwritten = 128 << 10
+
 // regular completes a regular file, or says that it is left out.
 func (w *walker) regular(o *object) (skip bool) {
 	e := &w.entry
@@ -203,7 +207,7 @@ func (w *walker) regular(o *object) (skip bool) {
 		w.leftOut(v)
 		return true
 	}
-	if int64(w.st.Blocks)*512 < e.Size { // st_blocks counts 512 bytes whatever the block size
+	if int64(w.st.Blocks)*512 < e.Size || e.Size >= maybeUnwritten { // st_blocks counts 512 bytes whatever the block size
 		e.Data = w.sparse(o)
 	}
 	e.Mark = w.mark(o)
