@@ -81,6 +81,98 @@ func mountLayers(t *testing.T, dir, point string, layers ...string) {
 	t.Cleanup(func() { imgtest.Unmount(t, point) })
 }
 
+// TestSysextLayout bundles a tree whose /usr is merged with an extension, as
+// systemd-sysext does, and whose /etc is written over defaults, as Flatcar does:
+// the image has what a process sees.
+func TestSysextLayout(t *testing.T) {
+	imgtest.RequireRoot(t)
+	root := t.TempDir()
+	mountDisk(t, root, 256<<20, "mkfs.ext4", "-q")
+	put(t, root, map[string]string{
+		"usr/bin/shell": "shell", "usr/lib/os-release": "ID=flatcar", "usr/share/flatcar/etc/defaults": "defaults", "usr/share/flatcar/etc/hosts": "default hosts",
+		"etc/hosts": "hosts", "etc/app/settings": "settings",
+		"var/lib/extensions/tool/usr/bin/tool": "tool", "var/lib/extensions/tool/usr/lib/extension-release.d/extension-release.tool": "ID=flatcar",
+	})
+	overlay := func(dir, options string) {
+		t.Helper()
+		imgtest.Run(t, "mount", "-t", "overlay", "overlay", "-o", strings.ReplaceAll(options, "ROOT", root), filepath.Join(root, dir))
+		t.Cleanup(func() { imgtest.Unmount(t, filepath.Join(root, dir)) })
+	}
+	subdir(t, root, "var/etc-work")
+	overlay("etc", "lowerdir=ROOT/usr/share/flatcar/etc,upperdir=ROOT/etc,workdir=ROOT/var/etc-work")
+	overlay("usr", "ro,lowerdir=ROOT/var/lib/extensions/tool/usr:ROOT/usr")
+	put(t, root, map[string]string{"etc/written": "since the overlay is there"})
+
+	m, image := bundleLayout(t, root)
+	for _, path := range []string{"/usr", "/etc"} {
+		if a := actionOf(m, path); a != "crossed" {
+			t.Errorf("%s: %q, want crossed", path, a)
+		}
+	}
+	imgtest.Compare(t, root, imgtest.Mount(t, image), imgtest.CompareOptions{Scope: scopeOf(m)})
+}
+
+// TestSubvolumeLayout bundles openSUSE's layout of btrfs: the root is a snapshot
+// below the subvolume @, others are mounted or nested in it.
+func TestSubvolumeLayout(t *testing.T) {
+	imgtest.RequireRoot(t)
+	imgtest.NeedTool(t, "btrfs")
+	image := filepath.Join(t.TempDir(), "disk")
+	if err := errors.Join(os.WriteFile(image, nil, 0o600), os.Truncate(image, 512<<20)); err != nil {
+		t.Fatal(err)
+	}
+	imgtest.Run(t, "mkfs.btrfs", "-q", image)
+	top, root := t.TempDir(), t.TempDir()
+	at := func(dir, option string) {
+		t.Helper()
+		imgtest.Run(t, "mount", "-o", "loop,"+option, image, dir)
+		t.Cleanup(func() { imgtest.Unmount(t, dir) })
+	}
+	at(top, "subvolid=5")
+	for _, name := range []string{"@", "@/home", "@/var", "@/.snapshots"} {
+		imgtest.Run(t, "btrfs", "subvolume", "create", filepath.Join(top, name))
+	}
+	subdir(t, top, "@/.snapshots/1")
+	subdir(t, top, "@/.snapshots/2")
+	first, second := top+"/@/.snapshots/1/snapshot", top+"/@/.snapshots/2/snapshot"
+	imgtest.Run(t, "btrfs", "subvolume", "create", first)
+	put(t, first, map[string]string{"etc/os-release": "ID=opensuse", "home/x": "", "var/x": "", ".snapshots/x": "", "usr/bin/shell": "shell"})
+	imgtest.Run(t, "btrfs", "subvolume", "create", first+"/srv")
+	put(t, first, map[string]string{"srv/page": "page"})
+	imgtest.Run(t, "btrfs", "subvolume", "snapshot", "-r", first, second)
+	put(t, top+"/@", map[string]string{"home/user/file": "file", "var/log/messages": "log"})
+	imgtest.Run(t, "btrfs", "subvolume", "create", top+"/@/var/lib")
+	put(t, top+"/@", map[string]string{"var/lib/state": "state"})
+	imgtest.Run(t, "btrfs", "subvolume", "set-default", first)
+	imgtest.Unmount(t, top)
+	at(root, "defaults")
+	at(root+"/home", "subvol=@/home")
+	at(root+"/var", "subvol=@/var")
+	at(root+"/.snapshots", "subvol=@/.snapshots")
+
+	m, bundled := bundleLayout(t, root)
+	for _, path := range []string{"/", "/home", "/var"} {
+		if a := actionOf(m, path); a != "crossed" {
+			t.Errorf("%s: %q, want crossed", path, a)
+		}
+	}
+	mnt := imgtest.Mount(t, bundled)
+	imgtest.Compare(t, root, mnt, imgtest.CompareOptions{Scope: scopeOf(m)})
+	for _, twice := range []string{"/.snapshots/1/snapshot/etc", "/.snapshots/2/snapshot/etc"} {
+		if _, err := os.Lstat(mnt + twice); err == nil {
+			t.Errorf("%s is in the image", twice)
+		}
+	}
+	if !strings.Contains(fmt.Sprint(m.Mounts, m.Excluded, m.Warnings), "snapshot") {
+		t.Error("nothing says that snapshots are left out")
+	}
+	for _, path := range []string{"/srv/page", "/var/lib/state", "/home/user/file"} {
+		if _, err := os.Lstat(mnt + path); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // wantEmpty checks that the image has an empty directory.
 func wantEmpty(t *testing.T, mnt, path string) {
 	t.Helper()
