@@ -57,6 +57,10 @@ func (s *liveServer) bundle(t *testing.T) {
 			t.Errorf("%s is lost, and the output does not say so", path)
 		}
 	}
+	const database = "/var/lib/app/app.db"
+	if !strings.Contains(output, database+": this SQLite database changed") {
+		t.Errorf("nothing says that %s changed:\n%s", database, output)
+	}
 	for _, want := range []string{"/proc", "/sys", "/var/named/chroot/proc", "/srv/jail/proc"} {
 		if a := actionOf(m, want); a != "refused" {
 			t.Errorf("%s: %q, want refused", want, a)

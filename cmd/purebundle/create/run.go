@@ -80,6 +80,7 @@ func (r *Run) Write(ctx context.Context, out *chunk.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	r.Report.Warnings = append(r.Report.Warnings, r.databases()...)
 	r.sayChanges()
 	r.UI.Begin(progress.Finishing)
 	return nil
