@@ -40,8 +40,11 @@ func (p Problem) String() string {
 // Check does not know. It holds one bit a block in use and some 16 bytes an
 // inode in use. report is called from the same goroutine, when all is read.
 func (f *FS) Check(ctx context.Context, report func(Problem)) error {
-	if unknown := f.sb.roCompat & (ondisk.ROSnapshot | ondisk.ROReplica | ondisk.ROSharedBlocks); unknown != 0 {
+	if unknown := f.sb.roCompat & (ondisk.ROSnapshot | ondisk.ROReplica | ondisk.ROSharedBlocks | ^uint32(ondisk.ROKnown)); unknown != 0 {
 		return fmt.Errorf("check ext4: not supported: read-only feature bits %#x", unknown)
+	}
+	if unknown := f.sb.compat &^ ondisk.CompatKnown; unknown != 0 {
+		return fmt.Errorf("check ext4: not supported: compatible feature bits %#x", unknown)
 	}
 	c := &checker{
 		f: f, ctx: ctx, seed: maphash.MakeSeed(),

@@ -157,8 +157,8 @@ func (w *blockWalk) resizeInode() {
 	f := w.c.f
 	per := int(f.sb.blockSize / 4)
 	root := uint64(le32(w.n.iblock[:], 4*(directBlocks+1)))
-	if root == 0 || !allZero(w.n.iblock[:4*(directBlocks+1)]) || le32(w.n.iblock[:], 4*(directBlocks+2)) != 0 {
-		w.problem("the resize inode is not a double indirect block alone")
+	if w.n.Nlink == 0 || !w.n.IsRegular() || root == 0 || !allZero(w.n.iblock[:4*(directBlocks+1)]) || le32(w.n.iblock[:], 4*(directBlocks+2)) != 0 {
+		w.problem("the resize inode is not a file of a double indirect block alone")
 		return
 	}
 	if !w.claimNode(root) {

@@ -135,6 +135,9 @@ func (d *dirCheck) entry(b dirBlock, e entry, nth int) {
 		d.name(b, e)
 	} else {
 		d.dots++
+		if b.data[e.off+ondisk.DirHeaderSize+len(e.name)] != 0 {
+			d.problem(b.block, e.off, "%q without a NUL behind it", e.name)
+		}
 	}
 	if e.ino > f.sb.inodesCount || e.ino < f.sb.firstIno && (e.ino != ondisk.RootIno || !dot && !dotdot) {
 		d.problem(b.block, e.off, "%q is inode %d, which no name may have", e.name, e.ino)

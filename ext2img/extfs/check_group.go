@@ -63,11 +63,33 @@ func (c *checker) super() {
 	if s.roCompat&ondisk.ROOrphanPresent != 0 {
 		c.inSuper("the orphan file is not empty")
 	}
+	if s.reserved > s.blocksCount/2 {
+		c.inSuper("%d blocks reserved for root, more than half of %d", s.reserved, s.blocksCount)
+	}
 	if s.freeBlocks > s.blocksCount {
 		c.inSuper("%d free blocks of %d", s.freeBlocks, s.blocksCount)
 	}
-	if s.compat&ondisk.CompatHasJournal != 0 && s.journalInum == 0 {
-		c.inSuper("no journal inode")
+	if has := s.compat&ondisk.CompatHasJournal != 0; has != (s.journalInum != 0) {
+		c.inSuper("the journal is inode %d, the feature has_journal says %v", s.journalInum, has)
+	}
+	if room := s.inodeSize - ondisk.GoodOldInodeSize; s.minExtraIsize > room || s.wantExtraIsize > room {
+		c.inSuper("%d and %d bytes behind the first 128 of an inode, which has %d", s.minExtraIsize, s.wantExtraIsize, s.inodeSize)
+	}
+	if s.reservedGDT != 0 && s.compat&ondisk.CompatResizeInode == 0 {
+		c.inSuper("%d reserved descriptor blocks without the feature resize_inode", s.reservedGDT)
+	}
+	if s.orphanFileInum != 0 && s.compat&ondisk.CompatOrphanFile == 0 {
+		c.inSuper("inode %d is the orphan file without the feature orphan_file", s.orphanFileInum)
+	}
+	if s.external {
+		c.inSuper("names an external journal")
+	}
+	for i, want := range []uint32{3, 4, 0} { // of users, groups, projects
+		switch got := s.quotaInums[i]; {
+		case got == 0:
+		case s.roCompat&ondisk.ROQuota == 0 || want != 0 && got != want || got > s.inodesCount:
+			c.inSuper("inode %d holds quotas of kind %d", got, i)
+		}
 	}
 }
 
@@ -96,6 +118,9 @@ func (c *checker) layout() {
 			c.inGroup(group, "descriptor: bad checksum %#x, want %#x", le16(raw, ondisk.BgChecksum), f.groupChecksum(group, raw))
 		}
 		g := f.parseGroup(raw)
+		if !f.sb.groupCsum() && (le16(raw, ondisk.BgFlags)&(ondisk.InodeUninit|ondisk.BlockUninit) != 0 || le16(raw, ondisk.BgItableUnusedLo) != 0) {
+			c.inGroup(group, "parts of it are not initialised, which takes checksums of descriptors")
+		}
 		good := true
 		for _, area := range []struct {
 			what         string

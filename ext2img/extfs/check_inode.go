@@ -107,6 +107,7 @@ func (c *checker) inode(ino uint32, raw []byte, used bool) bool {
 	if reserved || c.isHidden(ino) {
 		st.marks |= markHidden
 	}
+	c.highHalves(ino, raw)
 	n, err := f.parseInode(ino, raw)
 	if err != nil {
 		c.add(Problem{Ino: ino, Where: "inode table", Text: err.Error()})
@@ -123,6 +124,27 @@ func (c *checker) inode(ino uint32, raw []byte, used bool) bool {
 		c.states.put(ino, st)
 	}
 	return st.kind == ondisk.SIFDIR>>12
+}
+
+// highHalves checks that fields which the features or the type give no meaning
+// are zero.
+func (c *checker) highHalves(ino uint32, raw []byte) {
+	s := c.f.sb
+	kind := uint32(raw[1]>>4) << 12
+	for _, f := range []struct {
+		name  string
+		value uint32
+		used  bool
+	}{
+		{"i_size_high", le32(raw, ondisk.ISizeHigh), kind == ondisk.SIFREG || kind == ondisk.SIFDIR && s.incompat&ondisk.IncompatLargedir != 0},
+		{"i_file_acl_high", uint32(le16(raw, ondisk.IFileACLHigh)), s.incompat&ondisk.Incompat64bit != 0},
+		{"i_blocks_high", uint32(le16(raw, ondisk.IBlocksHigh)), s.roCompat&ondisk.ROHugeFile != 0},
+		{"i_obso_faddr", le32(raw, ondisk.IObsoFaddr), false},
+	} {
+		if f.value != 0 && !f.used {
+			c.inInode(ino, "%s is %#x, which means nothing here", f.name, f.value)
+		}
+	}
 }
 
 // again gives an inode that is in use once more; nil where it or its group is
@@ -173,6 +195,9 @@ func (c *checker) content(n *Inode) bool {
 	if n.extraIsize == 0 && c.f.sb.inodeSize > ondisk.GoodOldInodeSize && n.Ino >= c.f.sb.firstIno && c.f.sb.metadataCsum() {
 		c.inInode(n.Ino, "no room for the upper half of its checksum")
 	}
+	if n.Flags&ondisk.ImagicFl != 0 && c.f.sb.compat&ondisk.CompatImagicInodes == 0 || n.Flags&ondisk.IndexFl != 0 && !n.IsDir() {
+		c.inInode(n.Ino, "flags %#x", n.Flags)
+	}
 	if err := n.readable(); err != nil {
 		c.inInode(n.Ino, "flags %#x", n.Flags)
 		return false
@@ -181,6 +206,9 @@ func (c *checker) content(n *Inode) bool {
 	switch {
 	case n.Ino == ondisk.ResizeIno && c.f.sb.compat&ondisk.CompatResizeInode != 0:
 		w.resizeInode()
+	case n.Ino == ondisk.ResizeIno && !allZero(n.iblock[:]):
+		c.inInode(n.Ino, "the resize inode has blocks without the feature resize_inode")
+		return false
 	case n.Ino == ondisk.BadIno:
 		w.blockMap()
 	case n.hasBlocks() && n.Flags&ondisk.ExtentsFl != 0:
@@ -216,7 +244,16 @@ func (c *checker) kind(n *Inode, w *blockWalk) {
 	}
 	switch n.Mode & ondisk.SIFMT {
 	case ondisk.SIFREG:
-		if n.Ino != ondisk.ResizeIno && n.Flags&ondisk.VerityFl == 0 && w.written > 0 && n.Size < int64(w.written-1)*bs {
+		if n.Flags&ondisk.ExtentsFl == 0 && n.Size > maxMapped(bs) {
+			c.inInode(n.Ino, "size %d is more than a block map holds", n.Size)
+		}
+		// The block behind the last may have data; below an index of extents that
+		// is too much.
+		end := n.Size/bs + 1
+		if n.Flags&ondisk.ExtentsFl != 0 && nodeDepth(n.iblock[:]) > 0 {
+			end = (n.Size + bs - 1) / bs
+		}
+		if n.Ino != ondisk.ResizeIno && n.Flags&ondisk.VerityFl == 0 && int64(w.written) > end {
 			c.inInode(n.Ino, "size %d, but data in block %d", n.Size, w.written-1)
 		}
 	case ondisk.SIFDIR:
@@ -245,8 +282,18 @@ func (c *checker) kind(n *Inode, w *blockWalk) {
 	}
 }
 
+// maxMapped returns how long a file with a block map can be, in bytes: what three
+// levels of blocks of bs bytes reach.
+func maxMapped(bs int64) int64 {
+	per := bs / 4
+	return (directBlocks + per + per*per + per*per*per) * bs
+}
+
 // symlink checks that the target is as long as the size says, without a NUL.
 func (c *checker) symlink(n *Inode, w *blockWalk) {
+	if n.Flags&(FlagImmutable|FlagAppend) != 0 {
+		c.inInode(n.Ino, "symlink with flags %#x", n.Flags)
+	}
 	if n.fast && n.Flags&ondisk.ExtentsFl != 0 {
 		c.inInode(n.Ino, "symlink in the inode, but with extents")
 	}
@@ -269,7 +316,14 @@ func (c *checker) symlink(n *Inode, w *blockWalk) {
 	if bytes.IndexByte([]byte(target), 0) >= 0 {
 		c.inInode(n.Ino, "symlink with a NUL in its target")
 	}
-	if n.fast && n.iblock[n.Size] != 0 {
+	area := n.iblock[:]
+	if !n.fast {
+		if area, err = c.f.targetBlock(n); err != nil {
+			c.inInode(n.Ino, "symlink: %v", err)
+			return
+		}
+	}
+	if area[n.Size] != 0 {
 		c.inInode(n.Ino, "symlink without a NUL behind its %d bytes", n.Size)
 	}
 }

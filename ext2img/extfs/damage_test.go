@@ -197,6 +197,25 @@ func TestCheckFindsDamage(t *testing.T) {
 		}, "circle"},
 		{"directory size", func(d *damaged) { d.inode("/sub", func(b []byte) { put32(b, 4, 2048) }) }, "directory of 2048 bytes, with 1 blocks"},
 		{"directory of no bytes", func(d *damaged) { d.inode("/sub", func(b []byte) { put32(b, 4, 0) }) }, "directory of 0 bytes"},
+		// What e2fsck found and Check did not, once.
+		{"extent just beyond the size", func(d *damaged) {
+			d.inode("/deep", func(b []byte) { put32(b, ondisk.ISizeLo, (le32(b, ondisk.ISizeLo)-1)/1024*1024) })
+		}, "but data in block"},
+		{"device with a size", func(d *damaged) { d.inode("/device", func(b []byte) { put32(b, ondisk.ISizeHigh, 1) }) }, "i_size_high is 0x1"},
+		{"directory with a high size", func(d *damaged) { d.inode("/sub", func(b []byte) { put32(b, ondisk.ISizeHigh, 1) }) }, "i_size_high is 0x1"},
+		{"old fragment", func(d *damaged) { d.inode("/file", func(b []byte) { put32(b, ondisk.IObsoFaddr, 1) }) }, "i_obso_faddr is 0x1"},
+		{"more than half reserved", func(d *damaged) { d.super(func(b []byte) { put32(b, ondisk.SRBlocksCountLo, 4097) }) }, "4097 blocks reserved for root"},
+		{"required extra size", func(d *damaged) { d.super(func(b []byte) { put16(b, ondisk.SMinExtraIsize, 300) }) }, "behind the first 128 of an inode"},
+		{"external journal", func(d *damaged) { d.super(func(b []byte) { b[ondisk.SJournalUUID] = 1 }) }, "names an external journal"},
+		{"quota inode without the feature", func(d *damaged) { d.super(func(b []byte) { put32(b, ondisk.SGrpQuotaInum, 77) }) }, "inode 77 holds quotas"},
+		{"orphan file without the feature", func(d *damaged) { d.super(func(b []byte) { put32(b, ondisk.SOrphanFileInum, 16) }) }, "the orphan file without"},
+		{"AFS inode", func(d *damaged) { d.inode("/file", func(b []byte) { b[ondisk.IFlags+1] |= 0x20 }) }, "flags 0x"},
+		{"hashed file", func(d *damaged) { d.inode("/file", func(b []byte) { b[ondisk.IFlags+1] |= 0x10 }) }, "flags 0x"},
+		{"immutable symlink", func(d *damaged) { d.inode("/fast", func(b []byte) { b[ondisk.IFlags] |= 0x10 }) }, "symlink with flags"},
+		{"slow target cut", func(d *damaged) { d.inode("/slow", func(b []byte) { put32(b, 4, 100) }) }, "without a NUL behind its 100"},
+		{"dots without NUL", func(d *damaged) { d.leaf("/sub", 0, func(b []byte) { b[9] = 'x' }) }, "without a NUL behind it"},
+		{"extent node's limit", func(d *damaged) { d.node("/deep", func(b []byte) { put16(b, ondisk.EhMax, 81) }) }, "room for"},
+		{"resize inode without links", func(d *damaged) { d.inodeNo(7, func(b []byte) { put16(b, ondisk.ILinksCount, 0) }) }, "resize inode is not a file"},
 		// Hashed directories.
 		{"index checksum", func(d *damaged) { d.block(d.phys("/hashed", 0))[1023]++ }, "bad checksum of an htree node"},
 		{"index version", func(d *damaged) { d.index("/hashed", 0, 0x20, func(b []byte) { b[0x1c] = 9 }) }, "htree root: information"},

@@ -64,7 +64,7 @@ func (f *FS) checkNode(node []byte, depth int, lo, hi uint64) error {
 	switch {
 	case le16(node, ondisk.EhMagic) != ondisk.ExtentMagic:
 		return fmt.Errorf("extent magic number is %#x", le16(node, ondisk.EhMagic))
-	case int(le16(node, ondisk.EhMax)) > room || entries > int(le16(node, ondisk.EhMax)):
+	case int(le16(node, ondisk.EhMax)) > room || int(le16(node, ondisk.EhMax)) < room-2 || entries > int(le16(node, ondisk.EhMax)): // two may be missing for a tail
 		return fmt.Errorf("%d of %d extent entries, room for %d", entries, le16(node, ondisk.EhMax), room)
 	case nodeDepth(node) != depth:
 		return fmt.Errorf("extent depth is %d, want %d", nodeDepth(node), depth)

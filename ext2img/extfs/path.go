@@ -125,17 +125,26 @@ func (f *FS) Readlink(n *Inode) (string, error) {
 	if err := n.readable(); err != nil {
 		return "", err
 	}
-	m := mapper{f: f, n: n}
-	s, err := m.at(0)
+	block, err := f.targetBlock(n)
 	if err != nil {
 		return "", err
 	}
+	return string(block[:n.Size]), nil
+}
+
+// targetBlock reads the block of a symlink whose target is not in the inode.
+func (f *FS) targetBlock(n *Inode) ([]byte, error) {
+	m := mapper{f: f, n: n}
+	s, err := m.at(0)
+	if err != nil {
+		return nil, err
+	}
 	if !s.data() {
-		return "", fmt.Errorf("inode %d: symlink without a block", n.Ino)
+		return nil, fmt.Errorf("inode %d: symlink without a block", n.Ino)
 	}
 	block := make([]byte, f.sb.blockSize)
 	if err := f.readBlocks(block, s.phys); err != nil {
-		return "", fmt.Errorf("inode %d: %w", n.Ino, err)
+		return nil, fmt.Errorf("inode %d: %w", n.Ino, err)
 	}
-	return string(block[:n.Size]), nil
+	return block, nil
 }

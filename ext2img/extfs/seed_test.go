@@ -20,8 +20,12 @@ import (
 	"purebundle/ext2img/internal/ondisk"
 )
 
-// region is a run of bytes of an image that holds metadata.
-type region struct{ off, len int }
+// region is a run of bytes of an image that holds metadata; mend sets its
+// checksum in an image that was damaged, nil: it has none of its own.
+type region struct {
+	off, len int
+	mend     func(img, b []byte)
+}
 
 // seedImage is a small image and the places where damage matters.
 type seedImage struct {
@@ -64,10 +68,23 @@ func metadataOf(img []byte) ([]region, error) {
 		return nil, err
 	}
 	bs := f.sb.blockSize
-	list := []region{{1024, 1024}, {(int(f.sb.firstDataBlock) + 1) * bs, int(f.sb.groups()) * f.sb.descSize}}
-	block := func(n uint64) {
+	list := []region{{off: 1024, len: 1024}, {off: (int(f.sb.firstDataBlock) + 1) * bs, len: int(f.sb.groups()) * f.sb.descSize}}
+	block := func(n uint64, mend func(img, b []byte)) {
 		if n > 0 && n < f.sb.blocksCount {
-			list = append(list, region{int(n) * bs, bs})
+			list = append(list, region{int(n) * bs, bs, mend})
+		}
+	}
+	desc := func(img []byte, group uint32) []byte {
+		off := (int(f.sb.firstDataBlock)+1)*bs + int(group)*f.sb.descSize
+		return img[off : off+f.sb.descSize]
+	}
+	bitmap := func(group uint32, field int, count uint32) func(img, b []byte) {
+		return func(img, b []byte) {
+			sum := uint32(f.seed.Add(b[:count/8]))
+			put16(desc(img, group), field, uint16(sum))
+			if f.sb.descSize >= 64 {
+				put16(desc(img, group), field+ondisk.BgBlockBitmapCsumHi-ondisk.BgBlockBitmapCsumLo, uint16(sum>>16))
+			}
 		}
 	}
 	for ino := uint32(1); ino <= f.sb.inodesCount; ino++ {
@@ -80,35 +97,82 @@ func metadataOf(img []byte) ([]region, error) {
 			return nil, err
 		}
 		if (ino-1)%f.sb.inodesPerGroup == 0 {
-			block(g.blockBitmap)
-			block(g.inodeBitmap)
+			group := (ino - 1) / f.sb.inodesPerGroup
+			block(g.blockBitmap, bitmap(group, ondisk.BgBlockBitmapCsumLo, f.sb.blocksPerGroup))
+			block(g.inodeBitmap, bitmap(group, ondisk.BgInodeBitmapCsumLo, f.sb.inodesPerGroup))
 		}
 		if le16(raw, 0x1a) == 0 {
 			continue
 		}
-		list = append(list, region{int(g.inodeTable)*bs + int((ino-1)%f.sb.inodesPerGroup)*f.sb.inodeSize, f.sb.inodeSize})
+		list = append(list, region{int(g.inodeTable)*bs + int((ino-1)%f.sb.inodesPerGroup)*f.sb.inodeSize, f.sb.inodeSize, func(_, b []byte) {
+			sum, wide := ondisk.InodeSum(b, ino, f.seed)
+			put16(b, ondisk.IChecksumLo, uint16(sum))
+			if wide {
+				put16(b, ondisk.IChecksumHi, uint16(sum>>16))
+			}
+		}})
 		n, err := f.parseInode(ino, raw)
 		if err != nil {
 			return nil, err
 		}
-		block(n.fileACL)
+		number := n.fileACL
+		block(number, func(_, b []byte) { put32(b, ondisk.XattrHChecksum, ondisk.XattrSum(b, number, f.seed)) })
 		switch {
 		case n.IsDir():
 			for b, err := range f.dirBlocks(n, nil) {
 				if err != nil {
 					return nil, err
 				}
-				block(b.phys)
+				at := f.indexOffset(n, b)
+				block(b.phys, func(_, b []byte) {
+					tail := len(b) - ondisk.DirTailSize
+					if at == 0 {
+						put32(b, tail+ondisk.DirHeaderSize, uint32(f.inodeSeed(n).Add(b[:tail])))
+						return
+					}
+					limit, count := int(le16(b, at)), int(le16(b, at+2))
+					if tail := at + ondisk.DxEntrySize*limit; count <= limit && tail+8 <= len(b) {
+						put32(b, tail+4, ondisk.HtreeSum(b, at, count, tail, f.inodeSeed(n)))
+					}
+				})
 			}
 		case n.IsRegular() && n.Flags&ondisk.ExtentsFl != 0 && nodeDepth(n.iblock[:]) > 0:
-			block(nodeChild(n.iblock[:], 0))
+			block(nodeChild(n.iblock[:], 0), func(_, b []byte) {
+				if tail := ondisk.ExtentHeaderSize + ondisk.ExtentSize*int(le16(b, ondisk.EhMax)); tail+4 <= len(b) {
+					put32(b, tail, uint32(f.inodeSeed(n).Add(b[:tail])))
+				}
+			})
 		case n.IsRegular() && n.Flags&ondisk.ExtentsFl == 0:
 			for i := directBlocks; i < 15; i++ {
-				block(uint64(le32(n.iblock[:], 4*i)))
+				block(uint64(le32(n.iblock[:], 4*i)), nil)
 			}
 		}
 	}
+	for i := range list {
+		if mend := list[i].mend; mend != nil && !f.sb.metadataCsum() {
+			list[i].mend = nil
+		}
+	}
+	if f.sb.metadataCsum() {
+		list[1].mend = func(img, _ []byte) {
+			for group := range uint32(f.sb.groups()) {
+				put16(desc(img, group), ondisk.BgChecksum, f.groupChecksum(group, desc(img, group)))
+			}
+		}
+		list = append(list, list[1]) // the descriptors once more: they have the bitmaps' checksums
+	}
 	return list, nil
+}
+
+// mend makes the checksums of a damaged image right, so that what finds the
+// damage is no checksum.
+func (s *seedImage) mend(img []byte) {
+	for _, r := range s.regions {
+		if r.mend != nil {
+			r.mend(img, img[r.off:r.off+r.len])
+		}
+	}
+	put32(img, 1024+ondisk.SChecksum, ondisk.SuperSum(img[1024:]))
 }
 
 var makeSeeds = flag.Bool("make-seeds", false, "make the images in testdata anew")

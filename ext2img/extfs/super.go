@@ -15,6 +15,7 @@ import (
 type superblock struct {
 	inodesCount    uint32
 	blocksCount    uint64 // file system blocks
+	reserved       uint64 // blocks that only root may use (s_r_blocks_count)
 	freeBlocks     uint64
 	freeInodes     uint32
 	firstDataBlock uint32
@@ -32,6 +33,9 @@ type superblock struct {
 	label          string
 	reservedGDT    uint32 // blocks
 	journalInum    uint32
+	minExtraIsize  int  // bytes
+	wantExtraIsize int  // bytes
+	external       bool // names an external journal
 	lastOrphan     uint32
 	hashSeed       [4]uint32
 	jnlBackupType  uint8
@@ -61,6 +65,7 @@ func parseSuper(b []byte) (*superblock, error) {
 	s := &superblock{
 		inodesCount:    le32(b, ondisk.SInodesCount),
 		blocksCount:    uint64(le32(b, ondisk.SBlocksCountLo)),
+		reserved:       uint64(le32(b, ondisk.SRBlocksCountLo)),
 		freeBlocks:     uint64(le32(b, ondisk.SFreeBlocksCountLo)),
 		freeInodes:     le32(b, ondisk.SFreeInodesCount),
 		firstDataBlock: le32(b, ondisk.SFirstDataBlock),
@@ -77,6 +82,9 @@ func parseSuper(b []byte) (*superblock, error) {
 		label:          cString(b[ondisk.SVolumeName:ondisk.SLastMounted]),
 		reservedGDT:    uint32(le16(b, ondisk.SReservedGDTBlocks)),
 		journalInum:    le32(b, ondisk.SJournalInum),
+		minExtraIsize:  int(le16(b, ondisk.SMinExtraIsize)),
+		wantExtraIsize: int(le16(b, ondisk.SWantExtraIsize)),
+		external:       le32(b, ondisk.SJournalDev) != 0 || !allZero(b[ondisk.SJournalUUID:ondisk.SJournalInum]),
 		lastOrphan:     le32(b, ondisk.SLastOrphan),
 		hashSeed:       words4(b, ondisk.SHashSeed),
 		jnlBackupType:  b[ondisk.SJnlBackupType],
@@ -100,6 +108,7 @@ func parseSuper(b []byte) (*superblock, error) {
 	}
 	if s.incompat&ondisk.Incompat64bit != 0 {
 		s.blocksCount |= uint64(le32(b, ondisk.SBlocksCountHi)) << 32
+		s.reserved |= uint64(le32(b, ondisk.SRBlocksCountHi)) << 32
 		s.freeBlocks |= uint64(le32(b, ondisk.SFreeBlocksCountHi)) << 32
 		s.descSize = int(le16(b, ondisk.SDescSize))
 	}

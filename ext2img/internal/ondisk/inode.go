@@ -19,8 +19,9 @@ const (
 	ImmutableFl  = 0x10
 	AppendFl     = 0x20
 	NodumpFl     = 0x40
+	IndexFl      = 0x1000 // a hashed directory
+	ImagicFl     = 0x2000 // an inode of AFS
 	EncryptFl    = 0x800
-	IndexFl      = 0x1000     // a hashed directory
 	HugeFileFl   = 0x40000    // i_blocks counts blocks of the file system
 	ExtentsFl    = 0x80000    // i_block is the root of an extent tree
 	VerityFl     = 0x100000   // data behind i_size
@@ -49,6 +50,7 @@ const (
 	IGeneration  = 0x64 // u32
 	IFileACLLo   = 0x68 // u32, block of attributes; 0: none
 	ISizeHigh    = 0x6C // u32
+	IObsoFaddr   = 0x70 // u32, 0
 	IBlocksHigh  = 0x74 // u16
 	IFileACLHigh = 0x76 // u16
 	IUIDHigh     = 0x78 // u16

@@ -56,6 +56,7 @@ const (
 	SReservedGDTBlocks = 0xCE  // u16, blocks
 	SJournalUUID       = 0xD0  // 16 bytes, of an external journal
 	SJournalInum       = 0xE0  // u32
+	SJournalDev        = 0xE4  // u32, of an external journal
 	SLastOrphan        = 0xE8  // u32, inode; 0: none
 	SHashSeed          = 0xEC  // 4 u32
 	SDefHashVersion    = 0xFC  // u8, Hash*
@@ -88,12 +89,15 @@ const (
 
 // Features that nobody need know (s_feature_compat).
 const (
+	CompatImagicInodes = 0x2
 	CompatHasJournal   = 0x4
 	CompatExtAttr      = 0x8
 	CompatResizeInode  = 0x10
 	CompatDirIndex     = 0x20
 	CompatSparseSuper2 = 0x200
 	CompatOrphanFile   = 0x1000
+
+	CompatKnown = 0x1FFF // those that e2fsck 1.47 knows
 )
 
 // Features that one must know to read (s_feature_incompat).
@@ -115,11 +119,14 @@ const (
 	RODirNlink      = 0x20
 	ROExtraIsize    = 0x40
 	ROSnapshot      = 0x80
+	ROQuota         = 0x100
 	ROBigalloc      = 0x200
 	ROMetadataCsum  = 0x400
 	ROReplica       = 0x800
 	ROSharedBlocks  = 0x4000
 	ROOrphanPresent = 0x10000
+
+	ROKnown = 0x1FFFB // those that e2fsck 1.47 knows
 )
 
 // Features that our images have.

@@ -1,0 +1,62 @@
+package extfs
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"purebundle/ext2img/imgtest"
+)
+
+// TestInfo holds what Info says against dumpe2fs' words for it.
+func TestInfo(t *testing.T) {
+	imgtest.RequireRoot(t)
+	image := makeImage(t, "8M", "-b", "2048", "-N", "512", "-L", "a label", "-U", "01020304-0506-4708-890a-0b0c0d0e0f10")
+	info := open(t, image).Info()
+	said := map[string]string{}
+	for line := range strings.Lines(imgtest.Run(t, "dumpe2fs", "-h", image)) {
+		if key, value, ok := strings.Cut(line, ":"); ok {
+			said[key] = strings.TrimSpace(value)
+		}
+	}
+	for key, got := range map[string]any{
+		"Filesystem volume name": info.Label, "Block size": info.BlockSize, "Block count": info.Blocks, "Free blocks": info.FreeBlocks,
+		"Inode count": info.Inodes, "Free inodes": info.FreeInodes, "First inode": info.FirstInode, "Journal inode": info.JournalNo, "Inode size": info.InodeSize,
+	} {
+		if text := fmt.Sprint(got); said[key] != text || text == "" || text == "0" {
+			t.Errorf("%s: %s, dumpe2fs says %q", key, text, said[key])
+		}
+	}
+	if info.Groups != 1 || info.UUID != [16]byte{1, 2, 3, 4, 5, 6, 0x47, 8, 0x89, 10, 11, 12, 13, 14, 15, 16} {
+		t.Errorf("%d groups, UUID %x", info.Groups, info.UUID)
+	}
+	if info.Compat&0x4 == 0 || info.Incompat&0x40 == 0 || info.Ro&0x1 == 0 {
+		t.Errorf("features %#x %#x %#x lack has_journal, extent or sparse_super", info.Compat, info.Incompat, info.Ro)
+	}
+}
+
+// TestXattrsSorted wants names in order, whatever their order on disk.
+func TestXattrsSorted(t *testing.T) {
+	img := sampleImage(t)
+	fs, err := Open(bytes.NewReader(img), int64(len(img)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := fs.Lookup("/file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := fs.Xattrs(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, x := range list {
+		names = append(names, x.Name)
+	}
+	if want := []string{"trusted.cc", "user.a", "user.b"}; !slices.Equal(names, want) {
+		t.Errorf("names %q, want %q", names, want)
+	}
+}
