@@ -45,7 +45,7 @@ func TestUnfit(t *testing.T) {
 		{"a directory that is complete", []entry{{"/a", dir}, {"/a/x", file}, {"/b", file}, {"/a/y", file}, {"/z", file}}, nil, []string{"a/x", "b", "z"}, []string{"/a/y"}, "or is complete"},
 		{"names that are none", []entry{{"/a//", file}, {"/b/..", file}, {"c", file}, {"/d\x00", file}, {"/z", file}}, nil, []string{"z"}, []string{"/a//", "/b/..", "c", "/d\x00"}, ""},
 		{"a path of more than 64 KiB", append(nested(300), entry{"/z", file}), nil, []string{"z"}, []string{nested(300)[256].path}, "longer than 65536"},
-		{"flags on a device, an attribute twice", []entry{{"/a", ext2img.File{Mode: 0o20644, Flags: 0x30, Xattrs: []ext2img.Xattr{{Name: "trusted.a", Value: []byte("1")}, {Name: "trusted.a", Value: []byte("2")}}}}, {"/z", file}}, nil, []string{"a", "z"}, nil, ""},
+		{"flags on a device, an attribute twice", []entry{{"/a", ext2img.File{Mode: 0o20644, Flags: 0x30, Xattrs: []ext2img.Xattr{{Name: "trusted.a", Value: []byte("1")}, {Name: "trusted.a", Value: make([]byte, 3000)}}}}, {"/z", file}}, nil, []string{"a", "z"}, nil, ""},
 		{"nanoseconds beyond a second", []entry{{"/z", ext2img.File{Mode: 0o100644, Mtime: ext2img.Time{Nsec: 4e9}}}}, nil, []string{"z"}, nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -31,7 +31,6 @@ func (t *tree) planXattrs(path string, in []Xattr) (inode, block int32) {
 		return -1, -1
 	}
 	xs := make([]ondisk.Xattr, 0, len(in))
-	total := 0
 	for _, x := range in {
 		d, ok := ondisk.NewXattr(x.Name, x.Value)
 		if !ok {
@@ -43,16 +42,13 @@ func (t *tree) planXattrs(path string, in []Xattr) (inode, block int32) {
 			continue
 		}
 		xs = append(xs, d)
-		total += d.Size()
 	}
 	ondisk.SortXattrs(xs)
-	xs = slices.CompactFunc(xs, func(a, b ondisk.Xattr) bool { // FUSE may list a name twice
-		same := a.Index == b.Index && a.Name == b.Name
-		if same {
-			total -= b.Size()
-		}
-		return same
-	})
+	xs = slices.CompactFunc(xs, func(a, b ondisk.Xattr) bool { return a.Index == b.Index && a.Name == b.Name }) // FUSE may list a name twice
+	total := 0
+	for _, x := range xs {
+		total += x.Size()
+	}
 	if total <= ondisk.XattrInodeSize {
 		return t.xattrs.toInode(xs), -1
 	}

@@ -97,7 +97,7 @@ const (
 	CompatSparseSuper2 = 0x200
 	CompatOrphanFile   = 0x1000
 
-	CompatKnown = 0x1FFF // those that e2fsck 1.47 knows
+	CompatKnown = 0x1E3F // those that e2fsck 1.47 knows
 )
 
 // Features that one must know to read (s_feature_incompat).
