@@ -68,7 +68,8 @@ type dirBlock struct {
 }
 
 // dirBlocks gives the blocks of a directory, as they are, one after another in
-// data, or in a new buffer where that is nil.
+// data, or in a new buffer if that is nil. A block that is mapped twice is an
+// error: a few bytes of image could else be any number of names.
 func (f *FS) dirBlocks(n *Inode, data []byte) iter.Seq2[dirBlock, error] {
 	return func(yield func(dirBlock, error) bool) {
 		if !n.IsDir() {
@@ -82,9 +83,14 @@ func (f *FS) dirBlocks(n *Inode, data []byte) iter.Seq2[dirBlock, error] {
 		if data == nil {
 			data = make([]byte, f.sb.blockSize)
 		}
+		var seen bitset
 		for s, err := range f.segments(n) {
 			if err != nil {
 				yield(dirBlock{}, err)
+				return
+			}
+			if again, count := seen.setRange(s.phys, s.count); count > 0 {
+				yield(dirBlock{}, fmt.Errorf("directory %d: block %d is mapped twice", n.Ino, again))
 				return
 			}
 			for i := range s.count {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"purebundle/ext2img/imgtest"
+	"purebundle/ext2img/internal/ondisk"
 )
 
 // TestInfo holds what Info says against dumpe2fs' words for it.
@@ -58,5 +59,36 @@ func TestXattrsSorted(t *testing.T) {
 	}
 	if want := []string{"trusted.cc", "user.a", "user.b"}; !slices.Equal(names, want) {
 		t.Errorf("names %q, want %q", names, want)
+	}
+}
+
+// TestDirectoryOfOneBlock has a directory whose one block is mapped four times:
+// its names must not come four times.
+func TestDirectoryOfOneBlock(t *testing.T) {
+	img := sampleImage(t)
+	fs, err := Open(bytes.NewReader(img), int64(len(img)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &damaged{t: t, img: img, f: fs}
+	block := d.phys("/sub", 0)
+	d.inode("/sub", func(b []byte) {
+		put32(b, ondisk.ISizeLo, 4*1024)
+		root := b[ondisk.IBlock:]
+		put16(root, ondisk.EhEntries, 4)
+		for i := range 4 {
+			e := root[ondisk.ExtentHeaderSize+i*ondisk.ExtentSize:]
+			put32(e, ondisk.EeBlock, uint32(i))
+			put16(e, ondisk.EeLen, 1)
+			put16(e, ondisk.EeStartHi, 0)
+			put32(e, ondisk.EeStartLo, uint32(block))
+		}
+	})
+	names, err := fs.ReadDirSorted(d.ino("/sub"))
+	if err == nil || !strings.Contains(err.Error(), "mapped twice") {
+		t.Errorf("%d names, %v", len(names), err)
+	}
+	if _, err := fs.Lookup("/sub/no such name"); err == nil || !strings.Contains(err.Error(), "mapped twice") {
+		t.Errorf("lookup: %v", err)
 	}
 }

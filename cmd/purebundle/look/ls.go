@@ -26,6 +26,7 @@ type lister struct {
 	long, recursive bool
 	name            func(string) string // how a name is written
 	end             string              // after each name
+	listed          map[uint32]bool     // inodes of the directories that were listed
 }
 
 func NewLs(a *cli.App) *cobra.Command {
@@ -106,8 +107,7 @@ func ls(a *cli.App, name string, l *lister) error {
 	return l.w.Flush()
 }
 
-// maxDepth bounds the recursion: a hostile image can have directories that
-// hold one another.
+// maxDepth bounds the recursion.
 const maxDepth = 1000
 
 // below lists a directory, and with -R all below it.
@@ -115,6 +115,13 @@ func (l *lister) below(name string, dir *extfs.Inode, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("ls %.100s...: more than %d directories deep", name, maxDepth)
 	}
+	if l.listed[dir.Ino] { // a hostile image can have directories that hold one another, or many names for one
+		return fmt.Errorf("ls %.100s: inode %d, a directory, has another name: the image is damaged", name, dir.Ino)
+	}
+	if l.listed == nil {
+		l.listed = make(map[uint32]bool)
+	}
+	l.listed[dir.Ino] = true
 	entries, err := l.fs.ReadDirSorted(dir)
 	if err != nil {
 		return fmt.Errorf("ls %s: %w", name, err)
