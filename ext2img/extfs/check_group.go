@@ -81,6 +81,9 @@ func (c *checker) super() {
 	if s.orphanFileInum != 0 && s.compat&ondisk.CompatOrphanFile == 0 {
 		c.inSuper("inode %d is the orphan file without the feature orphan_file", s.orphanFileInum)
 	}
+	if d := s.saidDescSize; d > s.blockSize || d&(d-1) != 0 {
+		c.inSuper("descriptors of %d bytes", d)
+	}
 	if s.external {
 		c.inSuper("names an external journal")
 	}

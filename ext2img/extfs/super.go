@@ -40,6 +40,7 @@ type superblock struct {
 	hashSeed       [4]uint32
 	jnlBackupType  uint8
 	descSize       int // bytes of a group descriptor
+	saidDescSize   int // s_desc_size, which only counts with 64bit
 	jnlBlocks      [68]byte
 	flags          uint32
 	checksumType   uint8
@@ -89,6 +90,7 @@ func parseSuper(b []byte) (*superblock, error) {
 		hashSeed:       words4(b, ondisk.SHashSeed),
 		jnlBackupType:  b[ondisk.SJnlBackupType],
 		descSize:       32,
+		saidDescSize:   int(le16(b, ondisk.SDescSize)),
 		jnlBlocks:      [68]byte(b[ondisk.SJnlBlocks:]),
 		flags:          le32(b, ondisk.SFlags),
 		checksumType:   b[ondisk.SChecksumType],
