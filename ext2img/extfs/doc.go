@@ -1,5 +1,17 @@
 // Package extfs reads ext4 file systems and checks them.
 //
+// [Open] takes the image. [FS.Check] says what is wrong with it, if anything.
+// [FS.Lookup] finds the inode of a path, for ReadDir, File, Readlink and Xattrs.
+//
+// Words that mean one thing here:
+//
+//	inode      what an inode says of itself, checked as far as reading needs
+//	segment    a run of logical blocks of an inode, or a hole
+//	node       a block of an extent tree, or of a hashed directory's index
+//	leaf       a block of directory entries
+//	claim      to note a block as in use; twice is a problem
+//	problem    something that e2fsck, or the kernel, would not accept
+//
 // It reads what mke2fs, the kernel and package ext2img make: extents and
 // block maps, linear and hashed directories, extended attributes in inodes
 // and in blocks, checksums. It refuses what it does not know: a journal that
