@@ -74,6 +74,7 @@ func (b *Builder) Link(path string, f File) error {
 	if !ok {
 		return nil
 	}
+	b.hasLostFound = b.hasLostFound || path == lostFoundPath
 	nm.node = target
 	if nd := b.nodes.at(target); nd.links < ondisk.LinkMax {
 		nd.links++
@@ -119,6 +120,7 @@ func (b *Builder) addInode(path string, nm name, f File) {
 		return
 	}
 	if path == lostFoundPath {
+		b.hasLostFound = true
 		nm.node = lostFoundNode
 		if nd.fmt() != ondisk.SIFDIR {
 			b.warn(path, "is no directory: e2fsck will ask to make one")
@@ -233,7 +235,6 @@ func (b *Builder) place(path string) (nm name, err error) {
 	nm.ref = ref
 	top.size, top.longest = top.size+int64(size), longest
 	b.last = append(b.last[:0], base...)
-	b.hasLostFound = b.hasLostFound || path == lostFoundPath
 	return nm, nil
 }
 

@@ -26,8 +26,9 @@ type tree struct {
 // newTree makes a tree whose root and lost+found are still to be filled.
 func newTree(p Params) *tree {
 	t := &tree{p: p, sparse: make(map[int32][]Range), marks: make(map[int32]uint64)}
-	t.nodes.add(node{})
-	t.nodes.add(node{})
+	for range lostFoundNode + 1 {
+		t.nodes.add(node{xattrs: -1, acl: -1})
+	}
 	t.names.add(name{})
 	t.lostFound, _ = t.text.add(lostFoundPath[1:])
 	return t

@@ -39,6 +39,7 @@ func TestUnfit(t *testing.T) {
 		{"a huge file with two names", []entry{{"/a", huge}, {"/b", huge}, {"/z", file}}, map[int]bool{1: true}, []string{"z"}, []string{"/a", "/b"}, "more than an ext4 file holds"},
 		{"a negative size", []entry{{"/a", ext2img.File{Mode: 0o100644, Size: -1}}, {"/z", file}}, nil, []string{"z"}, []string{"/a"}, ""},
 		{"a large device number", []entry{{"/a", ext2img.File{Mode: 0o20644, Major: 1 << 12}}, {"/z", file}}, nil, []string{"z"}, []string{"/a"}, "12 and 20 bits"},
+		{"a lost+found that is none", []entry{{"/lost+found", ext2img.File{Mode: 0o120777}}, {"/z", file}}, nil, []string{"z"}, []string{"/lost+found"}, "its target has 0 bytes"},
 		{"no type", []entry{{"/a", ext2img.File{Mode: 0o644}}, {"/z", file}}, nil, []string{"z"}, []string{"/a"}, "no file type"},
 		{"equal names", []entry{{"/a", file}, {"/a", file}, {"/d", dir}, {"/d/x", file}, {"/d", dir}, {"/d/x", file}, {"/d/y", file}, {"/z", file}}, nil, []string{"a", "d/x", "z"}, nil, ""},
 		{"names out of order", []entry{{"/b", file}, {"/a", file}, {"/z", file}}, nil, []string{"b", "z"}, []string{"/a"}, "not in byte order"},
