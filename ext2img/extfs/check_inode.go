@@ -97,6 +97,8 @@ func (c *checker) inode(ino uint32, raw []byte, used bool) bool {
 	if !used {
 		if nlink != 0 {
 			c.inInode(ino, "has %d links, but is free in the bitmap", nlink)
+		} else if !reserved && le16(raw, ondisk.IMode) != 0 && le32(raw, ondisk.IDtime) == 0 {
+			c.inInode(ino, "deleted, but has no deletion time")
 		}
 		return false
 	}
