@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/confine"
 	"purebundle/walker"
 )
@@ -18,22 +17,15 @@ import (
 // that are replaced later they are read once more.
 func (r *Run) confine(ctx context.Context) {
 	rest := confine.Rest{Capabilities: []confine.Capability{confine.ReadSearch}}
-	local := !r.Opt.DryRun && !s3.IsURL(r.Opt.Dest)
-	switch {
-	case s3.IsURL(r.Opt.Dest) && !r.Opt.DryRun:
-		rest = r.Opt.S3.Remote(ctx, rest)
-	case local:
-		rest.Write = []string{r.Opt.Dest}
-		if above := existing(r.Opt.Dest); above != "" { // if the run fails, what it made is removed
-			rest.Remove = []string{above}
-		}
+	if !r.Opt.DryRun {
+		rest = r.target().power(ctx, rest)
 	}
 	r.opened = func(tree *walker.Tree) error {
 		if tree.TouchesTimes() {
 			rest.Capabilities = append(rest.Capabilities, confine.Owner)
 		}
-		if local {
-			rest.Capabilities = append(rest.Capabilities, confine.ForWriting(r.Opt.Dest)...)
+		if !r.Opt.DryRun {
+			rest.Capabilities = append(rest.Capabilities, r.target().opened()...)
 		}
 		walking := rest
 		walking.Capabilities = append(slices.Clone(rest.Capabilities), confine.Admin)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -15,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"purebundle/chunk"
-	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/words"
 	"purebundle/walker"
@@ -115,11 +113,7 @@ func dataBytes(e *walker.Entry) int64 {
 // DryRun says what run would do, and writes nothing.
 func (r *Run) DryRun(ctx context.Context) error {
 	r.sizes = &directorySizes{}
-	leaveOut := r.LeaveOut()
-	if _, err := os.Stat(r.Opt.Dest); err != nil {
-		leaveOut = nil
-	}
-	if err := r.Plan(ctx, leaveOut); err != nil {
+	if err := r.Plan(ctx); err != nil {
 		return err
 	}
 	defer r.Tree.Close()
@@ -128,13 +122,9 @@ func (r *Run) DryRun(ctx context.Context) error {
 	s := r.Summarize()
 	parts := r.Image.Parts()
 	s.ZeroParts = len(parts.Zero)
-	need := [2]string{"disk", words.Size(r.diskNeed()) + " at most"}
-	if s3.IsURL(r.Opt.Dest) {
-		s.SentBytes = int64(len(parts.Data)+len(parts.Meta)) * chunk.Size
-		need = [2]string{"upload", words.Size(s.SentBytes) + " at most"}
-	} else {
-		s.DiskBytes = r.diskNeed()
-	}
+	bytes := r.target().need(r.Image)
+	r.target().note(&s, bytes)
+	need := [2]string{r.target().needs(), words.Size(bytes) + " at most"}
 	plan := &planJSON{Mounts: MountsJSON(r.Tree.Mounts), Filtered: leftJSON(r.Tree.Filtered), Keys: leftJSON(r.Tree.Keys),
 		Excluded: r.excludedSizes(ctx), Largest: r.sizes.largest(), Warnings: warningsJSON(r.Tree.Warnings)}
 	if r.Opt.JSON {

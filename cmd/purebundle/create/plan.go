@@ -40,8 +40,8 @@ type Run struct {
 }
 
 // Plan walks SOURCE and lays the image out. It reads metadata only and writes
-// nothing. Paths in leaveOut keep their directory but not its contents.
-func (r *Run) Plan(ctx context.Context, leaveOut []string) error {
+// nothing.
+func (r *Run) Plan(ctx context.Context) error {
 	r.Began = time.Now()
 	r.UI.Begin(progress.Scanning)
 	params := r.Opt.Image
@@ -52,7 +52,7 @@ func (r *Run) Plan(ctx context.Context, leaveOut []string) error {
 	params.Mark = walker.Mark
 	builder := ext2img.NewBuilder(params)
 	walk := r.Opt.Walk
-	walk.LeaveOut, walk.Opened = leaveOut, r.opened
+	walk.LeaveOut, walk.Opened = r.target().leaveOut(), r.opened
 	tree, err := walker.Walk(ctx, r.Opt.Source, walk, func(e *walker.Entry) error {
 		r.met(e)
 		return r.Swap.add(builder, e)

@@ -32,12 +32,12 @@ func (r *Run) run(ctx context.Context) (err error) {
 
 // Make makes the bundle and nothing else.
 func (r *Run) Make(ctx context.Context) (made chunk.Stats, err error) {
-	out, err := r.create(ctx)
+	out, err := r.target().open(ctx)
 	if err != nil {
 		return made, err
 	}
 	defer func() { err = r.abort(out, err) }()
-	if err := r.Plan(ctx, r.LeaveOut()); err != nil {
+	if err := r.Plan(ctx); err != nil {
 		return made, err
 	}
 	defer r.Tree.Close()
@@ -53,7 +53,7 @@ func (r *Run) Make(ctx context.Context) (made chunk.Stats, err error) {
 // Write makes the parts, in the order that the image asks for.
 func (r *Run) Write(ctx context.Context, out *chunk.Writer) (err error) {
 	parts := r.Image.Parts()
-	if err := out.Preflight(int(r.Image.Size()/chunk.Size), r.diskNeed()); err != nil {
+	if err := out.Preflight(int(r.Image.Size()/chunk.Size), r.target().need(r.Image)); err != nil {
 		return err
 	}
 	planned := len(parts.Data) + len(parts.Meta)
@@ -66,7 +66,7 @@ func (r *Run) Write(ctx context.Context, out *chunk.Writer) (err error) {
 				r.UI.AllBytes.Add(int64(len(b.Parts)) * chunk.Size)
 				r.UI.AllParts.Add(int64(len(b.Parts)))
 			}
-			img, made := r.metered(b.Image)
+			img, made := r.target().metered(b.Image, r.UI)
 			return out.Write(ctx, img, b.Parts, made)
 		},
 		Zeros: func(ctx context.Context, parts []int) (err error) {
@@ -84,17 +84,6 @@ func (r *Run) Write(ctx context.Context, out *chunk.Writer) (err error) {
 	r.sayChanges()
 	r.UI.Begin(progress.Finishing)
 	return nil
-}
-
-// diskNeed returns an upper bound of what the parts take in DEST, in bytes: no more
-// than the blocks in use, and no more than the parts that are not all zero. The
-// first is low if much is free within parts, the second if inode tables and the
-// journal of a large image are empty.
-func (r *Run) diskNeed() int64 {
-	stats := r.Image.Stats()
-	parts := r.Image.Parts()
-	used := (stats.Blocks - stats.FreeBlocks) * ext2img.BlockSize
-	return min(used, int64(len(parts.Data)+len(parts.Meta))*chunk.Size)
 }
 
 // sayChanges warns of each file that is not in the image as the walk saw it, or was gone when the walk came to it.

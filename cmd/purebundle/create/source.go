@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"purebundle/chunk"
-	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
 )
 
@@ -33,9 +32,6 @@ func CheckSource(source string) error {
 // CheckDest refuses a DEST whose contents would be all of SOURCE: the output
 // directory is left out of the image.
 func CheckDest(source, dest string) error {
-	if s3.IsURL(dest) {
-		return nil
-	}
 	s, err1 := os.Stat(source)
 	d, err2 := os.Stat(dest)
 	if err1 == nil && err2 == nil && os.SameFile(s, d) {
@@ -49,7 +45,7 @@ func CheckDest(source, dest string) error {
 // DEST lies inside SOURCE: the output directory is left out with all that it holds,
 // which should not come as a surprise. It returns "" if there is no such thing.
 func strangerInDest(source, dest string) string {
-	if dest == "" || s3.IsURL(dest) || !liesIn(source, dest) {
+	if dest == "" || !liesIn(source, dest) {
 		return ""
 	}
 	dir, err := os.Open(dest)

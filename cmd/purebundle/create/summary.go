@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 
 	"purebundle/chunk"
-	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/words"
 	"purebundle/ext2img"
@@ -48,7 +47,7 @@ type Summary struct {
 func (r *Run) Summarize() Summary {
 	stats, more := r.Image.Stats(), r.Tree.Omitted
 	s := Summary{
-		Source: chunk.Path(cli.Absolute(r.Opt.Source)), DryRun: r.Opt.DryRun, Prefix: r.Opt.Prefix,
+		Source: chunk.Path(cli.Absolute(r.Opt.Source)), Dest: r.target().full(), DryRun: r.Opt.DryRun, Prefix: r.Opt.Prefix,
 		ImageSize: r.Image.Size(), UsedBytes: (stats.Blocks - stats.FreeBlocks) * ext2img.BlockSize,
 		Label: r.Opt.Image.Label, UUID: uuid.UUID(r.Opt.Image.UUID).String(),
 		Inodes: stats.Inodes, FreeInodes: stats.FreeInodes,
@@ -57,12 +56,6 @@ func (r *Run) Summarize() Summary {
 		Filtered: len(r.Tree.Filtered) + more.Filtered, Keys: len(r.Tree.Keys) + r.Tree.Omitted.Keys, Excluded: len(r.Tree.Excluded) + more.Excluded,
 		Unreadable: len(r.Tree.Unreadable) + more.Unreadable,
 		Warnings:   len(r.Tree.Warnings) + more.Warnings + len(r.Report.Warnings) + r.Report.MoreWarnings,
-	}
-	switch {
-	case s3.IsURL(r.Opt.Dest):
-		s.Dest = chunk.Path(r.Opt.Place.String())
-	case r.Opt.Dest != "":
-		s.Dest = chunk.Path(cli.Absolute(r.Opt.Dest))
 	}
 	for _, m := range r.Tree.Mounts {
 		s.Mounts[string(m.Action)]++
@@ -83,11 +76,7 @@ func (r *Run) Summarize() Summary {
 func (r *Run) Finished(out chunk.Stats) Summary {
 	s := r.Summarize()
 	s.ZeroParts = out.ZeroParts
-	if s3.IsURL(r.Opt.Dest) {
-		s.SentBytes = out.Bytes
-	} else {
-		s.DiskBytes = out.Bytes
-	}
+	r.target().note(&s, out.Bytes)
 	return s
 }
 
@@ -107,16 +96,10 @@ func (r *Run) summary(out chunk.Stats) error {
 
 // Rows returns the summary for people; done says what was done with SOURCE.
 func (r *Run) Rows(done string, s Summary) [][2]string {
-	where := words.Printable(r.Opt.Dest) + ", "
-	if s3.IsURL(r.Opt.Dest) {
-		where += words.Size(s.SentBytes) + " sent"
-	} else {
-		where += words.Size(s.DiskBytes) + " on disk"
-	}
 	return append([][2]string{
 		{done, r.ContentLine()},
 		{"image", r.ImageLine(s)},
-		{"parts", fmt.Sprintf("%s of 10 MiB in %s", words.Count(int64(s.Parts)), where)},
+		{"parts", fmt.Sprintf("%s of 10 MiB in %s, %s", words.Count(int64(s.Parts)), words.Printable(r.Opt.Dest), r.target().took(&s))},
 	}, r.CommonRows(s)...)
 }
 
@@ -138,13 +121,10 @@ func (r *Run) CommonRows(s Summary) [][2]string {
 // BundleName returns what the other commands take as BUNDLE: DEST, or the manifest
 // if DEST may hold several bundles.
 func (r *Run) BundleName() string {
-	switch {
-	case r.Opt.Prefix == "image":
+	if r.Opt.Prefix == "image" {
 		return r.Opt.Dest
-	case s3.IsURL(r.Opt.Dest):
-		return cli.BundleURL(r.Opt.Place, r.Opt.Prefix)
 	}
-	return strings.TrimSuffix(r.Opt.Dest, "/") + "/" + chunk.ManifestName(r.Opt.Prefix)
+	return r.target().bundle(r.Opt.Prefix)
 }
 
 func (r *Run) ImageLine(s Summary) string {

@@ -314,7 +314,7 @@ func (r *VolRun) makeRaw(ctx context.Context, raw *chunk.Writer) error {
 		}
 		defer r.Swap.Close()
 	}
-	if err := r.Plan(ctx, r.LeaveOut()); err != nil {
+	if err := r.Plan(ctx); err != nil {
 		return err
 	}
 	defer r.Tree.Close()

@@ -1,0 +1,175 @@
+package create
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"purebundle/chunk"
+	"purebundle/chunk/s3"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/confine"
+	"purebundle/cmd/purebundle/progress"
+	"purebundle/cmd/purebundle/words"
+	"purebundle/ext2img"
+)
+
+// target is DEST. Each kind knows how it is opened, what it takes and in which
+// words, so that nothing else asks of which kind it is.
+type target interface {
+	open(ctx context.Context) (*chunk.Writer, error)
+	// leaveOut returns what of SOURCE the target itself is.
+	leaveOut() []string
+	// metered returns img, and what to call after each part, such that the bar shows
+	// what is certain.
+	metered(img io.ReaderAt, u *progress.UI) (io.ReaderAt, func(part int))
+	// failed adds to an error what is to be done about a run that left something.
+	failed(err error) error
+	// aborting says, if it takes long, that what was made is removed; stop ends that.
+	aborting() (stop func())
+
+	full() chunk.Path               // name of DEST that holds everywhere
+	bundle(prefix string) string    // BUNDLE, for a bundle that is one of several there
+	need(image *ext2img.Plan) int64 // bytes at most
+	needs() string                  // what it needs bytes of
+	note(s *Summary, bytes int64)   // notes how many it took
+	took(s *Summary) string         // says so
+
+	// power returns what it takes to write there.
+	power(ctx context.Context, rest confine.Rest) confine.Rest
+	// opened returns the capabilities that it takes when it is open.
+	opened() []confine.Capability
+}
+
+// target returns DEST.
+func (r *Run) target() target {
+	if s3.IsURL(r.Opt.Dest) {
+		return &bucket{r.App, &r.Opt}
+	}
+	return &directory{&r.Opt}
+}
+
+// directory is a DEST on this machine, or none at all.
+type directory struct{ opt *Options }
+
+func (d *directory) open(context.Context) (*chunk.Writer, error) {
+	return chunk.Create(d.opt.Dest, chunk.Options{Prefix: d.opt.Prefix, Force: d.opt.Force})
+}
+
+// leaveOut returns nothing for a directory that is not there, as in a dry run.
+func (d *directory) leaveOut() []string {
+	dir := cmp.Or(d.opt.Work, d.opt.Dest)
+	if _, err := os.Stat(dir); err != nil {
+		return nil
+	}
+	return []string{dir}
+}
+
+// metered counts the bytes that are read for the directory.
+func (d *directory) metered(img io.ReaderAt, u *progress.UI) (io.ReaderAt, func(int)) {
+	return &meteredReader{img, &u.Bytes}, func(int) { u.Parts.Add(1) }
+}
+
+func (d *directory) failed(err error) error { return err }
+func (d *directory) aborting() func()       { return func() {} }
+
+func (d *directory) full() chunk.Path {
+	if d.opt.Dest == "" {
+		return ""
+	}
+	return chunk.Path(cli.Absolute(d.opt.Dest))
+}
+
+func (d *directory) bundle(prefix string) string {
+	return strings.TrimSuffix(d.opt.Dest, "/") + "/" + chunk.ManifestName(prefix)
+}
+
+// need returns no more than the blocks in use, and no more than the parts that are
+// not all zero. The first is low if much is free within parts, the second if inode
+// tables and the journal of a large image are empty.
+func (d *directory) need(image *ext2img.Plan) int64 {
+	stats := image.Stats()
+	return min((stats.Blocks-stats.FreeBlocks)*ext2img.BlockSize, partBytes(image))
+}
+
+func (d *directory) needs() string                { return "disk" }
+func (d *directory) note(s *Summary, bytes int64) { s.DiskBytes = bytes }
+func (d *directory) took(s *Summary) string       { return words.Size(s.DiskBytes) + " on disk" }
+
+func (d *directory) power(_ context.Context, rest confine.Rest) confine.Rest {
+	rest.Write = []string{d.opt.Dest}
+	if above := existing(d.opt.Dest); above != "" { // if the run fails, what it made is removed
+		rest.Remove = []string{above}
+	}
+	return rest
+}
+
+func (d *directory) opened() []confine.Capability { return confine.ForWriting(d.opt.Dest) }
+
+// bucket is a DEST in S3.
+type bucket struct {
+	app *cli.App
+	opt *Options
+}
+
+func (b *bucket) open(ctx context.Context) (*chunk.Writer, error) {
+	store, err := b.opt.S3.Open(ctx, b.app, b.opt.Place)
+	if err != nil {
+		return nil, err
+	}
+	return store.Create(ctx, chunk.Options{Prefix: b.opt.Prefix, Force: b.opt.Force})
+}
+
+func (b *bucket) leaveOut() []string { return nil }
+
+// metered counts the parts that S3 has acknowledged.
+func (b *bucket) metered(img io.ReaderAt, u *progress.UI) (io.ReaderAt, func(int)) {
+	u.InParts()
+	return img, func(int) {
+		u.Parts.Add(1)
+		u.Bytes.Add(chunk.Size)
+	}
+}
+
+func (b *bucket) failed(err error) error {
+	if _, some := errors.AsType[*cli.LeftError](err); !some {
+		return err
+	}
+	if b.opt.Force { // to delete by name would hit the older bundle
+		return cli.WithHint(err, "an older bundle there is whole: do not delete it; the same command removes the rest once it succeeds")
+	}
+	return cli.WithHint(err, "what is there of it goes with: purebundle delete%s -p %s %s", b.opt.S3.Again(), b.opt.Prefix, words.Quote(b.opt.Dest))
+}
+
+func (b *bucket) aborting() func() {
+	if b.app.Quiet {
+		return func() {}
+	}
+	late := time.AfterFunc(time.Second, func() {
+		b.app.Say("removing what is in S3 of it; another signal leaves it there")
+	})
+	return func() { late.Stop() }
+}
+
+func (b *bucket) full() chunk.Path               { return chunk.Path(b.opt.Place.String()) }
+func (b *bucket) bundle(prefix string) string    { return cli.BundleURL(b.opt.Place, prefix) }
+func (b *bucket) need(image *ext2img.Plan) int64 { return partBytes(image) }
+func (b *bucket) needs() string                  { return "upload" }
+func (b *bucket) note(s *Summary, bytes int64)   { s.SentBytes = bytes }
+func (b *bucket) took(s *Summary) string         { return words.Size(s.SentBytes) + " sent" }
+
+func (b *bucket) power(ctx context.Context, rest confine.Rest) confine.Rest {
+	return b.opt.S3.Remote(ctx, rest)
+}
+
+func (b *bucket) opened() []confine.Capability { return nil }
+
+// partBytes returns the size of the parts that are not all zero.
+func partBytes(image *ext2img.Plan) int64 {
+	parts := image.Parts()
+	return int64(len(parts.Data)+len(parts.Meta)) * chunk.Size
+}
