@@ -23,7 +23,7 @@ type treeBlock struct {
 	index int32 // number in the node's tree, see extentTree
 }
 
-// allocation is where everything lies. Metadata that depends on what happens to
+// allocation says where everything lies. Metadata that depends on what happens to
 // files while they are read never shares a part with their data, so that the
 // data can be written first; the exception is the part between the directories
 // and the data, whose files are kept in memory where the image is so tight that
@@ -38,7 +38,8 @@ type allocation struct {
 	used  int64       // blocks in use by spans and trees
 }
 
-// demand is what the content needs, whatever the size of the file system.
+// demand counts the room that the content needs, whatever the size of the file
+// system.
 type demand struct {
 	inodes   int64
 	metadata int64 // blocks of directories, slow symlinks and attributes
@@ -152,7 +153,7 @@ func (t *tree) smallest(d demand) (allocation, error) {
 }
 
 // inSize places the content in a file system of the given size, with inodes to
-// spare where they fit.
+// spare if they fit.
 func (t *tree) inSize(size int64, d demand) (a allocation, ok bool) {
 	for _, inodes := range []int64{d.inodes + d.inodes/10, d.inodes} {
 		g, ok := newGeometry(size, inodes)

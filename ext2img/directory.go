@@ -170,7 +170,7 @@ func (m *Image) htreeEntries(d *dir, from, to int) []ondisk.HtreeEntry {
 	return es
 }
 
-// htreeTop gives the root's entries where it leads to nodes.
+// htreeTop returns the root's entries if it leads to nodes.
 func (m *Image) htreeTop(d *dir) []ondisk.HtreeEntry {
 	es := make([]ondisk.HtreeEntry, d.nodeBlocks())
 	for i := range es {

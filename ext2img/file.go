@@ -25,7 +25,7 @@ type Xattr struct {
 	Value []byte
 }
 
-// File is what an image holds of one inode: every field is metadata, content
+// File describes one inode: every field is metadata, content
 // is read later through the function given to Layout.
 type File struct {
 	Mode         uint32 // st_mode: S_IFMT and permission bits

@@ -54,7 +54,7 @@ func (g geometry) bitmapBlocks(leader, n int64) int64 {
 }
 
 // newGeometry gives the file system of at most size bytes with room for at
-// least inodes inodes. ok is false where there is none: too small, or too many
+// least inodes inodes. ok is false if no such file system exists: too small, or too many
 // inodes for its size. Where the last groups would not hold their own metadata,
 // the file system ends before them.
 func newGeometry(size, inodes int64) (g geometry, ok bool) {

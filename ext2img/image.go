@@ -11,7 +11,7 @@ import (
 	"purebundle/ext2img/internal/ondisk"
 )
 
-// Image is what is read of an image while Plan.Make makes it. Its blocks are
+// Image gives the bytes of an image while Plan.Make makes it. Its blocks are
 // encoded, or read from the source, when they are asked for.
 type Image struct {
 	*Plan

@@ -14,12 +14,12 @@ import (
 
 // A late file is one that fits no longer in the blocks that were placed for it:
 // a larger one has taken its name, it was rewritten with more bytes, or data
-// stands where it had holes. Seal reads it into memory and places it, without
+// stands in its former holes. seal reads it into memory and places it, without
 // holes, in parts that nothing uses.
 
 const (
 	maxLate = 64 << 20 // bytes of late files in all
-	// maxLateBlocks is what one extent holds.
+	// maxLateBlocks is the length of the longest extent.
 	maxLateBlocks = ondisk.MaxExtentLen
 )
 

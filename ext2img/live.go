@@ -12,7 +12,7 @@ import (
 	"purebundle/ext2img/internal/ondisk"
 )
 
-// liveFile is what was seen of a file that is read in several calls, or that
+// liveFile tells the story of a file that is read in several calls, or that
 // was not as the walk saw it.
 type liveFile struct {
 	first  identity // at the first read of this round

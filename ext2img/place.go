@@ -153,7 +153,7 @@ func (p *placer) wholeParts(rs []run) []run {
 	return out
 }
 
-// restOfPart is what is left of a part from block pos on.
+// restOfPart returns the blocks of a part from pos on.
 func (p *placer) restOfPart(pos int64) run {
 	return run{pos, min(ceilDiv(pos, p.part)*p.part, p.g.blocks) - pos}
 }

@@ -18,7 +18,7 @@ import (
 // called by as many goroutines as read the image.
 type Opener func(path string, st *unix.Stat_t) (fd int, err error)
 
-// ErrReplaced is what an Opener returns, wrapped, where the path leads to
+// ErrReplaced is returned by an Opener, wrapped, if the path leads to
 // something that is no regular file any more.
 var ErrReplaced = errors.New("no regular file any more")
 
@@ -86,7 +86,7 @@ const (
 // counts where the file looked the same before and after, or where two reads in
 // a row gave the same. All of them read the file that was opened first: one that
 // takes its name meanwhile is no change of it. readWhole returns what was seen,
-// nil where that is what the walk saw.
+// nil if that is how the walk saw it.
 func (m *Image) readWhole(r *fileRead) *liveFile {
 	src, before, err := m.openNode(r.node)
 	if err != nil {

@@ -8,7 +8,7 @@ type Kind int
 // belongs in the image.
 const (
 	Vanished   Kind = iota // gone: absent from the image
-	Replaced               // the name leads to another file now: that one is in the image, or none where it is no regular file
+	Replaced               // the name leads to another file now: that one is in the image, or nothing if it is no regular file
 	Shrunk                 // in the image with the size that was read
 	Grown                  // appended to: in the image with the size it had at the walk
 	Rewritten              // in the image with newer content

@@ -75,7 +75,7 @@ func (s *storage) WriteAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// zeroBlock is what isZero compares with: bytes.Equal is vectorised.
+// zeroBlock is for isZero to compare with: comparing strings is vectorised.
 var zeroBlock [BlockSize]byte
 
 // isZero says whether p, at most a block, is all zero.
@@ -83,8 +83,8 @@ func isZero(p []byte) bool { return string(p) == string(zeroBlock[:len(p)]) }
 
 func (s *storage) Writable() (backend.WritableFile, error) { return s, nil }
 
-// noFile is the rest of backend.Storage: go-diskfs asks for an os.File to sync,
-// which there is not, and for nothing else of it.
+// noFile is the rest of backend.Storage: go-diskfs asks it for an os.File to sync
+// and goes without if it gets an error; it calls nothing else of it.
 type noFile struct{}
 
 func (noFile) Sys() (*os.File, error)         { return nil, backend.ErrNotSuitable }

@@ -7,7 +7,7 @@ import (
 	"purebundle/ext2img/internal/ondisk"
 )
 
-// tree is what a Builder collects and an Image encodes.
+// tree has the entries that a Builder collects and an Image encodes.
 type tree struct {
 	p     Params
 	nodes pages[node]

@@ -9,7 +9,8 @@ import (
 	"purebundle/ext2img/internal/ondisk"
 )
 
-// maxProblems is where Check gives up: so damaged an image is no file system.
+// maxProblems is the number of problems at which Check gives up: so damaged an
+// image is no file system.
 const maxProblems = 10000
 
 // ErrTooManyProblems ends a Check that has reported maxProblems.

@@ -48,7 +48,7 @@ func (t *htree) blame(block uint64, format string, args ...any) {
 }
 
 // readHtree reads the index of a hashed directory and checks that it leads to
-// each block once; nil where it has no readable root. The directory's blocks
+// each block once; broken if it has no readable root. The directory's blocks
 // were checked, so that there are no more of them than in the file system.
 func readHtree(c *checker, n *Inode) *htree {
 	f := c.f

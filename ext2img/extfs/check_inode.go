@@ -149,7 +149,7 @@ func (c *checker) highHalves(ino uint32, raw []byte) {
 	}
 }
 
-// again gives an inode that is in use once more; nil where it or its group is
+// again reads an inode that is in use once more; nil if it or its group is
 // not to be trusted, or reading failed.
 func (c *checker) again(ino uint32) *Inode {
 	number := (ino - 1) / c.f.sb.inodesPerGroup

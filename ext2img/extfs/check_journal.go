@@ -68,7 +68,7 @@ func (c *checker) journalSuper(n *Inode, block []byte) {
 	}
 }
 
-// orphanFile checks that the orphan file, where there is one, is empty.
+// orphanFile checks that the orphan file, if the file system has one, is empty.
 func (c *checker) orphanFile() {
 	f := c.f
 	if f.sb.compat&ondisk.CompatOrphanFile == 0 {

@@ -17,7 +17,7 @@ type bitsetChunk [chunkBits / 64]uint64
 
 const chunkBits = 8192
 
-// find gives the chunk that a number is in, nil where there is none.
+// find returns the chunk that a number is in, nil if it has none.
 func (s *bitset) find(n uint64) *bitsetChunk {
 	no := n / chunkBits
 	if s.last != nil && s.lastNo == no {
@@ -84,7 +84,7 @@ func (s *bitset) setRange(start, count uint64) (first, again uint64) {
 	return first, again
 }
 
-// inodeState is what Check remembers of an inode in use.
+// inodeState has what Check must remember of an inode in use.
 type inodeState struct {
 	links  uint32 // entries found that name it
 	parent uint32 // of a directory: the directory that names it
@@ -112,7 +112,7 @@ type states struct {
 
 const stateChunk = 512
 
-// get gives the state of an inode, nil where it is not in use.
+// get returns the state of an inode, nil if it is not in use.
 func (s *states) get(ino uint32) *inodeState {
 	c := s.last
 	if no := ino / stateChunk; c == nil || s.lastNo != no {

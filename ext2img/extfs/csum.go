@@ -11,7 +11,7 @@ func (f *FS) groupChecksum(group uint32, raw []byte) uint16 {
 	return ondisk.GroupSum16(raw, group, f.sb.uuid)
 }
 
-// inodeSeed is what the checksums of an inode's own blocks start from.
+// inodeSeed returns the seed of the checksums of an inode's own blocks.
 func (f *FS) inodeSeed(n *Inode) ondisk.CRC { return f.seed.Inode(n.Ino, n.Generation) }
 
 // inodeChecksumOK compares the stored checksum of a raw inode; an inode that

@@ -19,7 +19,7 @@ type segment struct {
 
 func (s segment) end() uint64 { return s.block + s.count }
 
-// data is true where there is content to read.
+// data says whether the segment has content to read.
 func (s segment) data() bool { return s.phys != 0 && !s.unwritten }
 
 // extent is a leaf entry of an extent tree.

@@ -19,7 +19,7 @@ type Time struct {
 	Nsec uint32
 }
 
-// Inode is what an inode says of itself.
+// Inode has the fields of an inode.
 type Inode struct {
 	Ino                         uint32
 	Mode                        uint32 // st_mode: type and permission bits

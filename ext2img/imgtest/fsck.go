@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// fsckTime is what e2fsck takes for now: 2378. Before 2242, e2fsck asks whether
+// fsckTime makes e2fsck believe that it is 2378. Before 2242, e2fsck asks whether
 // inode times from 2310-04-04 on, of which the kernel's own files are no
 // different, are wrongly encoded ones before 1970. Comparing with a kernel mount
 // tells the two apart.
@@ -25,7 +25,7 @@ func Fsck(t testing.TB, image string) {
 	}
 }
 
-// fsckProblems gives e2fsck's output where it found something, else "".
+// fsckProblems returns e2fsck's output if it found something, else "".
 func fsckProblems(t testing.TB, image string) string {
 	t.Helper()
 	NeedTool(t, "e2fsck")

@@ -25,7 +25,7 @@ func (c CRC) Add32(v uint32) CRC {
 // Inode returns the seed of all that belongs to an inode (i_generation).
 func (c CRC) Inode(ino, generation uint32) CRC { return c.Add32(ino).Add32(generation) }
 
-// start is what checksums begin with that have no seed.
+// start is the seed of checksums that have none of their own.
 const start CRC = 0xFFFFFFFF
 
 // noSum takes the place of a checksum of 16 bits in its own calculation.

@@ -85,7 +85,7 @@ const (
 	MaxSec = MinSec + 1<<34 - 1
 )
 
-// NewStamp encodes a time; exact is false where it had to be clamped.
+// NewStamp encodes a time; exact is false if it had to be clamped.
 func NewStamp(sec int64, nsec uint32) (s Stamp, exact bool) {
 	switch {
 	case sec < MinSec:

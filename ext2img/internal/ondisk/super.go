@@ -1,6 +1,6 @@
 package ondisk
 
-// Super is what the superblock of an image says; Patch writes it over the one
+// Super has the fields of the superblock that we set; Patch writes it over the one
 // that mkfs made.
 type Super struct {
 	Blocks, FreeBlocks, ReservedBlocks uint64
@@ -14,7 +14,7 @@ type Super struct {
 	JournalSize                        uint64   // bytes
 }
 
-// SuperblockOffset is where the primary superblock begins, in bytes.
+// SuperblockOffset is the place of the primary superblock, in bytes.
 const SuperblockOffset = 1024
 
 // SuperblockSize is its size, in bytes.
