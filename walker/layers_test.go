@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -83,5 +84,26 @@ func TestBtrfs(t *testing.T) {
 	diff(t, "paths", res.order, []string{"/", "/etc", "/etc/own", "/home", "/home/user", "/top"})
 	if n := len(res.Unreadable); n > 0 {
 		t.Errorf("unreadable: %v", res.Unreadable)
+	}
+
+	// Snapshots and subvolumes within the root's: no mounts, and st_dev changes.
+	run(t, "btrfs", "subvolume", "create", filepath.Join(dir, "nested"))
+	makeTree(t, dir, "nested/file=1", "snapshots/")
+	run(t, "btrfs", "subvolume", "snapshot", "-r", filepath.Join(dir, "nested"), filepath.Join(dir, "snapshots/1"))
+	own := []string{"/", "/etc", "/etc/own", "/home"}
+	for _, test := range []struct {
+		opt  Options
+		want []string
+		left []string
+	}{
+		{Options{}, append(slices.Clone(own), "/home/user", "/nested", "/nested/file", "/snapshots", "/snapshots/1", "/top"),
+			[]string{"/snapshots/1: read-only snapshot"}},
+		{Options{Snapshots: true}, append(slices.Clone(own), "/home/user", "/nested", "/nested/file", "/snapshots", "/snapshots/1", "/snapshots/1/file", "/top"), nil},
+		{Options{OneFileSystem: true}, append(slices.Clone(own), "/nested", "/snapshots", "/snapshots/1", "/top"),
+			[]string{"/nested: another subvolume than the source's", "/snapshots/1: another subvolume than the source's"}},
+	} {
+		res := walkAll(t, dir, test.opt)
+		diff(t, "paths", res.order, test.want)
+		diff(t, "excluded", leftLines(res.Excluded), test.left)
 	}
 }

@@ -7,7 +7,8 @@ import "purebundle/walker/filter"
 // Patterns are those of package pattern, anchored at SOURCE. An include wins over everything but a refused mount, a mount that is
 // left out, and LeaveOut.
 type Options struct {
-	OneFileSystem bool     // cross no mount but those in Cross
+	OneFileSystem bool     // cross no mount but those in Cross, and no border of a btrfs subvolume
+	Snapshots     bool     // take what is in read-only btrfs snapshots
 	Cross         []string // mount points below SOURCE to cross although the policy or a default leaves them out; never refused mounts
 	CrossAll      bool     // cross every mount that Cross could name and no rule, OneFileSystem or mount around it leaves out
 

@@ -260,6 +260,14 @@ func (w *walker) directory(o *object) error {
 	} else {
 		w.unused.enter(&o.scope)
 	}
+	if fd >= 0 {
+		if rule := w.subvolume(o, fd); rule != "" {
+			w.leftOut(verdict{rule: rule})
+			o.bare = true
+			unix.Close(fd)
+			fd = -1
+		}
+	}
 	if o.bare && o.verdict.fate == drop {
 		return nil
 	}

@@ -102,6 +102,8 @@ type walker struct {
 	held   int    // frames with an entry that is not reported yet
 	last   string // path reported last
 
+	alone, snapshots bool // Options.OneFileSystem, Options.Snapshots
+
 	rooms    struct{ filtered, keys, excluded, unreadable, vanished, warnings room }
 	lastLeft string // path that was listed last as left out
 
@@ -145,6 +147,7 @@ func newWalker(ctx context.Context, t *Tree, p *plan, opt Options) (*walker, err
 		buf: make([]byte, dentsSize), link: make([]byte, unix.PathMax+1),
 		hard: make(linkMap), keys: make(map[string]hostKeys),
 	}
+	w.alone, w.snapshots = opt.OneFileSystem, opt.Snapshots
 	w.drop = func(why string) { w.warn(w.entry.Path, why) }
 	var err error
 	if w.leave, err = identities(opt.LeaveOut); err != nil {
