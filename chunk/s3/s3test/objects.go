@@ -5,8 +5,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Path is the file of an object.
@@ -29,7 +31,7 @@ func (s *Server) Keys(t testing.TB, bucket string) []string {
 			return err
 		}
 		key := filepath.ToSlash(strings.TrimPrefix(path, root+"/"))
-		if d.IsDir() && key == ".sgwtmp" {
+		if d.IsDir() && slices.Contains(s.Make.own, key) {
 			return fs.SkipDir
 		}
 		if !d.IsDir() {
@@ -70,6 +72,7 @@ func (s *Server) Flip(t testing.TB, bucket, key string, offset int64) {
 	if _, err := f.WriteAt(b, offset); err != nil {
 		t.Fatal(err)
 	}
+	s.settle()
 }
 
 // Truncate cuts an object to size bytes behind the server's back.
@@ -78,6 +81,7 @@ func (s *Server) Truncate(t testing.TB, bucket, key string, size int64) {
 	if err := os.Truncate(s.Path(bucket, key), size); err != nil {
 		t.Fatal(err)
 	}
+	s.settle()
 }
 
 // Remove takes an object away behind the server's back.
@@ -86,4 +90,8 @@ func (s *Server) Remove(t testing.TB, bucket, key string) {
 	if err := os.Remove(s.Path(bucket, key)); err != nil {
 		t.Fatal(err)
 	}
+	s.settle()
 }
+
+// settle returns when the server believes the files again.
+func (s *Server) settle() { time.Sleep(2 * s.Make.stale) }

@@ -67,7 +67,7 @@ func (p *Proxy) Setenv(t testing.TB) {
 func (p *Proxy) Client() *s3.Client { return p.through().Client() }
 
 func (p *Proxy) through() *Server {
-	return &Server{Endpoint: p.Endpoint, Region: p.server.Region, Access: p.server.Access, Secret: p.server.Secret, Dir: p.server.Dir}
+	return &Server{Endpoint: p.Endpoint, Region: p.server.Region, Access: p.server.Access, Secret: p.server.Secret, Dir: p.server.Dir, Make: p.server.Make}
 }
 
 // Set changes what is broken from now on. The count of requests goes on.

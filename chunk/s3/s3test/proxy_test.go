@@ -40,7 +40,7 @@ func TestFaults(t *testing.T) {
 		{StallResponse, "deadline exceeded", "deadline exceeded", true},
 		{Truncate, "", "unexpected EOF", true},
 		{Shorten, "", "checksum did not match", true},
-		{CorruptRequest, "SHA256Mismatch", "", false},
+		{CorruptRequest, server.Make.Mismatch, "", false},
 		{CorruptObject, "", "checksum did not match", true},
 		{SlowStart, "", "", true},
 	} {

@@ -1,11 +1,11 @@
 // Package s3test holds what tests of S3 share: a real S3 server on loopback,
 // and a proxy that stands in front of it and breaks what passes.
 //
-// It is for tests and benchmarks only. The server is versitygw with its posix backend: an
-// object is a file below Server.Dir, its metadata are extended attributes. It
-// does not stand for everything S3 does: no storage classes, no KMS, no regions.
+// It is for tests and benchmarks only. The server is of one of several makes: an
+// object is a file below Server.Dir with each. None stands for everything S3 does:
+// no storage classes, no KMS, no regions.
 //
-// Source: github.com/versity/versitygw, version Version.
+// Sources: github.com/versity/versitygw, github.com/rclone/rclone.
 package s3test
 
 import (
@@ -18,7 +18,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"syscall"
@@ -32,9 +31,6 @@ import (
 	"purebundle/ext2img/imgtest"
 )
 
-// Version is the version of versitygw that "make versitygw" builds.
-const Version = "v1.8.0"
-
 // Server is a running S3 server.
 type Server struct {
 	Endpoint string // "http://127.0.0.1:PORT"
@@ -42,20 +38,24 @@ type Server struct {
 	Access   string // access key id
 	Secret   string // secret access key
 	Dir      string // a bucket is a directory here, an object a file below it
+	Make     *Make
 
 	log  lockedBuffer
 	gone chan struct{} // closed when the process has ended
 }
 
-// Start runs a server until the test ends. It skips the test where versitygw
-// is not built or the file system keeps no extended attributes; where CI=true
-// that is a failure.
+// Start runs a server until the test ends: of the make that Variable names, else of
+// the first. It skips the test if that is not built or the file system keeps no
+// extended attributes and it needs them; where CI=true that is a failure.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	program := Program(t)
+	m := chosen(t)
+	program := m.Program(t)
 	dir := t.TempDir()
-	needXattr(t, dir)
-	s, stop, err := Run(program, dir)
+	if m.xattr {
+		needXattr(t, dir)
+	}
+	s, stop, err := m.Run(program, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,36 +63,19 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
-// Program is the path of versitygw. It skips the test where that is not built;
-// where CI=true that is a failure.
-func Program(t testing.TB) string {
+// Program skips the test if the server that Start would run is not built; where
+// CI=true that is a failure.
+func Program(t testing.TB) {
 	t.Helper()
-	path, err := Find()
-	if err != nil {
-		imgtest.Missing(t, err.Error())
-	}
-	return path
-}
-
-// Find is the path of versitygw, in the user's cache directory.
-func Find() (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("needs versitygw: %w", err)
-	}
-	path := filepath.Join(cache, "purebundle-test", "versitygw-"+Version, "versitygw")
-	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("needs %s: make versitygw builds it", path)
-	}
-	return path, nil
+	chosen(t).Program(t)
 }
 
 // Run runs a server on the directory dir until stop is called or the process
 // ends, without a test.
-func Run(program, dir string) (s *Server, stop func(), err error) {
+func (m *Make) Run(program, dir string) (s *Server, stop func(), err error) {
 	// Another process may take the port between its choice and its use.
 	for range 5 {
-		s = &Server{Region: "us-east-1", Access: "AK" + random(9), Secret: random(20), Dir: dir, gone: make(chan struct{})}
+		s = &Server{Region: "us-east-1", Access: "AK" + random(9), Secret: random(20), Dir: dir, Make: m, gone: make(chan struct{})}
 		if stop, err = s.run(program); err == nil {
 			return s, stop, nil
 		}
@@ -124,12 +107,13 @@ func (s *Server) run(program string) (stop func(), err error) {
 	l.Close()
 	s.Endpoint = "http://" + address
 
-	cmd := exec.Command(program, "--port", address, "--region", s.Region, "--keep-alive", "posix", s.Dir)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "ROOT_ACCESS_KEY_ID=" + s.Access, "ROOT_SECRET_ACCESS_KEY=" + s.Secret}
+	cmd := s.Make.start(s, address)
+	cmd.Path, cmd.Args[0] = program, s.Make.Name
+	cmd.Env = append(cmd.Env, "PATH="+os.Getenv("PATH"))
 	cmd.Dir = s.Dir
 	cmd.Stdout, cmd.Stderr = &s.log, &s.log
 	if err := s.spawn(cmd); err != nil {
-		return nil, fmt.Errorf("start versitygw: %w", err)
+		return nil, fmt.Errorf("start %s: %w", s.Make.Name, err)
 	}
 	stop = func() {
 		_ = cmd.Process.Kill()
@@ -137,7 +121,7 @@ func (s *Server) run(program string) (stop func(), err error) {
 	}
 	if err := s.wait(); err != nil {
 		stop()
-		return nil, fmt.Errorf("versitygw: %w\n%s", err, s.Log())
+		return nil, fmt.Errorf("%s: %w\n%s", s.Make.Name, err, s.Log())
 	}
 	return stop, nil
 }

@@ -66,11 +66,11 @@ func serveCommand(args []string, stdin io.Reader, stdout io.Writer) error {
 	if len(args) != 1 {
 		return errors.New("serve: one directory needed")
 	}
-	program, err := s3test.Find()
+	program, err := s3test.Versitygw.Find()
 	if err != nil {
 		return err
 	}
-	server, stop, err := s3test.Run(program, args[0])
+	server, stop, err := s3test.Versitygw.Run(program, args[0])
 	if err != nil {
 		return err
 	}
