@@ -50,24 +50,18 @@ func (c cause) Is(target error) bool {
 	return ok && (api.ErrorCode() == "NoSuchKey" || api.ErrorCode() == "NotFound")
 }
 
-// credentialsError is a search for credentials that ended without any.
-type credentialsError struct{ err error }
-
-func (e *credentialsError) Error() string { return e.err.Error() }
-func (e *credentialsError) Unwrap() error { return e.err }
-
 // reason is what went wrong and what to do about it.
 func reason(err error) (text, hint string) {
+	if c, ok := errors.AsType[*credentialsError](err); ok {
+		return noCredentials(c)
+	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok && status(err) != 0 {
 		return answered(err, api)
 	}
 	if stall, ok := errors.AsType[*StallError](err); ok {
 		return stall.Error(), "it stood still each time: try again later, or look at the network between"
 	}
-	if c, ok := errors.AsType[*credentialsError](err); ok {
-		return noCredentials(c)
-	}
-	if text, hint := unreachable(err); text != "" {
+	if text, hint := reach(err); text != "" {
 		return text, hint
 	}
 	if strings.Contains(strings.ToLower(err.Error()), "region") && status(err) == 0 {
@@ -77,6 +71,21 @@ func reason(err error) (text, hint string) {
 		return short(err), "it broke off each time: try again later, or look at the network between"
 	}
 	return short(err), ""
+}
+
+// reach is about what stands between, and about servers that are not those that were
+// meant; text is "" for others.
+func reach(err error) (text, hint string) {
+	if p, ok := errors.AsType[*pageError](err); ok {
+		return p.Error(), p.hint()
+	}
+	if errors.Is(err, http.ErrSchemeMismatch) {
+		return "the server speaks plain HTTP", "write the endpoint with http://, or give the port that has TLS"
+	}
+	if text, hint := proxied(err); text != "" {
+		return text, hint
+	}
+	return unreachable(err)
 }
 
 // unreachable is about servers that gave no answer at all; text is "" for others.
@@ -97,18 +106,6 @@ func unreachable(err error) (text, hint string) {
 		return "no connection: " + short(err), "nothing answers at that endpoint: look at the network, firewalls and the endpoint"
 	}
 	return "", ""
-}
-
-// noCredentials is about a chain of providers that found nothing.
-func noCredentials(c *credentialsError) (text, hint string) {
-	text = c.Error()
-	switch {
-	case strings.Contains(text, "no EC2 IMDS role found"), strings.Contains(text, "failed to refresh cached credentials, static credentials are empty"):
-		return "no credentials found", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile, or give the instance a role"
-	case strings.Contains(text, "SSO"):
-		return "the sign-in has run out: " + innermost(c).Error(), "aws sso login makes a new one"
-	}
-	return "no credentials: " + short(c), "look at ~/.aws/config, ~/.aws/credentials and the AWS_ variables of the environment"
 }
 
 // expecting finds the right region in the text of AuthorizationHeaderMalformed.
@@ -185,13 +182,19 @@ var hints = map[string]string{
 // maxSaid is the longest text of a service that is passed on, in bytes.
 const maxSaid = 300
 
-// sentence is what the service said, on one line.
-func sentence(code, said string) string {
+// oneLine is what somebody else said, without what would disturb a terminal.
+func oneLine(said string) string {
 	said = strings.Join(strings.FieldsFunc(said, func(r rune) bool { return r < ' ' || r == 0x7f || r == ' ' }), " ")
 	said = strings.TrimSuffix(strings.ToValidUTF8(said, "?"), ".")
 	if len(said) > maxSaid {
 		said = strings.ToValidUTF8(said[:maxSaid], "") + "…"
 	}
+	return said
+}
+
+// sentence is what the service said, on one line.
+func sentence(code, said string) string {
+	said = oneLine(said)
 	switch {
 	case said == "" || said == code || said == unknownCode:
 		return code

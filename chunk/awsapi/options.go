@@ -84,13 +84,22 @@ func Load(ctx context.Context, opt Options) (aws.Config, error) {
 			config.WithSharedCredentialsFiles(files.credentials),
 			config.WithRegion(opt.Region))...)
 	}
+	if err := checkBundle(); err != nil {
+		return aws.Config{}, err
+	}
 	cfg, err := load()
 	if err != nil {
 		return aws.Config{}, setup(ctx, err)
 	}
+	if err := checkRegion(cfg.Region); err != nil {
+		return aws.Config{}, err
+	}
 	creds, err := cfg.Credentials.Retrieve(ctx)
 	if err != nil {
-		return aws.Config{}, setup(ctx, err)
+		return aws.Config{}, setup(ctx, &credentialsError{err})
+	}
+	if err := checkKeys(creds); err != nil {
+		return aws.Config{}, err
 	}
 	if cfg.Region == "" && creds.Source == ec2rolecreds.ProviderName {
 		// It has a metadata service, which knows the region too.
@@ -110,7 +119,7 @@ func Load(ctx context.Context, opt Options) (aws.Config, error) {
 	cfg.RetryMaxAttempts = opt.Attempts
 	r := NewRetryer(opt)
 	cfg.Retryer = func() aws.Retryer { return r }
-	cfg.APIOptions = append(cfg.APIOptions, nameAttempts)
+	cfg.APIOptions = append(cfg.APIOptions, nameAttempts, noPages)
 	return cfg, nil
 }
 
@@ -139,7 +148,16 @@ func setup(ctx context.Context, err error) error {
 		return &chunk.Error{Op: "profile", Path: none.Profile, Err: cause{"there is no such profile", err},
 			Hint: "profiles are in ~/.aws/config and ~/.aws/credentials; aws configure makes one"}
 	}
-	return Explain("connect", "AWS", &credentialsError{err})
+	var role config.SharedConfigAssumeRoleError
+	var code config.AssumeRoleTokenProviderNotSetError
+	if errors.As(err, &role) || errors.As(err, &code) {
+		err = &credentialsError{err} // found while the profile was read
+	}
+	if _, ok := errors.AsType[*credentialsError](err); ok {
+		return Explain("connect", "AWS", err)
+	}
+	return &chunk.Error{Op: "configure", Path: "AWS", Err: cause{oneLine(err.Error()), err},
+		Hint: "look at ~/.aws/config and the AWS_ variables of the environment"}
 }
 
 // client makes connections that are cut when they stall. It is the SDK's own
@@ -157,6 +175,7 @@ func client(opt Options) *awshttp.BuildableClient {
 				}
 				return newConn(c, stall), nil
 			}
+			tr.Proxy, tr.OnProxyConnectResponse = proxyFor, proxyAnswered
 			// Parts in flight are to have a connection each.
 			tr.ForceAttemptHTTP2 = false
 			tr.Protocols = new(http.Protocols)

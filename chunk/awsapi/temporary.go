@@ -42,8 +42,14 @@ func Broken(err error) error { return &brokenError{err} }
 // errors of the server, broken or stalled connections, bytes that changed on the
 // way. Everything else is for people to change.
 func Temporary(err error) bool {
-	if errors.Is(err, context.Canceled) || untrusted(err) {
+	if errors.Is(err, context.Canceled) || untrusted(err) || errors.Is(err, http.ErrSchemeMismatch) {
 		return false
+	}
+	if p, ok := errors.AsType[*pageError](err); ok {
+		return p.temporary()
+	}
+	if p, ok := errors.AsType[*proxyError](err); ok {
+		return p.temporary()
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok && temporary[api.ErrorCode()] {
 		return true
@@ -74,10 +80,10 @@ func untrusted(err error) bool {
 	return errors.As(err, &verify) || errors.As(err, &record) || errors.As(err, &unknown)
 }
 
-// dialed says that there was no connection.
+// dialed says that there was no connection, to the server or to a proxy.
 func dialed(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
-	return ok && op.Op == "dial"
+	return ok && (op.Op == "dial" || op.Op == "proxyconnect")
 }
 
 // unknownCode is what the SDK puts where an answer has no code.
@@ -88,10 +94,16 @@ func short(err error) string {
 	api, isAPI := errors.AsType[smithy.APIError](err)
 	stall, isStall := errors.AsType[*StallError](err)
 	broken, isBroken := errors.AsType[*brokenError](err)
+	page, isPage := errors.AsType[*pageError](err)
+	proxy, isProxy := errors.AsType[*proxyError](err)
 	var errno syscall.Errno
 	var dns *net.DNSError
 	var timeout net.Error
 	switch code := status(err); {
+	case isPage:
+		return page.Error()
+	case isProxy:
+		return proxy.Error()
 	case isAPI && code != 0 && api.ErrorCode() != unknownCode:
 		return fmt.Sprintf("%s (%d)", api.ErrorCode(), code)
 	case isAPI && api.ErrorCode() != unknownCode:
