@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -355,6 +356,83 @@ func TestInstanceRole(t *testing.T) {
 	creds, err := cfg.Credentials.Retrieve(t.Context())
 	if err != nil || creds.AccessKeyID != "ASIA" || cfg.Region != "ap-south-1" || tokens == 0 {
 		t.Errorf("credentials %+v, region %q, %d tokens, %v", creds, cfg.Region, tokens, err)
+	}
+}
+
+// The region of the instance is asked with keys of another source, too, and nobody
+// waits for it where an endpoint is named or there is no such service.
+func TestInstanceRegion(t *testing.T) {
+	isolate(t)
+	t.Setenv("AWS_REGION", "")
+	asked := 0
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		switch {
+		case r.Method == http.MethodPut:
+			w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "21600")
+			fmt.Fprint(w, "token")
+		case r.URL.Path == "/latest/dynamic/instance-identity/document":
+			fmt.Fprint(w, `{"region":"ap-south-1"}`)
+		default:
+			w.WriteHeader(http.StatusNotFound)
+		}
+	})
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "false")
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", url)
+	if cfg, err := Load(t.Context(), Options{}); err != nil || cfg.Region != "ap-south-1" {
+		t.Errorf("region %q, %v", cfg.Region, err)
+	}
+	asked = 0
+	if cfg, err := Load(t.Context(), Options{Region: "eu-west-1"}); err != nil || cfg.Region != "eu-west-1" || asked != 0 {
+		t.Errorf("named: region %q, %v; asked %d times", cfg.Region, err, asked)
+	}
+	if cfg, err := Load(t.Context(), Options{Endpoint: "http://127.0.0.1:1"}); err != nil || cfg.Region != "" || asked != 0 {
+		t.Errorf("an endpoint: region %q, %v; asked %d times", cfg.Region, err, asked)
+	}
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://"+deaf(t))
+	if cfg, err := Load(t.Context(), Options{}); err != nil || cfg.Region != "" {
+		t.Errorf("nobody there: region %q, %v", cfg.Region, err)
+	}
+}
+
+// Work that has moved much is tried again for minutes; the first requests, some times.
+func TestPatience(t *testing.T) {
+	isolate(t)
+	body := make([]byte, large)
+	for _, tt := range []struct {
+		name     string
+		before   int // large requests that succeed
+		failures int // of the next one
+		patience time.Duration
+		ok       bool
+	}{
+		{"the first", 0, 4, time.Minute, false},
+		{"little was moved", much - 1, 4, time.Minute, false},
+		{"much was moved", much, 6, time.Minute, true},
+		{"patience ends", much, 1000, time.Millisecond, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			answers := slices.Repeat([]string{"ok"}, tt.before)
+			answers = append(answers, slices.Repeat([]string{"503|SlowDown|x"}, tt.failures)...)
+			s := &script{answers: append(answers, "ok")}
+			var notices notes
+			client := s3Client(t, Options{Endpoint: serve(t, s.ServeHTTP), Attempts: 2, Patience: tt.patience, Notify: notices.add})
+			send := func() error {
+				_, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("b"), Key: aws.String("k"), Body: bytes.NewReader(body)})
+				return err
+			}
+			for range tt.before {
+				if err := send(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := send(); (err == nil) != tt.ok {
+				t.Errorf("error %v after %d requests", err, s.asked)
+			}
+			if said := strings.Contains(notices.text(), ", for 1m0s at most"); said != tt.ok {
+				t.Errorf("notices %q", notices.text())
+			}
+		})
 	}
 }
 

@@ -27,8 +27,12 @@ import (
 // TestMain is also the child of TestCauses: the proxies of the environment are read
 // once a process.
 func TestMain(m *testing.M) {
-	if os.Getenv("AWSAPI_CHILD") != "" {
+	switch os.Getenv("AWSAPI_CHILD") {
+	case "list":
 		child()
+		return
+	case "proxies":
+		proxies()
 		return
 	}
 	os.Exit(m.Run())
@@ -56,6 +60,31 @@ func child() {
 		o.Text = err.Error() + " | no hint"
 	}
 	_ = json.NewEncoder(os.Stdout).Encode(o)
+}
+
+// proxies tells which of the URLs of its environment are reached through a proxy.
+func proxies() {
+	var o outcome
+	for _, name := range strings.Fields(os.Getenv("CHILD_URLS")) {
+		request, err := http.NewRequest(http.MethodGet, name, nil)
+		if err != nil {
+			panic(err)
+		}
+		if proxy, err := proxyFor(request); proxy != nil && err == nil {
+			o.Text += name + " "
+		}
+	}
+	_ = json.NewEncoder(os.Stdout).Encode(o)
+}
+
+// The metadata service is never asked through a proxy, whatever the environment says.
+func TestMetadataWithoutProxy(t *testing.T) {
+	t.Parallel()
+	o := inChild(t, map[string]string{"AWSAPI_CHILD": "proxies", "HTTP_PROXY": "http://proxy.example.test:3128", "HTTPS_PROXY": "http://proxy.example.test:3128",
+		"CHILD_URLS": "http://169.254.169.254/latest/ http://169.254.170.2/ http://[fd00:ec2::254]/ http://[fe80::1]/ http://s3.example.test/ https://s3.example.test/ http://192.0.2.1/"})
+	if want := "http://s3.example.test/ https://s3.example.test/ http://192.0.2.1/ "; o.Text != want {
+		t.Errorf("through the proxy: %s", o.Text)
+	}
 }
 
 // inChild runs child in an environment of these variables only.
@@ -201,7 +230,7 @@ func TestCauses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			home := t.TempDir()
-			env := map[string]string{"HOME": home, "PATH": os.Getenv("PATH"), "AWSAPI_CHILD": "1",
+			env := map[string]string{"HOME": home, "PATH": os.Getenv("PATH"), "AWSAPI_CHILD": "list",
 				"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "SECRET", "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
 			for name, value := range tt.env {
 				env[name] = value

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/smithy-go/logging"
 
 	"purebundle/chunk"
@@ -23,11 +24,14 @@ import (
 // Options of every connection to AWS, or to what speaks its protocols. The zero
 // value is the SDK's standard chain: environment, shared files, roles.
 type Options struct {
-	Keys     Keys          // that go before all others; zero: the standard chain's
-	Profile  string        // of the shared files; "": AWS_PROFILE, else "default"
-	Region   string        // "": AWS_REGION, the profile's, else that of the instance
-	Endpoint string        // URL of the service; "": AWS_ENDPOINT_URL, else that of AWS
-	Attempts int           // tries of a request, the first included; 0: 10
+	Keys     Keys   // that go before all others; zero: the standard chain's
+	Profile  string // of the shared files; "": AWS_PROFILE, else "default"
+	Region   string // "": AWS_REGION, the profile's, else that of the instance
+	Endpoint string // URL of the service; "": AWS_ENDPOINT_URL, else that of AWS
+	Attempts int    // tries of a request, the first included; 0: 10
+	// Patience is for how long a request is tried, beyond Attempts, once 100 MiB have
+	// been sent or ten objects fetched; 0: 10 minutes.
+	Patience time.Duration
 	Stall    time.Duration // a connection on which no byte moves for so long is cut and the request tried again; 0: 30 s
 	// Notify, if not nil, is told of each retry, such as
 	// "PutObject web.part.003: SlowDown (503): again in 1.4s". It may be called
@@ -49,11 +53,16 @@ func (k Keys) provide(o *config.LoadOptions) error {
 // Values of Options that are zero.
 const (
 	defaultAttempts = 10
+	defaultPatience = 10 * time.Minute
 	defaultStall    = 30 * time.Second
 )
 
 // dialTimeout is how long a connection may take to come about.
 const dialTimeout = 10 * time.Second
+
+// regionTimeout is how long the metadata service may take to say the region: elsewhere
+// than on EC2 its address leads nowhere.
+const regionTimeout = 2 * time.Second
 
 // maxIdle is how many connections are kept for the next request.
 const maxIdle = 64
@@ -63,7 +72,7 @@ const maxIdle = 64
 const buffer = 64 << 10
 
 // Load finds configuration and credentials. Requests made with the result are
-// retried as Retryer does it.
+// retried as Retryer does it: its Retryer returns one *Retryer.
 //
 // Without credentials it asks the metadata service of an EC2 instance; on a
 // machine that is none, that takes the SDK three tries, a few seconds at most.
@@ -101,9 +110,9 @@ func Load(ctx context.Context, opt Options) (aws.Config, error) {
 	if err := checkKeys(creds); err != nil {
 		return aws.Config{}, err
 	}
-	if cfg.Region == "" && creds.Source == ec2rolecreds.ProviderName {
-		// It has a metadata service, which knows the region too.
-		if cfg, err = load(config.WithEC2IMDSRegion()); err != nil {
+	role := creds.Source == ec2rolecreds.ProviderName
+	if cfg.Region == "" && (role || cmp.Or(opt.Endpoint, aws.ToString(cfg.BaseEndpoint)) == "") {
+		if cfg.Region, err = instanceRegion(ctx, cfg); err != nil && role {
 			return aws.Config{}, setup(ctx, err)
 		}
 	}
@@ -115,12 +124,24 @@ func Load(ctx context.Context, opt Options) (aws.Config, error) {
 	if err := CheckEndpoint(aws.ToString(cfg.BaseEndpoint)); err != nil {
 		return aws.Config{}, err
 	}
-	opt.Attempts = cmp.Or(opt.Attempts, cfg.RetryMaxAttempts, defaultAttempts)
-	cfg.RetryMaxAttempts = opt.Attempts
+	opt.Attempts = cmp.Or(opt.Attempts, cfg.RetryMaxAttempts)
+	cfg.RetryMaxAttempts = 0 // else the SDK counts, beside the Retryer
 	r := NewRetryer(opt)
 	cfg.Retryer = func() aws.Retryer { return r }
-	cfg.APIOptions = append(cfg.APIOptions, nameAttempts, noPages)
+	cfg.APIOptions = append(cfg.APIOptions, r.watch, noPages)
 	return cfg, nil
+}
+
+// instanceRegion asks the metadata service for the region of the instance that this
+// may be.
+func instanceRegion(ctx context.Context, cfg aws.Config) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, regionTimeout)
+	defer cancel()
+	out, err := imds.NewFromConfig(cfg).GetRegion(ctx, nil)
+	if err != nil {
+		return "", err
+	}
+	return out.Region, nil
 }
 
 // CheckEndpoint says why a URL cannot be that of a service; "" can.

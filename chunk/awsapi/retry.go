@@ -29,6 +29,13 @@ const (
 // to: its name or port is likely wrong.
 const maxStrange = 5
 
+// Work that has moved much is not given up after some tries: a minute of SlowDown
+// or a line that is down would end an hour's work. Requests of that size count.
+const (
+	much  = 10      // requests; of parts, 100 MiB
+	large = 1 << 20 // bytes
+)
+
 // Retryer says which requests are tried again and when; it is the aws.RetryerV2
 // of all that Load configures. Unlike the SDK's it has no quota that runs out:
 // requests that fail for a long time are each tried all their times.
@@ -36,13 +43,27 @@ type Retryer struct {
 	opt     Options
 	reached atomic.Bool  // the server has answered something
 	strange atomic.Int64 // connections that failed before
+	moved   atomic.Int64 // large requests that succeeded
 }
 
 // NewRetryer returns a Retryer.
 func NewRetryer(opt Options) *Retryer { return &Retryer{opt: opt} }
 
-// MaxAttempts is how many tries a request has.
-func (r *Retryer) MaxAttempts() int { return cmp.Or(r.opt.Attempts, defaultAttempts) }
+// MaxAttempts returns 0, no limit: RetryDelay ends the tries, which knows for how
+// long.
+func (r *Retryer) MaxAttempts() int { return 0 }
+
+// again returns true if a request that failed attempt times, first at since, has
+// another try. patient is true if that is for the sake of what has been moved.
+func (r *Retryer) again(attempt int, since time.Time) (again, patient bool) {
+	if attempt < cmp.Or(r.opt.Attempts, defaultAttempts) {
+		return true, false
+	}
+	patient = r.moved.Load() >= much && !since.IsZero() && time.Since(since) < r.patience()
+	return patient, patient
+}
+
+func (r *Retryer) patience() time.Duration { return cmp.Or(r.opt.Patience, defaultPatience) }
 
 // IsErrorRetryable says whether a request that failed so may succeed later.
 func (r *Retryer) IsErrorRetryable(err error) bool {
@@ -54,15 +75,24 @@ func (r *Retryer) IsErrorRetryable(err error) bool {
 	return Temporary(err)
 }
 
-// RetryDelay is the pause after try number attempt, from 1. It tells Notify.
+// RetryDelay returns the pause after try number attempt, from 1, and tells Notify; or
+// err if that was the last.
 func (r *Retryer) RetryDelay(attempt int, err error) (time.Duration, error) {
+	what, since := "request", time.Time{}
+	if a, ok := errors.AsType[*attemptError](err); ok {
+		what, since = a.what(), a.since
+	}
+	again, patient := r.again(attempt, since)
+	if !again {
+		return 0, err
+	}
 	d := pause(attempt, err)
 	if r.opt.Notify != nil {
-		what := "request"
-		if a, ok := errors.AsType[*attemptError](err); ok {
-			what = a.what()
+		text := fmt.Sprintf("%s: %s: again in %s", what, short(err), d.Round(100*time.Millisecond))
+		if patient {
+			text += fmt.Sprintf(", for %s at most", (r.patience() - time.Since(since)).Round(time.Second))
 		}
-		r.opt.Notify(fmt.Sprintf("%s: %s: again in %s", what, short(err), d.Round(100*time.Millisecond)))
+		r.opt.Notify(text)
 	}
 	return d, nil
 }
@@ -85,19 +115,27 @@ func release(error) error { return nil }
 // a download. op and subject are for Notify. A try makes its requests with
 // aws.NopRetryer.
 func (r *Retryer) Do(ctx context.Context, op, subject string, try func(context.Context) error) error {
+	var since time.Time
 	for attempt := 1; ; attempt++ {
 		err := try(ctx)
 		if err == nil {
 			r.reached.Store(true)
+			r.moved.Add(1)
 			return nil
+		}
+		if since.IsZero() {
+			since = time.Now()
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if attempt >= r.MaxAttempts() || !r.IsErrorRetryable(err) {
+		if !r.IsErrorRetryable(err) {
 			return err
 		}
-		d, _ := r.RetryDelay(attempt, &attemptError{op, subject, err})
+		d, last := r.RetryDelay(attempt, &attemptError{op, subject, since, err})
+		if last != nil {
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -133,6 +171,7 @@ func WithSubject(ctx context.Context, subject string) context.Context {
 // attemptError says which request failed.
 type attemptError struct {
 	op, subject string
+	since       time.Time // when the request first failed
 	err         error
 }
 
@@ -146,15 +185,31 @@ func (e *attemptError) what() string {
 	return e.op + " " + e.subject
 }
 
-// nameAttempts makes each try of a request say which one it is of: the Retryer is
-// told the error only.
-func nameAttempts(stack *middleware.Stack) error {
+// sinceKey is the key of a context for when a request first failed.
+type sinceKey struct{}
+
+// watch makes each try of a request say which one it is of and since when that fails,
+// because the Retryer is told the error only; and it counts what succeeds.
+func (r *Retryer) watch(stack *middleware.Stack) error {
+	err := stack.Initialize.Add(middleware.InitializeMiddlewareFunc("FirstFailure",
+		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+			return next.HandleInitialize(context.WithValue(ctx, sinceKey{}, new(time.Time)), in)
+		}), middleware.Before)
+	if err != nil {
+		return err
+	}
 	return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("NameAttempts",
 		func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 			out, meta, err := next.HandleFinalize(ctx, in)
 			if err != nil {
+				since := ctx.Value(sinceKey{}).(*time.Time)
+				if since.IsZero() {
+					*since = time.Now()
+				}
 				subject, _ := ctx.Value(subjectKey{}).(string)
-				err = &attemptError{awsmiddleware.GetOperationName(ctx), subject, err}
+				err = &attemptError{awsmiddleware.GetOperationName(ctx), subject, *since, err}
+			} else if request, ok := in.Request.(*smithyhttp.Request); ok && request.ContentLength >= large {
+				r.moved.Add(1)
 			}
 			return out, meta, err
 		}), "Retry", middleware.After)

@@ -43,7 +43,7 @@ type Store struct {
 	loc    Location
 	opt    Options
 	client *s3.Client
-	retry  *awsapi.Retryer // of downloads
+	retry  *awsapi.Retryer // of all requests
 	limit  *rate.Limiter   // nil: none
 }
 
@@ -54,8 +54,7 @@ func Open(ctx context.Context, loc Location, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	opt.Attempts = cfg.RetryMaxAttempts
-	s := &Store{loc: loc, opt: opt, retry: awsapi.NewRetryer(opt.Options), limit: newLimit(opt.Limit)}
+	s := &Store{loc: loc, opt: opt, retry: cfg.Retryer().(*awsapi.Retryer), limit: newLimit(opt.Limit)}
 	s.client = s3.NewFromConfig(cfg, func(o *s3.Options) {
 		// Ours is SHA-256 and nothing else: the SDK would add a CRC as a trailer, and
 		// compare digests that are compared here anyway.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -39,6 +40,7 @@ type S3 struct {
 	Region, Profile, Endpoint string
 	pathStyle                 bool
 	limit                     Rate
+	patience                  time.Duration
 	Concurrency               int
 
 	ACL, storageClass, sse, kmsKey string
@@ -82,6 +84,7 @@ func (c *S3) access(f *pflag.FlagSet) {
 	f.StringVar(&c.Endpoint, "endpoint-url", "", "`URL` of a server that speaks S3 (default: $AWS_ENDPOINT_URL, else Amazon's)")
 	f.BoolVar(&c.pathStyle, "path-style", false, "name the bucket in the path, not in the host name")
 	f.Var(&c.limit, "limit-rate", "move at most `SIZE` a second, as in 5M (default: no limit)")
+	f.DurationVar(&c.patience, "patience", 10*time.Minute, "once 100 MiB have been moved, try what fails again for `TIME`")
 	f.IntVar(&c.Concurrency, "concurrency", defaultConcurrency, "`N` requests at a time; each upload holds 10 MiB of memory")
 }
 
@@ -104,6 +107,8 @@ func (c *S3) Valid(name string) error {
 	switch {
 	case c.Concurrency < 1 || c.Concurrency > maxConcurrency:
 		return Usagef("%s: --concurrency %d: not between 1 and %d", name, c.Concurrency, maxConcurrency)
+	case c.patience < 0:
+		return Usagef("%s: --patience %v: is below 0", name, c.patience)
 	case c.Endpoint != "" && !strings.HasPrefix(c.Endpoint, "http://") && !strings.HasPrefix(c.Endpoint, "https://"):
 		return WithHint(Usagef("%s: --endpoint-url %s: is no URL", name, c.Endpoint), "write it as in https://s3.example.org:9000")
 	case c.sse != "" && c.sse != "AES256" && c.sse != "aws:kms" && c.sse != "aws:kms:dsse":
@@ -121,7 +126,7 @@ func (c *S3) Valid(name string) error {
 
 // Shared returns the options with which S3 and EC2 are both reached.
 func (c *S3) Shared(a *App) awsapi.Options {
-	opt := awsapi.Options{Keys: c.Keys, Profile: c.Profile, Region: c.Region, Endpoint: c.Endpoint}
+	opt := awsapi.Options{Keys: c.Keys, Profile: c.Profile, Region: c.Region, Endpoint: c.Endpoint, Patience: c.patience}
 	if a.Verbose {
 		opt.Notify = a.Say
 	}

@@ -1,9 +1,11 @@
 package ec2tools
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -60,6 +62,7 @@ func (c *S3Options) open(ctx context.Context, a *cli.App, name string) (*s3.Stor
 	if err := c.s3.Valid(name); err != nil {
 		return nil, err
 	}
+	c.s3.Region = cmp.Or(c.s3.Region, oldRegion())
 	var err error
 	if c.place, err = s3.ParseLocation("s3://" + strings.Trim(strings.TrimPrefix(c.bucket, "s3://"), "/")); err != nil {
 		return nil, &cli.UsageError{Err: err}
@@ -68,6 +71,12 @@ func (c *S3Options) open(ctx context.Context, a *cli.App, name string) (*s3.Stor
 		return nil, err
 	}
 	return c.s3.Open(ctx, a, c.place)
+}
+
+// oldRegion returns the region that is meant if no --region is given: us-east-1, as
+// for Amazon's tools, unless the environment names one, which those did not know.
+func oldRegion() string {
+	return cmp.Or(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"), "us-east-1")
 }
 
 // credentials takes the keys that were given as options.
