@@ -48,7 +48,7 @@ func TestACL(t *testing.T) {
 	if !ok || got.Value != want || got.Index != 2 || got.Name != "" {
 		t.Errorf("got %+v %v, want %x", got, ok, want)
 	}
-	for _, bad := range []string{"", "\x01\x00\x00\x00", in[:len(in)-1]} {
+	for _, bad := range []string{"", "\x01\x00\x00\x00", in[:len(in)-1], in[:4] + "\x7a" + in[5:]} {
 		if _, ok := NewXattr("system.posix_acl_default", []byte(bad)); ok {
 			t.Errorf("ACL %x accepted", bad)
 		}

@@ -184,6 +184,9 @@ func diskACL(v []byte) (string, bool) {
 	out := make([]byte, 4, len(v))
 	le.PutUint32(out, 1)
 	for v = v[4:]; len(v) > 0; v = v[8:] {
+		if tag := le.Uint16(v); tag == 0 || tag > 0x20 || tag&(tag-1) != 0 { // ACL_USER_OBJ to ACL_OTHER are single bits
+			return "", false
+		}
 		out = append(out, v[:4]...)
 		if tag := le.Uint16(v); tag == user || tag == group {
 			out = append(out, v[4:8]...)
