@@ -42,6 +42,69 @@ func TestRemoveUnnamedError(t *testing.T) {
 	}
 }
 
+// A server that does not know DeleteObjects, however it says so, is asked for one
+// object after the other; one that forbids it is not.
+func TestRemoveOneByOne(t *testing.T) {
+	for _, tt := range []struct {
+		status  int
+		code    string
+		singles int
+	}{
+		{400, "InvalidArgument", 2},
+		{404, "NoSuchKey", 2},
+		{405, "MethodNotAllowed", 2},
+		{501, "NotImplemented", 2},
+		{403, "SignatureDoesNotMatch", 2}, // made over a head that a proxy strips
+		{403, "AccessDenied", 0},
+		{404, "NoSuchBucket", 0},
+	} {
+		t.Run(tt.code, func(t *testing.T) {
+			var mu sync.Mutex
+			singles := 0
+			web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				mu.Lock()
+				defer mu.Unlock()
+				if r.Method == http.MethodPost {
+					w.WriteHeader(tt.status)
+					fmt.Fprintf(w, "<Error><Code>%s</Code><Message>no</Message></Error>", tt.code)
+					return
+				}
+				singles++
+				w.WriteHeader(http.StatusNoContent)
+			}))
+			defer web.Close()
+			fake(t)
+			err := openAt(t, "bucket", "dir", s3.Options{Options: awsapi.Options{Endpoint: web.URL}}).Remove(t.Context(), []string{"a", "b"})
+			if (err == nil) != (tt.singles > 0) || singles != tt.singles {
+				t.Errorf("%d objects one by one, %v", singles, err)
+			}
+		})
+	}
+}
+
+// No copy asks for a checksum algorithm, which some servers refuse.
+func TestCopyWithoutAlgorithm(t *testing.T) {
+	srv := s3test.Start(t)
+	s := open(t, srv, s3.Options{})
+	copies := 0
+	proxy := srv.Proxy(t, s3test.Faults{Rate: 1, Only: func(r *http.Request) bool {
+		if r.Header.Get("X-Amz-Copy-Source") != "" {
+			copies++
+			if algorithm := r.Header.Get("X-Amz-Checksum-Algorithm"); algorithm != "" {
+				t.Errorf("a copy asks for %s", algorithm)
+			}
+		}
+		return false
+	}})
+	proxy.Setenv(t)
+	build(t, openAt(t, s.Location().Bucket, s.Location().Dir, s3.Options{Workers: 1}), "a00", chunk.Options{})
+	if copies == 0 {
+		t.Error("nothing was copied")
+	}
+	checkSums(t, srv, s)
+}
+
 // What another run puts in the place of a part while it is replaced does not
 // become part of a bundle that looks whole.
 func TestReplaceMeddled(t *testing.T) {

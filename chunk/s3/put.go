@@ -93,11 +93,12 @@ func (s *Store) copy(ctx context.Context, from, was, to string) (etag string, er
 	}
 	k := s.kept()
 	in := &s3.CopyObjectInput{
-		Bucket:            &s.loc.Bucket,
-		Key:               aws.String(s.loc.key(to)),
-		CopySource:        aws.String(copySource(s.loc.Bucket, s.loc.key(from))),
-		ChecksumAlgorithm: types.ChecksumAlgorithmSha256,
-		ACL:               k.acl, StorageClass: k.class, ServerSideEncryption: k.sse, SSEKMSKeyId: k.kmsKey,
+		Bucket:     &s.loc.Bucket,
+		Key:        aws.String(s.loc.key(to)),
+		CopySource: aws.String(copySource(s.loc.Bucket, s.loc.key(from))),
+		// No ChecksumAlgorithm: a copy has that of its source, and some servers (R2, B2,
+		// Storj) refuse the header.
+		ACL: k.acl, StorageClass: k.class, ServerSideEncryption: k.sse, SSEKMSKeyId: k.kmsKey,
 	}
 	if was != "" {
 		in.CopySourceIfMatch = aws.String(`"` + was + `"`)

@@ -59,11 +59,12 @@ func (s *Store) removeBatch(ctx context.Context, names []string) (left []string,
 	out, err := s.client.DeleteObjects(awsapi.WithSubject(ctx, s.loc.Path("")), &s3.DeleteObjectsInput{
 		Bucket: &s.loc.Bucket, Delete: &types.Delete{Objects: ids, Quiet: aws.Bool(true)}})
 	if err != nil {
+		// Servers that do not know it say so in many ways.
 		api, ok := errors.AsType[smithy.APIError](err)
-		if ok && slices.Contains([]string{"NotImplemented", "MethodNotAllowed", "MalformedXML", "InvalidRequest", "MissingContentMD5"}, api.ErrorCode()) {
-			return names, nil
+		if !ok || ctx.Err() != nil || slices.Contains([]string{"AccessDenied", "NoSuchBucket"}, api.ErrorCode()) {
+			return nil, s.explain(ctx, "remove", "", err)
 		}
-		return nil, s.explain(ctx, "remove", "", err)
+		return names, nil
 	}
 	for _, e := range out.Errors {
 		name, ok := byKey[aws.ToString(e.Key)]

@@ -3,9 +3,11 @@ package s3
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -62,7 +64,7 @@ func Open(ctx context.Context, loc Location, opt Options) (*Store, error) {
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		o.DisableLogOutputChecksumValidationSkipped = true
 		endpoint := aws.ToString(o.BaseEndpoint)
-		o.UsePathStyle = o.UsePathStyle || opt.PathStyle || plainHost(endpoint)
+		o.UsePathStyle = o.UsePathStyle || opt.PathStyle || plainHost(endpoint) || noNameBelow(ctx, endpoint, loc.Bucket, net.DefaultResolver.LookupHost)
 		if endpoint != "" {
 			o.Region = cmp.Or(o.Region, defaultRegion)
 		}
@@ -83,6 +85,27 @@ func plainHost(endpoint string) bool {
 	}
 	host := u.Hostname()
 	return net.ParseIP(host) != nil || !strings.Contains(strings.TrimSuffix(host, "."), ".")
+}
+
+// lookupTimeout is how long the name of a bucket may take to be looked up.
+const lookupTimeout = 3 * time.Second
+
+// noNameBelow returns true if the host of an endpoint has no name below it for the
+// bucket, as lookup says. Amazon's have one for each.
+func noNameBelow(ctx context.Context, endpoint, bucket string, lookup func(context.Context, string) ([]string, error)) bool {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Hostname() == "" || net.ParseIP(u.Hostname()) != nil {
+		return false
+	}
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	if strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn") {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	_, err = lookup(ctx, bucket+"."+host+".")
+	dns, ok := errors.AsType[*net.DNSError](err)
+	return ok && dns.IsNotFound
 }
 
 // Location returns what the Store was opened with.
