@@ -83,6 +83,29 @@ func TestRemoveOneByOne(t *testing.T) {
 	}
 }
 
+// What a proxy does to Accept-Encoding does not spoil the signature; it is sent.
+func TestAcceptEncodingChanged(t *testing.T) {
+	srv := s3test.Start(t)
+	s := open(t, srv, s3.Options{})
+	requests := 0
+	proxy := srv.Proxy(t, s3test.Faults{Rate: 1, Only: func(r *http.Request) bool {
+		requests++
+		if have := r.Header.Get("Accept-Encoding"); have != "identity" {
+			t.Errorf("%s %s accepts %q", r.Method, r.URL.Path, have)
+		}
+		r.Header.Set("Accept-Encoding", "gzip, deflate")
+		return false
+	}})
+	proxy.Setenv(t)
+	through := openAt(t, s.Location().Bucket, s.Location().Dir, s3.Options{})
+	build(t, through, "a00", chunk.Options{})
+	readBack(t, through, "a00")
+	must(t, through.Remove(t.Context(), []string{"p.part.000", "p.part.001"}))
+	if requests == 0 {
+		t.Error("nothing came through the proxy")
+	}
+}
+
 // No copy asks for a checksum algorithm, which some servers refuse.
 func TestCopyWithoutAlgorithm(t *testing.T) {
 	srv := s3test.Start(t)

@@ -63,6 +63,7 @@ func Open(ctx context.Context, loc Location, opt Options) (*Store, error) {
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		o.DisableLogOutputChecksumValidationSkipped = true
+		o.APIOptions = append(o.APIOptions, unsignedEncoding)
 		endpoint := aws.ToString(o.BaseEndpoint)
 		o.UsePathStyle = o.UsePathStyle || opt.PathStyle || plainHost(endpoint) || noNameBelow(ctx, endpoint, loc.Bucket, net.DefaultResolver.LookupHost)
 		if endpoint != "" {
