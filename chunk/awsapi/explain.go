@@ -166,7 +166,7 @@ var hints = map[string]string{
 	"AccountProblem":                "the account has a problem that only AWS Support can tell",
 	"NotSignedUp":                   "the account does not have S3 yet",
 	"OptInRequired":                 "the account does not have this service or region yet",
-	"AccessControlListNotSupported": "the bucket takes no ACLs: leave the ACL out, or set the bucket's object ownership to \"bucket owner preferred\"",
+	"AccessControlListNotSupported": "the bucket takes no ACLs: set its object ownership to \"bucket owner preferred\", or leave the ACL out; the ACL bucket-owner-full-control is taken all the same, and a bucket policy must then let EC2 read",
 	"InvalidStorageClass":           "such as STANDARD, STANDARD_IA, ONEZONE_IA, INTELLIGENT_TIERING",
 	"KMS.NotFoundException":         "there is no such key in the bucket's region",
 	"KMS.DisabledException":         "enable the key, or name another",

@@ -13,7 +13,7 @@ import (
 )
 
 // MakeBucket makes the bucket, in the region of the Store, unless it is there
-// already and may be used.
+// already and may be used. It takes ACLs if the Store gives its objects one.
 func (s *Store) MakeBucket(ctx context.Context) error {
 	ctx = awsapi.WithSubject(ctx, s.loc.Bucket)
 	_, err := s.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.loc.Bucket})
@@ -24,6 +24,9 @@ func (s *Store) MakeBucket(ctx context.Context) error {
 		return err
 	}
 	in := &s3.CreateBucketInput{Bucket: &s.loc.Bucket}
+	if s.opt.ACL != "" { // buckets of today take none unless they are made so
+		in.ObjectOwnership = types.ObjectOwnershipBucketOwnerPreferred
+	}
 	// us-east-1 is the one region that may not be named (CreateBucket, LocationConstraint).
 	if region := s.client.Options().Region; region != defaultRegion {
 		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(region)}

@@ -106,6 +106,29 @@ func TestAcceptEncodingChanged(t *testing.T) {
 	}
 }
 
+// A bucket that is made for objects with an ACL takes ACLs.
+func TestMakeBucketForACL(t *testing.T) {
+	srv := s3test.Start(t)
+	for acl, want := range map[string]string{"": "", "aws-exec-read": "BucketOwnerPreferred"} {
+		made := 0
+		proxy := srv.Proxy(t, s3test.Faults{Rate: 1, Only: func(r *http.Request) bool {
+			if r.Method == http.MethodPut {
+				made++
+				if have := r.Header.Get("X-Amz-Object-Ownership"); have != want {
+					t.Errorf("ACL %q: the bucket is made with ownership %q", acl, have)
+				}
+			}
+			return false
+		}})
+		proxy.Setenv(t)
+		s := openAt(t, "for-acl-"+fmt.Sprint(len(acl)), "dir", s3.Options{ACL: acl})
+		must(t, s.MakeBucket(t.Context()))
+		if made != 1 {
+			t.Errorf("ACL %q: %d buckets made", acl, made)
+		}
+	}
+}
+
 // No copy asks for a checksum algorithm, which some servers refuse.
 func TestCopyWithoutAlgorithm(t *testing.T) {
 	srv := s3test.Start(t)
