@@ -1,35 +1,23 @@
 package walker
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
-)
 
-// mountLine is one line of /proc/PID/mountinfo, unescaped. The fields are, between single spaces (proc_pid_mountinfo(5)):
-//
-//	(1) mount ID (2) parent's ID (3) major:minor (4) root (5) mount point (6) mount options (7) optional fields, any number
-//	(8) "-" (9) type (10) source (11) options of the file system
-type mountLine struct {
-	id, parent   int
-	major, minor int
-	root         string
-	point        string
-	options      string // "rw,nosuid"
-	fstype       string
-	source       string
-	super        string // "rw,lowerdir=..."; escaped still
-}
+	"github.com/moby/sys/mountinfo"
+)
 
 // maxTableReads bounds the wait for a mount table that holds still.
 const maxTableReads = 100
 
 // readMountTable reads the kernel's table until two reads in a row agree: one read is many system calls, and lines move while mounts
 // come and go between them. A line can be of any length: overlays have up to 500 layers.
-func readMountTable() ([]mountLine, error) {
+func readMountTable() ([]*mountinfo.Info, error) {
 	const table = "/proc/self/mountinfo"
 	last, err := os.ReadFile(table)
 	for range maxTableReads {
@@ -50,51 +38,59 @@ func readMountTable() ([]mountLine, error) {
 	return nil, &MountTableError{errors.New("it keeps changing")}
 }
 
-func parseMountTable(text string) ([]mountLine, error) {
-	lines := make([]mountLine, 0, strings.Count(text, "\n"))
+// parseMountTable parses a table as in proc_pid_mountinfo(5). Options of a file system (Info.VFSOptions) stay escaped.
+func parseMountTable(text string) ([]*mountinfo.Info, error) {
+	var short strings.Builder
+	long := make(map[string]string)
 	for line := range strings.Lines(text) {
-		l, err := parseMountLine(strings.TrimSuffix(line, "\n"))
-		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", len(lines)+1, err)
-		}
-		lines = append(lines, l)
+		short.WriteString(readable(line, long))
 	}
-	return lines, nil
+	mounts, err := mountinfo.GetMountsFromReader(strings.NewReader(short.String()), nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range mounts {
+		for _, field := range [...]*string{&m.Root, &m.Mountpoint, &m.VFSOptions} {
+			if whole, ok := long[*field]; ok {
+				*field = whole
+			}
+		}
+	}
+	return mounts, nil
 }
 
-var errMountLine = errors.New("not as proc_pid_mountinfo(5) says")
+// maxLine is the length in bytes of a line that is sure to fit into the library's bufio.Scanner.
+const maxLine = bufio.MaxScanTokenSize / 2
 
-func parseMountLine(line string) (l mountLine, err error) {
-	front, back, ok := strings.Cut(line, " - ") // a space inside a field is written \040
-	before, after := strings.Split(front, " "), strings.Split(back, " ")
-	if !ok || len(before) < 6 || len(after) < 2 {
-		return l, errMountLine
+// readable returns a line of the table that the library can read: if it is too long, or ends in a carriage return, which a Scanner takes
+// for the end of the line, with stand-ins for the fields of any length. They are kept in long: the file system's options as they are, the
+// root and the mount point unescaped. A stand-in begins with a tab, which the kernel writes as \011 in a field.
+func readable(line string, long map[string]string) string {
+	if len(line) <= maxLine && !strings.HasSuffix(line, "\r\n") {
+		return line
 	}
-	major, minor, ok := strings.Cut(before[2], ":")
-	for _, n := range []struct {
-		text string
-		to   *int
-	}{{before[0], &l.id}, {before[1], &l.parent}, {major, &l.major}, {minor, &l.minor}} {
-		v, e := strconv.Atoi(n.text)
-		if e != nil || !ok {
-			return l, errMountLine
-		}
-		*n.to = v
+	front, back, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " - ") // a space in one of the fields before is written \040
+	before, after := strings.Split(front, " "), strings.SplitN(back, " ", 3)
+	if !ok || len(before) < 6 || len(after) < 3 {
+		return line
 	}
-	l.root, l.point = unescapeOctal(before[3]), unescapeOctal(before[4])
-	l.options = before[5]
-	l.fstype, l.source = unescapeOctal(after[0]), unescapeOctal(after[1])
-	if len(after) > 2 { // a file system may show none
-		l.super = after[2]
+	standIn := func(whole string) string {
+		name := "\t" + strconv.Itoa(len(long))
+		long[name] = whole
+		return name
 	}
-	return l, nil
+	const root, point, options = 3, 4, 2
+	before[root], before[point] = standIn(unescapeOctal(before[root])), standIn(unescapeOctal(before[point]))
+	after[options] = standIn(after[options])
+	return strings.Join(before, " ") + " - " + strings.Join(after, " ") + "\n"
 }
 
-// layers returns the directories that an overlay is made of, as who mounted it wrote them (Documentation/filesystems/overlayfs.rst): in
-// lowerdir between colons, with \: for a colon of their own; lowerdir+ and datadir+ are one each.
-func (l *mountLine) layers() []string {
+// layersOf returns the directories that an overlay is made of, as who mounted it wrote them, from its file system's options
+// (Documentation/filesystems/overlayfs.rst): in lowerdir between colons, with \: for a colon of their own; lowerdir+ and datadir+ are one
+// each.
+func layersOf(options string) []string {
 	var dirs []string
-	for option := range strings.SplitSeq(l.super, ",") {
+	for option := range strings.SplitSeq(options, ",") {
 		key, value, _ := strings.Cut(unescapeOctal(option), "=")
 		switch key {
 		case "upperdir", "lowerdir+", "datadir+":

@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/moby/sys/mountinfo"
 )
 
 // Action says what a walk does with a mount below SOURCE.
@@ -71,34 +73,33 @@ type place struct {
 
 // newTable picks from lines the mount with the given ID, on which the directory point lies, and all mounts below point that hang on
 // it. A mount that is not among the lines (the kernel hides the one that a chroot lies on) is made up.
-func newTable(lines []mountLine, id int, point string) *table {
+func newTable(lines []*mountinfo.Info, id int, point string) *table {
 	t := &table{kids: make(map[place]*mount), stacks: make(map[string][]*mount), shows: make(map[content][]*mount)}
-	byID := make(map[int]*mountLine, len(lines))
-	for i := range lines {
-		byID[lines[i].id] = &lines[i]
+	byID := make(map[int]*mountinfo.Info, len(lines))
+	for _, l := range lines {
+		byID[l.ID] = l
 	}
 	src := byID[id]
 	if src == nil {
-		src = &mountLine{id: id, point: point, fstype: "unknown", source: "unknown"}
+		src = &mountinfo.Info{ID: id, Mountpoint: point, FSType: "unknown", Source: "unknown"}
 	}
 	t.source = newMount(src, "/")
 	t.source.point = point
-	if rel, ok := below(src.point, point); ok && src.root != "" {
-		t.source.Root = path.Join(src.root, rel)
+	if rel, ok := below(src.Mountpoint, point); ok && src.Root != "" {
+		t.source.Root = path.Join(src.Root, rel)
 	}
 	t.source.order = -1
 	hang := map[int]bool{id: false}
-	for i := range lines {
-		l := &lines[i]
-		rel, ok := below(point, l.point)
+	for i, l := range lines {
+		rel, ok := below(point, l.Mountpoint)
 		if !ok || !hangsOn(byID, hang, l, id) {
 			continue
 		}
 		m := newMount(l, rel)
 		m.order = i
 		t.mounts = append(t.mounts, m)
-		t.kids[place{l.parent, l.point}] = m
-		t.stacks[l.point] = append(t.stacks[l.point], m)
+		t.kids[place{l.Parent, l.Mountpoint}] = m
+		t.stacks[m.point] = append(t.stacks[m.point], m)
 	}
 	t.all = append([]*mount{t.source}, t.mounts...)
 	for _, m := range t.all {
@@ -111,31 +112,31 @@ func newTable(lines []mountLine, id int, point string) *table {
 	return t
 }
 
-func newMount(l *mountLine, rel string) *mount {
-	m := &mount{point: l.point, takes: privilegesOf(strings.Split(l.options, ",")), Mount: Mount{
-		ID: l.id, Parent: l.parent, Path: rel, FSType: l.fstype, Source: l.source, Root: l.root,
-		Major: l.major, Minor: l.minor,
+func newMount(l *mountinfo.Info, rel string) *mount {
+	m := &mount{point: l.Mountpoint, takes: privilegesOf(strings.Split(l.Options, ",")), Mount: Mount{
+		ID: l.ID, Parent: l.Parent, Path: rel, FSType: l.FSType, Source: l.Source, Root: l.Root,
+		Major: l.Major, Minor: l.Minor,
 	}}
 	if m.class = classify(&m.Mount); m.class == classLayers {
-		m.layers = l.layers()
+		m.layers = layersOf(l.VFSOptions)
 	}
 	return m
 }
 
 // hangsOn returns true if the mount with the given ID is an ancestor of l. It keeps in hang what it found out about each mount on the way.
-func hangsOn(byID map[int]*mountLine, hang map[int]bool, l *mountLine, id int) bool {
+func hangsOn(byID map[int]*mountinfo.Info, hang map[int]bool, l *mountinfo.Info, id int) bool {
 	var way []int
 	found := false
 	for l != nil && len(way) <= len(byID) {
-		if known, ok := hang[l.id]; ok {
+		if known, ok := hang[l.ID]; ok {
 			found = known
 			break
 		}
-		way = append(way, l.id)
-		if found = l.parent == id; found {
+		way = append(way, l.ID)
+		if found = l.Parent == id; found {
 			break
 		}
-		l = byID[l.parent]
+		l = byID[l.Parent]
 	}
 	for _, n := range way {
 		hang[n] = found

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -79,8 +80,8 @@ func (p *plan) prepare(source string, opt Options) error {
 
 // inThisNamespace returns true if the mount with the given ID is in this process's table. The kernel does not show there the mount that a
 // chroot lies on: that is the one of "/".
-func inThisNamespace(lines []mountLine, id int) (bool, error) {
-	if slices.ContainsFunc(lines, func(l mountLine) bool { return l.id == id }) {
+func inThisNamespace(lines []*mountinfo.Info, id int) (bool, error) {
+	if slices.ContainsFunc(lines, func(l *mountinfo.Info) bool { return l.ID == id }) {
 		return true, nil
 	}
 	fd, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
