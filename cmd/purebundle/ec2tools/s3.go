@@ -74,9 +74,12 @@ func (c *S3Options) open(ctx context.Context, a *cli.App, name string) (*s3.Stor
 }
 
 // oldRegion returns the region that is meant if no --region is given: us-east-1, as
-// for Amazon's tools, unless the environment names one, which those did not know.
+// for Amazon's tools, or "" if the environment names one, which those did not know.
 func oldRegion() string {
-	return cmp.Or(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"), "us-east-1")
+	if os.Getenv("AWS_REGION") != "" || os.Getenv("AWS_DEFAULT_REGION") != "" {
+		return ""
+	}
+	return "us-east-1"
 }
 
 // credentials takes the keys that were given as options.
