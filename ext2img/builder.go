@@ -265,8 +265,9 @@ func (b *Builder) newNode(path string, f File) (node, error) {
 		uid:   f.UID,
 		gid:   f.GID,
 		id:    f.Ino,
-		flags: f.Flags & (ondisk.ImmutableFl | ondisk.AppendFl | ondisk.NodumpFl),
+		flags: f.Flags & ondisk.ChattrFl,
 	}
+	b.countLost(path, f.Flags)
 	switch f.Mode & ondisk.SIFMT {
 	case ondisk.SIFREG:
 		if f.Size < 0 || f.Size > ondisk.MaxFileBlocks*BlockSize {
@@ -296,7 +297,10 @@ func (b *Builder) newNode(path string, f File) (node, error) {
 		return nd, fmt.Errorf("mode %#o has no file type", f.Mode)
 	}
 	if nd.fmt() != ondisk.SIFREG && nd.fmt() != ondisk.SIFDIR {
-		nd.flags &= ondisk.NodumpFl // e2fsck clears the others of devices, sockets and symlinks
+		nd.flags &= ondisk.NodumpFl | ondisk.NoatimeFl // e2fsck clears the others of devices, sockets and symlinks
+	}
+	if nd.fmt() != ondisk.SIFDIR {
+		nd.flags &^= ondisk.DirsyncFl | ondisk.TopdirFl
 	}
 	if f.Btime == (Time{}) {
 		f.Btime = b.p.Now

@@ -139,6 +139,7 @@ func (m *Image) openName(nm int32) (source, identity, error) {
 	if err != nil {
 		return source{}, identity{}, err
 	}
+	m.noteFlags(m.names.at(nm).node, path, fd)
 	return source{fd, path, uint16(st.Mode)}, identityOf(&st), nil
 }
 

@@ -18,6 +18,8 @@ type Params struct {
 
 	// Xattrs returns the attributes of a regular file that is open and not as the walk saw it; nil: those of the walk are kept.
 	Xattrs func(path string, fd int) ([]Xattr, error)
+	// Flags returns the FS_*_FL of a regular file that is open; nil: those of the walk are all.
+	Flags func(fd int) uint32
 	// Mark returns File.Mark of the first size bytes of an open file; nil: nothing is known to have been appended to.
 	Mark func(fd int, size int64) (uint64, error)
 }

@@ -13,6 +13,7 @@ func (m *Image) seal() Report {
 	for _, n := range slices.Sorted(maps.Keys(m.live)) {
 		m.settle(n, m.live[n])
 	}
+	m.tellFlags()
 	m.dropGone()
 	m.findInUse()
 	m.encodeTrees()

@@ -17,6 +17,7 @@ type tree struct {
 	lostFound uint32            // the name lost+found in text
 	sparse    map[int32][]Range // data ranges of sparse files, by node
 	marks     map[int32]uint64  // File.Mark, by node
+	lostFlags lostFlags
 	dirs      []dir
 	xattrs    xattrPlan
 	report    Report

@@ -83,6 +83,10 @@ func fileOf(t testing.TB, name string) ext2img.File {
 	}
 	var err error
 	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		if flags, err := flagsAt(name); err == nil {
+			f.Flags |= flags & 0x380ff
+		}
 	case unix.S_IFREG:
 		f.Size = int64(st.Size)
 		f.Mark = markFile(t, name, f.Size)

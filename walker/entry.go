@@ -45,7 +45,7 @@ type Entry struct {
 	Atime, Mtime, Ctime Time
 	Btime               Time // zero if the file system does not record it
 
-	Flags  uint32  // FlagImmutable, FlagAppend, FlagNodump
+	Flags  uint32  // FS_*_FL: FlagImmutable, FlagAppend, FlagNodump, of directories and empty files all; of other files, Flags tells
 	Target string  // of symbolic links
 	Data   []Range // regular files with holes: ascending ranges of data; nil: all of [0, Size) is data; empty, not nil: all hole
 	Mark   uint64  // of a regular file that may be appended to while the tree is read: see [Mark]; 0: none

@@ -173,7 +173,8 @@ func (w *walker) refresh(fd int, r *root) error {
 	if now.id() != e.id() || !maySame(now.Btime, e.Btime) || (now.Mode^e.Mode)&unix.S_IFMT != 0 {
 		return errReplaced
 	}
-	e.Mode, e.UID, e.GID, e.Flags = now.Mode, now.UID, now.GID, now.Flags
+	e.Mode, e.UID, e.GID = now.Mode, now.UID, now.GID
+	e.Flags = now.Flags | e.Flags&^(FlagImmutable|FlagAppend|FlagNodump)
 	e.Atime, e.Mtime, e.Ctime = now.Atime, now.Mtime, now.Ctime
 	return nil
 }
@@ -209,6 +210,9 @@ func (w *walker) regular(o *object) (skip bool) {
 	}
 	if int64(w.st.Blocks)*512 < e.Size || e.Size >= maybeUnwritten { // st_blocks counts 512 bytes whatever the block size
 		e.Data = w.sparse(o)
+	}
+	if e.Size == 0 {
+		w.emptyFlags(o)
 	}
 	e.Mark = w.mark(o)
 	return false
@@ -318,6 +322,7 @@ func (w *walker) openDirectory(o *object) (fd int, skip bool, err error) {
 		}
 		w.entry.set(&w.st)
 		w.entry.Path = p
+		w.entry.Flags |= Flags(fd)
 		return fd, false, nil
 	case fatal(err):
 		return -1, false, w.failed("open", err)

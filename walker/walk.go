@@ -181,6 +181,7 @@ func (w *walker) source(name string) error {
 	if err != nil {
 		return &os.PathError{Op: "open", Path: name, Err: err}
 	}
+	w.entry.Flags |= Flags(fd)
 	w.readXattrsFD(r, fd)
 	if err := w.emit(); err != nil {
 		unix.Close(fd)

@@ -49,7 +49,7 @@ func (r *Run) Plan(ctx context.Context) error {
 		list, err := r.Tree.Xattrs(path, fd)
 		return adaptXattrs(list), err
 	}
-	params.Mark = walker.Mark
+	params.Mark, params.Flags = walker.Mark, walker.Flags
 	builder := ext2img.NewBuilder(params)
 	walk := r.Opt.Walk
 	walk.LeaveOut, walk.Opened = r.target().leaveOut(), r.opened

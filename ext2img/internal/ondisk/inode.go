@@ -19,15 +19,22 @@ const (
 	ImmutableFl  = 0x10
 	AppendFl     = 0x20
 	NodumpFl     = 0x40
+	NoatimeFl    = 0x80
+	EncryptFl    = 0x800
 	IndexFl      = 0x1000 // a hashed directory
 	ImagicFl     = 0x2000 // an inode of AFS
-	EncryptFl    = 0x800
+	DirsyncFl    = 0x10000
+	TopdirFl     = 0x20000
 	HugeFileFl   = 0x40000    // i_blocks counts blocks of the file system
 	ExtentsFl    = 0x80000    // i_block is the root of an extent tree
 	VerityFl     = 0x100000   // data behind i_size
 	EAInodeFl    = 0x200000   // holds the value of an attribute
 	InlineDataFl = 0x10000000 // content in the inode
 	CasefoldFl   = 0x40000000
+
+	// ChattrFl are those that chattr sets and that ask nothing of the disk: s, u, c, S,
+	// i, a, d, A, j, t, D, T.
+	ChattrFl = 0xff | 0x4000 | 0x8000 | DirsyncFl | TopdirFl
 )
 
 // LinkMax is EXT4_LINK_MAX, the most links that an inode counts.
