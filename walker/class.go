@@ -9,6 +9,7 @@ const (
 	classUnknown class = iota
 	classRefused       // proc, sysfs
 	classKernel        // made by the running kernel, gone with it
+	classAuto          // where something is mounted when it is used
 	classMemory
 	classRemote // another machine or a process answers for it, or nobody
 	classImage  // a read-only image of files, on a loop device or an optical disc
@@ -35,10 +36,12 @@ func classify(m *Mount) class {
 	}
 	switch fstype {
 	case "devtmpfs", "devpts", "cgroup", "cgroup2", "cpuset", "securityfs", "selinuxfs", "smackfs", "debugfs", "tracefs", "pstore",
-		"bpf", "configfs", "efivarfs", "binfmt_misc", "mqueue", "hugetlbfs", "fusectl", "rpc_pipefs", "nfsd", "nsfs", "autofs",
+		"bpf", "configfs", "efivarfs", "binfmt_misc", "mqueue", "hugetlbfs", "fusectl", "rpc_pipefs", "nfsd", "nsfs",
 		"resctrl", "functionfs", "gadgetfs", "ibmasmfs", "ipathfs", "oprofilefs", "openpromfs", "spufs", "usbfs", "usbdevfs",
 		"xenfs", "zonefs", "dax", "guest_memfd", "secretmem", "pipefs", "sockfs", "bdev", "anon_inodefs", "inotifyfs":
 		return classKernel
+	case "autofs":
+		return classAuto
 	case "tmpfs", "ramfs", "rootfs":
 		return classMemory
 	case "nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "coda", "ceph", "9p", "virtiofs", "lustre", "gfs2", "ocfs2",
@@ -63,5 +66,5 @@ func classify(m *Mount) class {
 
 // mayHang returns true if even a stat of the mount's root can wait for a server that never answers.
 func mayHang(m *mount) bool {
-	return m.class == classRemote || m.FSType == "autofs"
+	return m.class == classRemote || m.class == classAuto
 }

@@ -11,6 +11,7 @@ type frame struct {
 	names
 	fd      int  // -1: parked, or made
 	made    bool // nothing of the directory is read: it was never open
+	road    bool // of its names, those that lead to crossed mounts are walked
 	devices bool // the standard nodes are among its names
 	lost    bool // moved away while it was parked
 	root    *root

@@ -3,6 +3,8 @@ package walker
 import (
 	"fmt"
 	"path"
+
+	"golang.org/x/sys/unix"
 )
 
 // Missing says what the tree lacks because a mount is left out.
@@ -77,28 +79,67 @@ func (p *policy) hasLayers(m *mount) bool {
 	return len(m.layers) > 0
 }
 
-// missingText says what m's being left out means.
-func missingText(m *Mount) string {
-	switch m.Missing {
-	case MissingDisk:
-		return fmt.Sprintf("mount left out, %s: its content is nowhere in the tree", m.Reason)
-	case MissingAway:
-		return fmt.Sprintf("mount left out, %s: what is in it is not in the tree", m.Reason)
+// lacks says what is not in the tree because m is left out, and what to do about it.
+func (p *policy) lacks(m *mount) string {
+	if m.class == classAuto {
+		return p.wouldBe(m)
 	}
-	return ""
+	what := "what is in it is not in the tree"
+	if m.Missing == MissingDisk {
+		what = "its content is nowhere in the tree"
+	}
+	cause := m
+	for cause.cause == byHolder {
+		cause = p.holder(cause)
+	}
+	if cause.Action == LeftOut && cause.class != classKernel {
+		what += "; --cross " + cause.Path + " takes it"
+	}
+	return what
 }
 
 // tellMissing lists the mounts whose content the tree lacks.
 func (w *walker) tellMissing() {
 	for i := range w.tree.Mounts {
 		m := &w.tree.Mounts[i]
+		text := fmt.Sprintf("mount left out, %s: %s", m.Reason, m.Lacks)
 		switch m.Missing {
 		case MissingDisk:
-			w.unreadable(m.Path, &MissingError{missingText(m)})
+			w.unreadable(m.Path, &MissingError{text})
 		case MissingAway:
 			w.rooms.warnings.add(m.Path, &w.tree.Omitted.Warnings, func(path string) {
-				w.tree.Warnings = append(w.tree.Warnings, Warning{path, missingText(m), 1}) // each by its name
+				w.tree.Warnings = append(w.tree.Warnings, Warning{path, text, 1}) // each by its name
 			})
 		}
 	}
+}
+
+// underText is the warning about content that a mount hides.
+const underText = "has content under the mount that is left out: it is not in the tree (a bind of the file system elsewhere shows it)"
+
+// tellUnder warns if the directory at hand, on which a mount lies that is left out, has something in it.
+func (w *walker) tellUnder(o *object) {
+	name := o.name
+	if name == "" {
+		name = "."
+	}
+	fd, err := o.root.open(o.dir, name, dirFlags)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	var under names
+	for len(under.list) == 0 {
+		size, err := unix.Getdents(fd, w.buf)
+		if err != nil || size == 0 {
+			return
+		}
+		under.parse(w.buf[:size])
+	}
+	w.warn(w.entry.Path, underText)
+}
+
+// hides returns true if a mount that is left out lies on the object, which can be seen.
+func (o *object) hides() bool {
+	return o.bare && !o.covered && o.spot != nil && o.spot.mount != nil && o.spot.root == nil
 }

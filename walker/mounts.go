@@ -32,6 +32,7 @@ type Mount struct {
 	Action       Action
 	Reason       string // a clause that explains Action
 	Missing      Missing
+	Lacks        string // a clause that says what is not in the tree because of Missing, and what to do about it
 }
 
 // mount is a Mount while the table is being judged.
@@ -46,6 +47,7 @@ type mount struct {
 	layers  []string // of an overlay, as who mounted it wrote them
 	judging bool     // decide is at work on it
 	takes   privileges
+	options string // of the file system, as the kernel writes them
 }
 
 // table is the part of the kernel's mount table that lies below SOURCE.
@@ -113,7 +115,7 @@ func newTable(lines []*mountinfo.Info, id int, point string) *table {
 }
 
 func newMount(l *mountinfo.Info, rel string) *mount {
-	m := &mount{point: l.Mountpoint, takes: privilegesOf(strings.Split(l.Options, ",")), Mount: Mount{
+	m := &mount{point: l.Mountpoint, options: l.VFSOptions, takes: privilegesOf(strings.Split(l.Options, ",")), Mount: Mount{
 		ID: l.ID, Parent: l.Parent, Path: rel, FSType: l.FSType, Source: l.Source, Root: l.Root,
 		Major: l.Major, Minor: l.Minor,
 	}}

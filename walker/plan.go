@@ -75,6 +75,9 @@ func (p *plan) prepare(source string, opt Options) error {
 			return err
 		}
 	}
+	if slices.ContainsFunc(p.mounts, func(m *mount) bool { return m.class == classAuto && m.visible() }) {
+		p.fstab = readFstab(p.fd)
+	}
 	return p.judgeAll(source, opt)
 }
 
@@ -121,7 +124,7 @@ func (p *plan) openRoots(t *Tree, want mode) error {
 		if m.Action != Crossed {
 			continue
 		}
-		if h := p.holder(m); h.Action != Crossed { // it could not be opened
+		if h := p.holder(m); !p.passes(h) { // it could not be opened
 			m.Action, m.Reason = p.unreachable(h)
 			continue
 		}

@@ -10,16 +10,17 @@ import (
 type policy struct {
 	*table
 	rules    *rules
-	alone    bool            // Options.OneFileSystem
-	crossAll bool            // Options.CrossAll
-	cross    map[string]bool // mount points below SOURCE named by Options.Cross
-	leaveOut []string        // where the directories of Options.LeaveOut are below SOURCE
+	alone    bool              // Options.OneFileSystem
+	crossAll bool              // Options.CrossAll
+	cross    map[string]bool   // mount points below SOURCE named by Options.Cross
+	leaveOut []string          // where the directories of Options.LeaveOut are below SOURCE
+	fstab    map[string]string // sources by mount point, of SOURCE's etc/fstab, if an automount is idle
 }
 
 // judgeAll fills in Action and Reason of all mounts. An Options.Cross that cannot be obeyed is an error. SOURCE is called source in
 // errors.
 func (p *policy) judgeAll(source string, opt Options) error {
-	if src := p.source; src.class == classRefused || src.class == classKernel {
+	if src := p.source; src.class == classRefused || src.class == classKernel || src.class == classAuto {
 		return &RefusedError{"walk", source, p.nature(src)}
 	}
 	p.source.Action, p.source.Reason = Crossed, "the source lies on it"
@@ -49,7 +50,9 @@ func (p *policy) judgeAll(source string, opt Options) error {
 		p.decide(m)
 	}
 	for _, m := range p.mounts {
-		m.Missing = p.missing(m)
+		if m.Missing = p.missing(m); m.Missing != NotMissing {
+			m.Lacks = p.lacks(m)
+		}
 	}
 	for _, m := range p.all {
 		if text := m.takes.String(); text != "" && m.Action == Crossed {
@@ -59,7 +62,7 @@ func (p *policy) judgeAll(source string, opt Options) error {
 	for i, m := range named {
 		switch {
 		case m.Action == Crossed:
-		case m.Action == Refused || m.class == classKernel:
+		case m.Action == Refused || m.class == classKernel || m.class == classAuto:
 			return &RefusedError{"cross", opt.Cross[i], m.Reason}
 		default:
 			return &LeftOutError{opt.Cross[i], m.Reason}
@@ -120,7 +123,7 @@ func (p *policy) judge(m *mount) (Action, string) {
 	}
 	holder := p.holder(m)
 	p.decide(holder)
-	if holder.Action != Crossed {
+	if !p.passes(holder) {
 		m.cause = byHolder
 		return p.unreachable(holder)
 	}
@@ -129,6 +132,9 @@ func (p *policy) judge(m *mount) (Action, string) {
 		return LeftOut, "left out by " + rule
 	}
 	switch {
+	case m.class == classAuto:
+		m.cause = byNature
+		return LeftOut, p.nature(m)
 	case p.cross[m.Path]:
 		return Crossed, fmt.Sprintf("%s, to be crossed by request", p.nature(m))
 	case p.alone:
@@ -153,6 +159,11 @@ func (p *policy) judge(m *mount) (Action, string) {
 	return Crossed, p.nature(m)
 }
 
+// passes returns true if the walk gets to what is mounted on m: it crosses m, or m is an automount, whose directories it makes up.
+func (p *policy) passes(m *mount) bool {
+	return m.Action == Crossed || m.class == classAuto && m.cause == byNature
+}
+
 // unreachable is the decision about a mount whose mount point lies on one that is not crossed.
 func (p *policy) unreachable(holder *mount) (Action, string) {
 	return LeftOut, fmt.Sprintf("below %s (%s), which is %s", holder.Path, holder.FSType, holder.Action)
@@ -175,6 +186,8 @@ func (p *policy) nature(m *mount) string {
 		return kind + " file system"
 	case classKernel:
 		return fmt.Sprintf("kernel file system (%s)", m.FSType)
+	case classAuto:
+		return fmt.Sprintf("automount point (autofs of %s)", m.Source)
 	case classMemory:
 		return fmt.Sprintf("file system in memory (%s)", m.FSType)
 	case classRemote:

@@ -56,8 +56,12 @@ func (w *walker) look(f *frame, n name, p string, sp *spot) error {
 	switch {
 	case sp != nil && sp.root != nil:
 		o.root, o.dir, o.name = sp.root, sp.root.fd, ""
+	case f.made:
+		o.bare, o.road = true, true
+		w.st = unix.Statx_t{Mode: 0o755}
+		return w.standIn(&o, n)
 	case sp != nil && sp.mount != nil:
-		o.bare = true
+		o.bare, o.road = true, sp.mount.class == classAuto
 		if f.root.mode != cloneMode {
 			return w.covered(&o, n)
 		}
@@ -91,6 +95,7 @@ type object struct {
 	verdict verdict
 	scope   scope  // of the names below
 	key     string // which key the file is, "" if none or not looked at
+	road    bool   // it is an automount point or on one: of its names, those that lead to crossed mounts are walked
 	bare    bool   // something is mounted on it: contents and data are not taken
 	covered bool   // it is under a mount and cannot be seen: nothing of it can be read
 }
@@ -201,6 +206,9 @@ func (w *walker) regular(o *object) (skip bool) {
 		o.bare = true
 	}
 	if o.bare {
+		if o.hides() && e.Size > 0 && o.verdict.fate != blank {
+			w.warn(e.Path, underText)
+		}
 		e.Size, e.Nlink = 0, 1
 		return false
 	}
@@ -275,6 +283,9 @@ func (w *walker) directory(o *object) error {
 	if o.bare && o.verdict.fate == drop {
 		return nil
 	}
+	if o.hides() && o.verdict.fate == keep {
+		w.tellUnder(o)
+	}
 	if fd >= 0 {
 		w.readXattrsFD(o.root, fd)
 	} else if err := w.readXattrs(o); err != nil {
@@ -292,7 +303,8 @@ func (w *walker) directory(o *object) error {
 		}
 		return err
 	}
-	if fd < 0 && !devices {
+	road := o.road && !w.rules.hopeless(&o.scope) && len(o.spot.roads()) > 0
+	if fd < 0 && !devices && !road {
 		return nil
 	}
 	f := w.push(fd, o.root, o.scope, o.spot)
@@ -300,7 +312,7 @@ func (w *walker) directory(o *object) error {
 		f.held = held
 		w.held++
 	}
-	f.devices = devices
+	f.devices, f.road = devices, road
 	return w.visitAll(f)
 }
 

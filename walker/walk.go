@@ -199,6 +199,11 @@ func (w *walker) visitAll(f *frame) error {
 			w.unreadable(w.here(), err)
 		}
 	}
+	if f.road {
+		for _, name := range f.spot.roads() {
+			f.add(name, unix.DT_DIR, 0)
+		}
+	}
 	if f.devices {
 		for i, d := range standardDevices() {
 			f.add(d.name, typeMade, uint64(i))

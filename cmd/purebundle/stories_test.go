@@ -64,6 +64,7 @@ func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"status": cmdStatus,
 		"mnt":    cmdMnt,
 		"umnt":   cmdUmnt,
+		"disk":   cmdDisk,
 		"fsck":   cmdFsck,
 		"loop":   cmdLoop,
 		"same":   cmdSame,
@@ -131,6 +132,16 @@ func cmdMnt(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("remount %s read-only: %v", dir, err)
 		}
 	}
+}
+
+// disk DIR: mounts a new ext4 there until the story ends.
+func cmdDisk(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	image := filepath.Join(testOf(ts).TempDir(), "disk")
+	ts.Check(errors.Join(os.WriteFile(image, nil, 0o600), os.Truncate(image, 16<<20)))
+	imgtest.Run(testOf(ts), "mkfs.ext4", "-q", image)
+	imgtest.Run(testOf(ts), "mount", "-o", "loop", image, dir)
+	ts.Defer(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) }) // as mnt
 }
 
 // umnt DIR: unmounts.
