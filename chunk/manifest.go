@@ -43,6 +43,7 @@ type Omitted struct {
 	Unreadable int `json:"unreadable,omitempty"`
 	Changes    int `json:"changes,omitempty"`
 	Warnings   int `json:"warnings,omitempty"`
+	Lost       int `json:"lost,omitempty"` // of Unreadable and Changes, what the image lacks
 }
 
 // Image describes the file system in the parts.
@@ -98,15 +99,17 @@ type Left struct {
 
 // Problem is one path that could not be read.
 type Problem struct {
-	Path  Path   `json:"path"`
-	Cause string `json:"cause"`
+	Path  Path    `json:"path"`
+	Cause string  `json:"cause"`
+	UID   *uint32 `json:"uid,omitempty"` // its owner, if that is known
 }
 
 // Change is one path that moved under the read.
 type Change struct {
-	Path   Path   `json:"path"`
-	Kind   string `json:"kind"`
-	Detail string `json:"detail"`
+	Path   Path    `json:"path"`
+	Kind   string  `json:"kind"`
+	Detail string  `json:"detail"`
+	UID    *uint32 `json:"uid,omitempty"` // its owner, of what the image lacks
 }
 
 // Warning is anything else to know.

@@ -24,8 +24,8 @@ func sampleManifest(t testing.TB) []byte {
 	m.Mounts = []Mount{{"/proc", "proc", "proc", "/", "refuse", "type proc"}}
 	m.Filtered = []Left{{"/root/.ssh/id_\xff", "ssh key"}}
 	m.Excluded = []Left{{`/tmp/a\b`, "default"}}
-	m.Unreadable = []Problem{{"/x", "input/output error"}}
-	m.Changes = []Change{{"/var/log/x", "grown", "by 3 bytes"}}
+	m.Unreadable = []Problem{{"/x", "input/output error", nil}}
+	m.Changes = []Change{{"/var/log/x", "grown", "by 3 bytes", nil}}
 	m.Warnings = []Warning{{"/y", "dropped\u2028 xattr"}}
 	text, err := m.encode()
 	if err != nil {

@@ -51,7 +51,7 @@ func (b *Builder) Add(path string, f File) error {
 	if len(b.stack) == 0 {
 		return fmt.Errorf("add %.200q: no root directory was added before", path)
 	}
-	nm, ok := b.enter(path)
+	nm, ok := b.enter(path, f.UID)
 	if !ok {
 		return nil
 	}
@@ -70,7 +70,7 @@ func (b *Builder) Link(path string, f File) error {
 	if len(b.stack) == 0 {
 		return fmt.Errorf("link %.200q: no root directory was added before", path)
 	}
-	nm, ok := b.enter(path)
+	nm, ok := b.enter(path, f.UID)
 	if !ok {
 		return nil
 	}
@@ -116,7 +116,7 @@ func (b *Builder) addRoot(f File) error {
 func (b *Builder) addInode(path string, nm name, f File) {
 	nd, err := b.newNode(path, f)
 	if err != nil {
-		b.leaveOut(path, err)
+		b.leaveOut(path, f.UID, err)
 		return
 	}
 	if path == lostFoundPath {
@@ -159,9 +159,9 @@ func (b *Builder) finish(path string, nm name, f File) {
 
 // leaveOut reports an entry that the image cannot hold; what lies below it goes
 // with it.
-func (b *Builder) leaveOut(path string, cause error) {
+func (b *Builder) leaveOut(path string, uid uint32, cause error) {
 	b.unfit = path
-	b.change(path, Unfit, cause.Error())
+	b.change(path, uid, Unfit, cause.Error())
 }
 
 // Limits of what an image takes; each leaves out one entry and what is below it.
@@ -177,7 +177,7 @@ var errTextFull = fmt.Errorf("the names and symlink targets before it take %d Gi
 
 // enter finds the directory of path and stores its name. ok is false if it is not
 // to be in the image.
-func (b *Builder) enter(path string) (nm name, ok bool) {
+func (b *Builder) enter(path string, uid uint32) (nm name, ok bool) {
 	if b.unfit != "" {
 		if rest, below := strings.CutPrefix(path, b.unfit); below && (rest == "" || rest[0] == '/') {
 			return name{}, false
@@ -186,7 +186,7 @@ func (b *Builder) enter(path string) (nm name, ok bool) {
 	}
 	nm, err := b.place(path)
 	if err != nil {
-		b.leaveOut(path, err)
+		b.leaveOut(path, uid, err)
 		return name{}, false
 	}
 	return nm, nm.ref != noText

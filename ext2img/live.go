@@ -187,15 +187,15 @@ func (m *Image) settle(n int32, f *liveFile) {
 	switch {
 	case errors.Is(f.err, fs.ErrNotExist):
 		nd.gone = true
-		m.change(path, Vanished, "gone when it was to be read")
+		m.change(path, nd.uid, Vanished, "gone when it was to be read")
 		return
 	case errors.Is(f.err, ErrReplaced):
 		nd.gone = true
-		m.change(path, Replaced, f.err.Error())
+		m.change(path, nd.uid, Replaced, f.err.Error())
 		return
 	case f.err != nil:
 		nd.gone = true
-		m.change(path, Unreadable, f.err.Error())
+		m.change(path, nd.uid, Unreadable, f.err.Error())
 		return
 	}
 	now := f.first
@@ -218,5 +218,5 @@ func (m *Image) settle(n int32, f *liveFile) {
 	default:
 		return // as at the walk, or only its inode changed: another link, another mode
 	}
-	m.change(path, kind, fmt.Sprintf("%d bytes at the walk, %d when read%s", was.size, now.size, why))
+	m.change(path, nd.uid, kind, fmt.Sprintf("%d bytes at the walk, %d when read%s", was.size, now.size, why))
 }

@@ -29,6 +29,7 @@ func (k Kind) Lost() bool { return k == Unstable || k == Unreadable || k == Unfi
 // Change is one entry that is not in the image as the walk saw it.
 type Change struct {
 	Path   string
+	UID    uint32 // its owner
 	Kind   Kind
 	Detail string // the error, or the sizes, for people
 }

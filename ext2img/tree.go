@@ -100,7 +100,7 @@ func (t *tree) warn(path, text string) {
 	t.report.Warnings = append(t.report.Warnings, Warning{shorten(path), text})
 }
 
-func (t *tree) change(path string, k Kind, detail string) {
+func (t *tree) change(path string, uid uint32, k Kind, detail string) {
 	if t.listed[k]++; t.listed[k] > maxListed {
 		if t.report.More == nil {
 			t.report.More = make(map[Kind]int)
@@ -108,7 +108,7 @@ func (t *tree) change(path string, k Kind, detail string) {
 		t.report.More[k]++
 		return
 	}
-	t.report.Changes = append(t.report.Changes, Change{shorten(path), k, detail})
+	t.report.Changes = append(t.report.Changes, Change{shorten(path), uid, k, detail})
 }
 
 // shorten returns a path of at most 4,096 bytes, dots in the middle of a longer one.

@@ -44,9 +44,10 @@ func shorten(path string) string {
 	return path[:end] + more
 }
 
-func (w *walker) unreadable(path string, err error) {
+// unreadable lists a path whose owner is uid, noOwner if it could not be looked at.
+func (w *walker) unreadable(path string, uid int64, err error) {
 	w.rooms.unreadable.add(path, &w.tree.Omitted.Unreadable, func(path string) {
-		w.tree.Unreadable = append(w.tree.Unreadable, Problem{path, err})
+		w.tree.Unreadable = append(w.tree.Unreadable, Problem{path, uid, err})
 	})
 }
 
@@ -68,6 +69,9 @@ func (w *walker) warn(path, text string) {
 		w.tree.Warnings = append(w.tree.Warnings, Warning{path, text, 1})
 	})
 }
+
+// noOwner is the owner of what nobody knows the owner of.
+const noOwner = -1
 
 // leftOut lists the path at hand with the rule that a verdict names, once.
 func (w *walker) leftOut(v verdict) {

@@ -105,7 +105,7 @@ func (w *walker) tellMissing() {
 		text := fmt.Sprintf("mount left out, %s: %s", m.Reason, m.Lacks)
 		switch m.Missing {
 		case MissingDisk:
-			w.unreadable(m.Path, &MissingError{text})
+			w.unreadable(m.Path, noOwner, &MissingError{text})
 		case MissingAway:
 			w.rooms.warnings.add(m.Path, &w.tree.Omitted.Warnings, func(path string) {
 				w.tree.Warnings = append(w.tree.Warnings, Warning{path, text, 1}) // each by its name

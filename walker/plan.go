@@ -132,7 +132,7 @@ func (p *plan) openRoots(t *Tree, want mode) error {
 			return err
 		} else if err != nil {
 			m.Action, m.Reason = LeftOut, fmt.Sprintf("cannot be opened: %v", err)
-			t.Unreadable = append(t.Unreadable, Problem{m.Path, err})
+			t.Unreadable = append(t.Unreadable, Problem{m.Path, noOwner, err})
 			continue
 		}
 		t.roots = append(t.roots, r)

@@ -26,6 +26,7 @@ type Left struct {
 // Problem is a path that could not be read and why; errors.Is sees the errno.
 type Problem struct {
 	Path string
+	UID  int64 // its owner; -1 if that is not known
 	Err  error
 }
 

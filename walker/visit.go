@@ -21,7 +21,7 @@ func (w *walker) visit(f *frame, n name) error {
 		}
 		n.typ = unix.DT_UNKNOWN
 	}
-	w.unreadable(p, errReplaced)
+	w.unreadable(p, noOwner, errReplaced)
 	return nil
 }
 
@@ -125,7 +125,7 @@ func (w *walker) report(o *object) error {
 		case err == errReplaced || fatal(err):
 			return err
 		case err != nil:
-			w.unreadable(e.Path, err)
+			w.unreadable(e.Path, int64(e.UID), err)
 			return nil
 		}
 		e.Size = int64(len(e.Target))
@@ -247,7 +247,7 @@ func (w *walker) sparse(o *object) []Range {
 func (w *walker) directory(o *object) error {
 	e := &w.entry
 	if !o.bare && len(e.Path) > maxPath-maxName-1 {
-		w.unreadable(e.Path, errLongPath)
+		w.unreadable(e.Path, int64(e.UID), errLongPath)
 		o.bare = true
 	}
 	devices := e.Path == "/dev" && (o.bare || o.verdict.fate == hollow)
@@ -346,7 +346,7 @@ func (w *walker) openDirectory(o *object) (fd int, skip bool, err error) {
 	case err == errRefusedFS:
 		w.warn(w.entry.Path, err.Error())
 	default:
-		w.unreadable(w.entry.Path, err)
+		w.unreadable(w.entry.Path, int64(w.entry.UID), err)
 	}
 	return -1, false, nil
 }
@@ -358,7 +358,7 @@ func (w *walker) cannotStat(err error) error {
 	case gone(err):
 		w.vanished()
 	default:
-		w.unreadable(w.here(), err)
+		w.unreadable(w.here(), noOwner, err)
 	}
 	return nil
 }

@@ -196,7 +196,7 @@ func (w *walker) visitAll(f *frame) error {
 	f.clear()
 	if f.fd >= 0 {
 		if err := f.read(f.fd, w.buf, maxNames); err != nil {
-			w.unreadable(w.here(), err)
+			w.unreadable(w.here(), int64(w.entry.UID), err)
 		}
 	}
 	if f.road {
@@ -222,7 +222,7 @@ func (w *walker) visitAll(f *frame) error {
 			return err
 		}
 		if f.lost && f.next+1 < len(f.list) {
-			w.unreadable(w.pathOf(f), errMoved)
+			w.unreadable(w.pathOf(f), noOwner, errMoved)
 			break
 		}
 	}

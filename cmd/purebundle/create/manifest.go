@@ -15,8 +15,8 @@ import (
 	"purebundle/walker"
 )
 
-// manifest fills in all of the manifest but what the chunk package knows.
-func (r *Run) manifest() *chunk.Manifest {
+// Manifest returns all of the manifest but what the chunk package knows.
+func (r *Run) Manifest() *chunk.Manifest {
 	stats := r.Image.Stats()
 	now := r.Opt.Image.Now
 	m := &chunk.Manifest{
@@ -30,25 +30,19 @@ func (r *Run) manifest() *chunk.Manifest {
 			Type: "ext4", Label: r.Opt.Image.Label, UUID: uuid.UUID(r.Opt.Image.UUID).String(),
 		},
 		Counts: r.counts,
-		Mounts: []chunk.Mount{}, Filtered: []chunk.Left{}, Excluded: []chunk.Left{},
-		Unreadable: []chunk.Problem{}, Changes: []chunk.Change{}, Warnings: []chunk.Warning{},
 	}
 	m.Host, _ = os.Hostname() // a manifest without it is as good
-	for _, t := range r.Tree.Mounts {
-		m.Mounts = append(m.Mounts, chunk.Mount{
-			Path: chunk.Path(t.Path), FSType: t.FSType, Source: chunk.Path(t.Source), Root: chunk.Path(t.Root),
-			Action: string(t.Action), Reason: t.Reason,
-		})
-	}
-	for _, l := range r.Tree.Filtered {
-		m.Filtered = append(m.Filtered, chunk.Left{Path: chunk.Path(l.Path), Rule: l.Rule})
-	}
-	m.Keys = leftJSON(r.Tree.Keys)
-	for _, l := range r.Tree.Excluded {
-		m.Excluded = append(m.Excluded, chunk.Left{Path: chunk.Path(l.Path), Rule: l.Rule})
-	}
+	r.list(m)
+	return m
+}
+
+// list fills in the lists of the manifest, and counts what they have no room for.
+func (r *Run) list(m *chunk.Manifest) {
+	m.Mounts = MountsJSON(r.Tree.Mounts)
+	m.Filtered, m.Keys, m.Excluded = leftJSON(r.Tree.Filtered), leftJSON(r.Tree.Keys), leftJSON(r.Tree.Excluded)
+	m.Unreadable = make([]chunk.Problem, 0, len(r.Tree.Unreadable))
 	for _, p := range r.Tree.Unreadable {
-		m.Unreadable = append(m.Unreadable, chunk.Problem{Path: chunk.Path(p.Path), Cause: p.Err.Error()})
+		m.Unreadable = append(m.Unreadable, chunk.Problem{Path: chunk.Path(p.Path), Cause: p.Err.Error(), UID: ownerJSON(p.UID)})
 	}
 	m.Changes = r.Changes()
 	m.Warnings = warningsJSON(r.Tree.Warnings)
@@ -63,9 +57,9 @@ func (r *Run) manifest() *chunk.Manifest {
 		omitted.Changes += n
 	}
 	if omitted != (chunk.Omitted{}) {
+		omitted.Lost = r.Lost() - len(Losses(m))
 		m.Omitted = &omitted
 	}
-	return m
 }
 
 // Bounds of each list of the manifest.
@@ -94,7 +88,11 @@ func (r *Run) Changes() []chunk.Change {
 		list = append(list, chunk.Change{Path: chunk.Path(path), Kind: ext2img.Vanished.String(), Detail: "gone when the walk came to it"})
 	}
 	for _, c := range r.Report.Changes {
-		list = append(list, chunk.Change{Path: chunk.Path(c.Path), Kind: c.Kind.String(), Detail: c.Detail})
+		change := chunk.Change{Path: chunk.Path(c.Path), Kind: c.Kind.String(), Detail: c.Detail}
+		if c.Kind.Lost() {
+			change.UID = ownerJSON(int64(c.UID))
+		}
+		list = append(list, change)
 	}
 	slices.SortStableFunc(list, func(a, b chunk.Change) int { return strings.Compare(string(a.Path), string(b.Path)) })
 	return list

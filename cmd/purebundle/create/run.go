@@ -44,7 +44,7 @@ func (r *Run) Make(ctx context.Context) (made chunk.Stats, err error) {
 	if err := r.Write(ctx, out); err != nil {
 		return made, err
 	}
-	if err := out.Commit(ctx, r.manifest()); err != nil {
+	if err := out.Commit(ctx, r.Manifest()); err != nil {
 		return made, err
 	}
 	return out.Stats(), nil
@@ -104,18 +104,12 @@ func (r *Run) sayChanges() {
 	few.end("warnings")
 }
 
-// Lost counts what belongs in the image and is not in it as it was.
-func (r *Run) Lost() int {
-	return r.Report.Lost() + len(r.Tree.Unreadable) + r.Tree.Omitted.Unreadable
-}
-
 // Verdict returns nil for a bundle that has everything, else an error with status 3.
 func (r *Run) Verdict() error {
 	lost := r.Lost()
 	switch {
 	case lost > 0:
-		err := &cli.IncompleteError{Text: fmt.Sprintf("bundle %s: done, but %s could not be read as it was",
-			r.Opt.Source, words.Plural(int64(lost), "entry", "entries"))}
+		err := &cli.IncompleteError{Text: fmt.Sprintf("bundle %s: done, but %s", r.Opt.Source, r.LostLine())}
 		hint := chunk.ManifestName(r.Opt.Prefix) + ` lists them under "unreadable" and "changes"`
 		if os.Geteuid() != 0 {
 			hint = "run it as root (sudo) to read all of SOURCE; " + hint

@@ -397,8 +397,7 @@ func (r *VolRun) summary(made Made) error {
 // The format cannot say what is missing, so that it is listed here if nothing was
 // shown before.
 func (r *VolRun) Verdict() error {
-	lost := r.Lost()
-	if lost == 0 {
+	if r.Lost() == 0 {
 		return nil
 	}
 	if r.UI.Silent {
@@ -411,6 +410,5 @@ func (r *VolRun) Verdict() error {
 			}
 		}
 	}
-	return cli.WithHint(&cli.IncompleteError{Text: fmt.Sprintf("bundle-vol %s: done, but %s could not be read as it was",
-		r.Opt.Source, words.Plural(int64(lost), "entry", "entries"))}, "--debug lists them all")
+	return cli.WithHint(&cli.IncompleteError{Text: fmt.Sprintf("bundle-vol %s: done, but %s", r.Opt.Source, r.LostLine())}, "--debug lists them all")
 }

@@ -114,7 +114,7 @@ func (c *options) shipImage(ctx context.Context, r create.Run, store *s3.Store) 
 	sum.Dest = chunk.Path(c.bundle.Place.String())
 	sum.Seconds = time.Since(vol.Began).Round(time.Millisecond).Seconds()
 	verdict := vol.Verdict()
-	kept := c.drop(ctx, a, store, &sum, verdict)
+	kept := c.drop(ctx, &vol.Run, store, &sum)
 	vol.UI.Close()
 	state := "available"
 	if c.image.noWait {

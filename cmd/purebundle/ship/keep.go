@@ -15,6 +15,7 @@ import (
 	"purebundle/chunk/ec2"
 	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/create"
 	"purebundle/cmd/purebundle/ec2tools"
 	"purebundle/cmd/purebundle/words"
 )
@@ -24,19 +25,23 @@ type shipped struct {
 	dir     string // of the bucket
 	when    time.Time
 	archive *ec2.Manifest // of a bundle in Amazon's format
+	lost    losses        // of the other format, which alone says so
 }
 
 // drop deletes older bundles of the template until c.keep are left, and notes it
-// in sum. The new bundle is there by then, and stays in any case. If it lacks
-// something, by its verdict, only older ones may have that: they stay, too.
-func (c *options) drop(ctx context.Context, a *cli.App, store *s3.Store, sum *Summary, verdict error) error {
+// in sum. The new bundle is there by then, and stays in any case. An older one that
+// has something that the new one lacks may be the only one that does: it stays, too.
+// In Amazon's format nobody knows what older ones lack, and all stay then.
+func (c *options) drop(ctx context.Context, r *create.Run, store *s3.Store, sum *Summary) error {
 	if c.keep == 0 {
 		return nil
 	}
-	if verdict != nil {
+	a := r.App
+	if c.register && r.Lost() > 0 {
 		a.ErrorLine(fmt.Sprintf("keep %d: no older bundle was deleted, since the new one lacks something", c.keep))
 		return nil
 	}
+	lost := lossesOf(r.Manifest())
 	wrong := func(err error) error {
 		return &cli.LeftError{Err: err, Left: "the new bundle is complete; older ones may be more than --keep " + fmt.Sprint(c.keep)}
 	}
@@ -45,12 +50,21 @@ func (c *options) drop(ctx context.Context, a *cli.App, store *s3.Store, sum *Su
 		return wrong(err)
 	}
 	sum.Kept = len(older) + 1
+	stay, such := 0, ""
 	for _, b := range older[min(c.keep-1, len(older)):] {
+		if name := lost.beyond(b.lost); name != "" {
+			stay, such = stay+1, name
+			continue
+		}
 		if err := c.remove(ctx, store.In(b.dir), b); err != nil {
 			return wrong(err)
 		}
 		sum.Kept--
 		sum.Deleted = append(sum.Deleted, store.In(b.dir).Location().String())
+	}
+	if stay > 0 {
+		a.ErrorLine(fmt.Sprintf("keep %d: %s not deleted, since the new one lacks what may be there, such as %s", c.keep,
+			words.Plural(int64(stay), "older bundle was", "older bundles were"), such))
 	}
 	return nil
 }
@@ -142,7 +156,7 @@ func (c *options) look(ctx context.Context, store *s3.Store) (b shipped, err err
 		if host, _ := os.Hostname(); raw.Manifest().Host != host {
 			return b, errStranger
 		}
-		b.when = raw.Manifest().Created
+		b.when, b.lost = raw.Manifest().Created, lossesOf(raw.Manifest())
 		return b, nil
 	}
 	o, err := store.Head(ctx, ec2.ManifestName(c.bundle.Prefix))

@@ -54,8 +54,8 @@ in a temporary directory that is removed again; --name may have the same fields.
 With --keep N, older bundles of the same template
 and machine are deleted once the new one is complete, until N are left, by the
 date of the bundles: nothing else is, of a bundle that cannot be read nothing
-either, and nothing at all where the new one lacks files that could not be read
-(status 3). A bundle in Amazon's format does not say which machine it is of: have
+either, and none that has files which the new one could not read (status 3). In
+Amazon's format nothing is deleted then. A bundle in Amazon's format does not say which machine it is of: have
 {hostname} in the template where several use the bucket. Images that were
 registered from them stay registered, but can no longer start.
 
@@ -169,7 +169,7 @@ func ship(ctx context.Context, a *cli.App, c *options) error {
 	}
 	sum := Summary{Summary: r.Finished(made), Manifest: cli.BundleURL(c.bundle.Place, c.bundle.Prefix)}
 	verdict := r.Verdict()
-	kept := c.drop(ctx, a, store, &sum, verdict)
+	kept := c.drop(ctx, &r, store, &sum)
 	r.UI.Close()
 	next := "purebundle verify" + c.bundle.S3.Again() + " " + words.Quote(r.BundleName())
 	if err := sum.print(&r, r.Rows("shipped", sum.Summary), next); err != nil {
