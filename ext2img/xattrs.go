@@ -23,8 +23,7 @@ type xattrBlock struct {
 	phys   int64  // block number
 }
 
-// planXattrs decides where attributes go: all into the inode if they fit, else
-// all into a block, else some to each. What has no place is dropped with a
+// planXattrs decides where attributes go, and drops what has no place with a
 // warning. It returns indexes in the plan, -1 for none.
 func (t *tree) planXattrs(path string, in []Xattr) (inode, block int32) {
 	if len(in) == 0 {
@@ -45,29 +44,11 @@ func (t *tree) planXattrs(path string, in []Xattr) (inode, block int32) {
 	}
 	ondisk.SortXattrs(xs)
 	xs = slices.CompactFunc(xs, func(a, b ondisk.Xattr) bool { return a.Index == b.Index && a.Name == b.Name }) // FUSE may list a name twice
-	total := 0
-	for _, x := range xs {
-		total += x.Size()
+	inInode, inBlock, dropped := ondisk.FitXattrs(xs)
+	for _, x := range dropped {
+		t.warn(path, fmt.Sprintf("an attribute of %d bytes (%q) dropped: the attributes of a file fit in its inode and one block", len(x.Value), x.FullName()))
 	}
-	if total <= ondisk.XattrInodeSize {
-		return t.xattrs.toInode(xs), -1
-	}
-	if total <= ondisk.XattrBlockSize {
-		return -1, t.xattrs.toBlock(xs)
-	}
-	var first, rest []ondisk.Xattr
-	room, blockRoom := ondisk.XattrInodeSize, ondisk.XattrBlockSize
-	for _, x := range xs {
-		switch size := x.Size(); {
-		case size <= room:
-			first, room = append(first, x), room-size
-		case size <= blockRoom:
-			rest, blockRoom = append(rest, x), blockRoom-size
-		default:
-			t.warn(path, fmt.Sprintf("an attribute of %d bytes (%q) dropped: the attributes of a file fit in its inode and one block", len(x.Value), x.Name))
-		}
-	}
-	return t.xattrs.toInode(first), t.xattrs.toBlock(rest)
+	return t.xattrs.toInode(inInode), t.xattrs.toBlock(inBlock)
 }
 
 func (p *xattrPlan) toInode(xs []ondisk.Xattr) int32 {

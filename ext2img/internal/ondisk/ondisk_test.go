@@ -1,6 +1,7 @@
 package ondisk
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -110,5 +111,67 @@ func BenchmarkDirLeaf(b *testing.B) {
 			l.Add(12, FtRegular, "0123456789abcdef")
 		}
 		l.Close(2, 1)
+	}
+}
+
+// TestFitXattrs gives sets of attributes with a place for all of them, by trying
+// every division.
+func TestFitXattrs(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	held, tight := 0, 0
+	for range 20_000 {
+		var xs []Xattr
+		for i := range 1 + r.IntN(7) {
+			size := r.IntN(60)
+			if r.IntN(3) == 0 {
+				size = r.IntN(3000)
+			}
+			xs = append(xs, Xattr{Index: []byte{XattrUser, XattrTrusted, XattrSecurity}[r.IntN(3)], Name: string(rune('a' + i)), Value: string(make([]byte, size))})
+		}
+		SortXattrs(xs)
+		sum := func(xs []Xattr) (n int) {
+			for _, x := range xs {
+				n += x.Size()
+			}
+			return n
+		}
+		possible := false
+		for set := range 1 << len(xs) {
+			in := 0
+			for i, x := range xs {
+				in += set >> i & 1 * x.Size()
+			}
+			possible = possible || in <= XattrInodeSize && sum(xs)-in <= XattrBlockSize
+		}
+		inode, block, dropped := FitXattrs(xs)
+		if sum(inode) > XattrInodeSize || sum(block) > XattrBlockSize || len(inode)+len(block)+len(dropped) != len(xs) {
+			t.Fatalf("%d bytes in the inode, %d in the block, %d dropped", sum(inode), sum(block), len(dropped))
+		}
+		if possible != (len(dropped) == 0) {
+			t.Fatalf("%d dropped, all fit %v: %+v", len(dropped), possible, xs)
+		}
+		if possible {
+			held++
+		}
+		if possible && sum(xs) > XattrBlockSize {
+			tight++
+		}
+	}
+	if held == 0 || held == 20_000 || tight < 20 {
+		t.Errorf("%d of 20,000 sets fit, %d of them in both places", held, tight)
+	}
+}
+
+// TestXattrHash wants no hash for an entry in an inode, as the kernel writes it: e2fsck before 1.47 calls that of a name with a byte over 0x7F
+// invalid, and with -p clears all attributes of the inode.
+func TestXattrHash(t *testing.T) {
+	b := InodeXattrs([]Xattr{{Index: XattrUser, Name: "caf\xe9", Value: "x"}, {Index: XattrUser, Name: "plain", Value: "y"}})
+	for off, name := range map[int]string{4: "caf\xe9", 4 + XattrEntrySize + 4: "plain"} {
+		if got := string(b[off+XattrEntrySize:][:b[off+XattrENameLen]]); got != name {
+			t.Fatalf("an entry %q, want %q", got, name)
+		}
+		if hash := le.Uint32(b[off+XattrEHash:]); hash != 0 {
+			t.Errorf("%q: e_hash %#x, want 0", name, hash)
+		}
 	}
 }
