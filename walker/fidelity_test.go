@@ -2,6 +2,7 @@ package walker
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -118,17 +119,21 @@ func TestHardLinks(t *testing.T) {
 	}
 }
 
+// Values of attributes as system calls have them.
+var (
+	testACL = []byte{2, 0, 0, 0, 1, 0, 7, 0, 255, 255, 255, 255, 2, 0, 4, 0, 232, 3, 0, 0, 4, 0, 5, 0, 255, 255, 255, 255,
+		16, 0, 5, 0, 255, 255, 255, 255, 32, 0, 5, 0, 255, 255, 255, 255}
+	testCapability = []byte{1, 0, 0, 2, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+)
+
 func TestXattrs(t *testing.T) {
 	needRoot(t)
 	dir := zooTree(t)
-	acl := []byte{2, 0, 0, 0, 1, 0, 7, 0, 255, 255, 255, 255, 2, 0, 4, 0, 232, 3, 0, 0, 4, 0, 5, 0, 255, 255, 255, 255,
-		16, 0, 5, 0, 255, 255, 255, 255, 32, 0, 5, 0, 255, 255, 255, 255}
-	capability := []byte{1, 0, 0, 2, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 	big := bytes.Repeat([]byte("big"), 1000)
 	set := map[string][]Xattr{
 		"/":                    {{"user.top", []byte("1")}},
-		"/dir":                 {{"system.posix_acl_access", acl}, {"system.posix_acl_default", acl}, {"trusted.dir", nil}},
-		"/empty":               {{"security.capability", capability}, {"user.a", []byte{0}}, {"user.b", big}, {"user.\xff\xfe", []byte("name")}},
+		"/dir":                 {{"system.posix_acl_access", testACL}, {"system.posix_acl_default", testACL}, {"trusted.dir", nil}},
+		"/empty":               {{"security.capability", testCapability}, {"user.a", []byte{0}}, {"user.b", big}, {"user.\xff\xfe", []byte("name")}},
 		"/char":                {{"trusted.device", []byte("c")}},
 		"/fifo":                {{"security.test", []byte("f")}},
 		"/socket":              {{"trusted.socket", []byte("s")}},
@@ -151,6 +156,33 @@ func TestXattrs(t *testing.T) {
 		}
 	}
 	if len(res.Warnings) != 1 || res.Warnings[0].Count != 2 || res.Warnings[0].Path != "/z" {
+		t.Errorf("warnings: %+v", res.Warnings)
+	}
+}
+
+// TestManyXattrs gives a program more attributes than listxattr lists: what it may do is known all the same.
+func TestManyXattrs(t *testing.T) {
+	needRoot(t)
+	dir := t.TempDir()
+	mountFS(t, "tmpfs", dir, "tmpfs", 0, "")
+	ping := filepath.Join(dir, "ping")
+	must(t, os.WriteFile(ping, nil, 0o755))
+	want := []Xattr{{"security.capability", testCapability}, {"security.selinux", []byte("a label")}, {"system.posix_acl_access", testACL}, {"trusted.overlay.opaque", []byte("y")}}
+	for i := range 300 {
+		must(t, xattr.LSet(ping, fmt.Sprintf("trusted.%0240d", i), nil))
+	}
+	for _, x := range want {
+		must(t, xattr.LSet(ping, x.Name, x.Value))
+	}
+	if _, err := xattr.LList(ping); !errors.Is(err, unix.E2BIG) {
+		t.Fatalf("listed: %v", err)
+	}
+	res := walkAll(t, dir, Options{})
+	got := res.entries["/ping"].Xattrs
+	if !slices.EqualFunc(got, want, func(a, b Xattr) bool { return a.Name == b.Name && bytes.Equal(a.Value, b.Value) }) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if len(res.Warnings) != 1 || !strings.Contains(res.Warnings[0].Text, "more extended attributes") {
 		t.Errorf("warnings: %+v", res.Warnings)
 	}
 }

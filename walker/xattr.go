@@ -67,10 +67,13 @@ func (r *root) readFD(fd int, list []Xattr, drop func(why string)) ([]Xattr, err
 	for errors.Is(err, unix.ERANGE) { // one was added between the question for the size and the question for the names
 		found, err = xattr.List(path)
 	}
-	if err != nil {
-		if errors.Is(err, unix.ENOTSUP) {
-			return list, nil
-		}
+	switch {
+	case errors.Is(err, unix.ENOTSUP):
+		return list, nil
+	case errors.Is(err, unix.E2BIG):
+		drop("more extended attributes than the kernel lists (64 KiB of names): only those of security, ACLs and layers are in the image")
+		found = askedByName
+	case err != nil:
 		return list, errno(err)
 	}
 	for _, name := range found {
@@ -86,7 +89,8 @@ func (r *root) readFD(fd int, list []Xattr, drop func(why string)) ([]Xattr, err
 		switch {
 		case err == nil:
 			list = append(list, Xattr{name, value})
-		case errors.Is(err, xattr.ENOATTR): // gone again
+		case errors.Is(err, xattr.ENOATTR): // gone again, or never there
+		case errors.Is(err, unix.ENOTSUP): // asked for by name, of a file system without it
 		default:
 			drop(fmt.Sprintf("extended attribute %s cannot be read: %v", name, errno(err)))
 		}
@@ -108,6 +112,15 @@ func errno(err error) error {
 
 // capability is the attribute that gives a program privileges.
 const capability = "security.capability"
+
+// askedByName has the attributes that decide what a file may do, who may use it and what it means in an overlay. They are asked for by name
+// if a file has so many that listxattr(2) cannot list them (XATTR_LIST_MAX).
+var askedByName = []string{
+	capability, "security.selinux", "security.ima", "security.apparmor",
+	"security.SMACK64", "security.SMACK64EXEC", "security.SMACK64MMAP", "security.SMACK64TRANSMUTE",
+	"system.posix_acl_access", "system.posix_acl_default",
+	"trusted.overlay.opaque", "trusted.overlay.redirect", "trusted.overlay.metacopy",
+}
 
 // overlayOwn has the attributes by which an overlay finds its layers again (Documentation/filesystems/overlayfs.rst): they name inodes and
 // the UUID of the file system that they are on. The others (opaque, redirect, metacopy) are what a layer means.
