@@ -14,6 +14,8 @@ import (
 
 	"github.com/pkg/xattr"
 
+	"purebundle/chunk/ec2/ami/amitest"
+	"purebundle/chunk/s3/s3test"
 	"purebundle/ext2img/imgtest"
 )
 
@@ -54,6 +56,14 @@ func TestPower(t *testing.T) {
 		t.Fatal(err)
 	}
 	imgtest.Run(t, "sh", "-euc", `cd `+dir+`; mkdir user theirs; chown 65534:65534 user theirs; cp -r tree user/tree; chown -R 65534:65534 user/tree`)
+	server := s3test.Start(t)
+	server.Setenv(t)
+	t.Setenv("B", server.Bucket(t))
+	api := amitest.Start(t, amitest.Account{Region: server.Region, Access: server.Access, Secret: server.Secret})
+	api.Looks = 0
+	t.Setenv("AWS_ENDPOINT_URL_EC2", api.Endpoint)
+	imgtest.Run(t, "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout", filepath.Join(dir, "pk.pem"), "-out", filepath.Join(dir, "cert.pem"))
+	const keys = " --no-inherit -k pk.pem -c cert.pem --ec2cert cert.pem -u 123456789012 "
 	user := []string{"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps=-all"}
 	for _, c := range []struct {
 		as   []string
@@ -70,6 +80,20 @@ func TestPower(t *testing.T) {
 		{nil, "unbundle out image", []string{noPower}, ""},
 		{nil, "unbundle out theirs/image", []string{"000000000000000a"}, ""},
 		{nil, "cat out /data", []string{noPower}, ""},
+		{nil, "ship tree s3://$B/ship/{uuid}", []string{andAdmin, readSearch}, "shipped"},
+		{nil, "ship --register --name power -s 256M -d work" + keys + "tree s3://$B/ami", []string{andAdmin, readSearch}, "registered"},
+		{nil, "register --name again s3://$B/ami", []string{readSearch}, "ami-"},
+		{nil, "upload out s3://$B/up", []string{readSearch}, "uploaded"},
+		{nil, "download s3://$B/up new/down", []string{readSearch}, "downloaded"},
+		{nil, "download s3://$B/up theirs/down", []string{readOverride}, "downloaded"},
+		{nil, "delete --yes s3://$B/up", []string{readSearch}, "deleted"},
+		{nil, "ec2 bundle-vol -s 256 -v tree -d vol" + keys, []string{andAdmin, readSearch}, "bundled"},
+		{nil, "ec2 bundle-vol -s 256 -v tree --clone-only -p clone -d theirs", []string{"000000000020000e", readOverride}, "bundled"},
+		{nil, "ec2 verify -m vol/image.manifest.xml -c cert.pem -k pk.pem", []string{readSearch}, "ok: "},
+		{nil, "ec2 unbundle -m vol/image.manifest.xml -k pk.pem -d vol", []string{readSearch}, "unbundled"},
+		{nil, "ec2 upload-bundle -m vol/image.manifest.xml -b $B/ec2", []string{readSearch}, "uploaded"},
+		{nil, "ec2 download-bundle -b $B/ec2 -d vol2", []string{readSearch}, "downloaded"},
+		{nil, "ec2 delete-bundle -y -p image -b $B/ec2", []string{readSearch}, "deleted"},
 		{user, "bundle user/tree user/out", []string{noPower}, "trusted.* are not in the image"},
 		{user, "verify user/out", []string{noPower}, "ok: "},
 		{nil, "verify user/out", []string{readSearch}, "ok: "},
@@ -78,7 +102,7 @@ func TestPower(t *testing.T) {
 			if c.line == "verify user/out" && c.as == nil {
 				imgtest.Run(t, "chmod", "700", filepath.Join(dir, "user/out"))
 			}
-			args := slices.Concat(c.as, []string{program}, strings.Fields(c.line))
+			args := slices.Concat(c.as, []string{program}, strings.Fields(os.ExpandEnv(c.line)))
 			cmd := exec.Command(args[0], args[1:]...)
 			cmd.Dir = dir
 			var out bytes.Buffer

@@ -23,6 +23,38 @@ func ForWriting(path string) []Capability {
 	return []Capability{Override, Owner}
 }
 
+// Making returns what it takes to write below a directory that will be there when To
+// is called, and to remove those directories that are missing now: if a run fails, what
+// it made goes. The capabilities are known when it is there (ForWriting).
+func Making(path string) Rest {
+	rest := Rest{Write: []string{path}}
+	if above := existing(path); above != "" {
+		rest.Remove = []string{above}
+	}
+	return rest
+}
+
+// Under returns what it takes to make a directory, if it is missing, and to write
+// below it: to write below the one in which it is made, then.
+func Under(path string) Rest {
+	if above := existing(path); above != "" {
+		path = above
+	}
+	return Rest{Write: []string{path}, Capabilities: ForWriting(path)}
+}
+
+// existing returns the directory in which the first missing one of path is to be
+// made; "" if path is there.
+func existing(path string) string {
+	above := ""
+	for p := filepath.Clean(path); ; p = filepath.Dir(p) {
+		if _, err := os.Stat(p); err == nil || p == filepath.Dir(p) {
+			return above
+		}
+		above = filepath.Dir(p)
+	}
+}
+
 // ForReading returns what root needs to read a directory, if path is one, else the
 // one that it lies in, and the files in it: nothing if all are its own or open to all.
 func ForReading(path string) []Capability {

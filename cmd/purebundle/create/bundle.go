@@ -101,7 +101,7 @@ func bundle(ctx context.Context, a *cli.App, opt Options, mode progress.Mode) er
 	if name := strangerInDest(opt.Source, opt.Dest); name != "" {
 		r.UI.Warn(opt.Dest, "holds other files, such as "+name+"; nothing that is in DEST is in the image")
 	}
-	r.confine(ctx)
+	r.Confine(r.Power(ctx))
 	if opt.DryRun {
 		return r.DryRun(ctx)
 	}

@@ -2,24 +2,19 @@ package create
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"purebundle/cmd/purebundle/confine"
 	"purebundle/walker"
 )
 
-// confine has the run give up its power in two steps. When SOURCE's mounts and DEST
-// are open, what remains is to read every file, to write below DEST, and
-// CAP_SYS_ADMIN, without which the kernel does not show trusted.*; when the walk is
-// over, that goes as well, unless some regular file has such attributes: of files
-// that are replaced later they are read once more.
-func (r *Run) confine(ctx context.Context) {
-	rest := confine.Rest{Capabilities: []confine.Capability{confine.ReadSearch}}
-	if !r.Opt.DryRun {
-		rest = r.target().power(ctx, rest)
-	}
+// Confine has the run give up its power in two steps, but for what rest says it takes
+// for its output. When SOURCE's mounts and DEST are open, what remains besides is to
+// read every file and CAP_SYS_ADMIN, without which the kernel does not show trusted.*;
+// when the walk is over, that goes as well, unless some regular file has such
+// attributes: of files that are replaced later they are read once more.
+func (r *Run) Confine(rest confine.Rest) {
+	rest.Capabilities = append(slices.Clone(rest.Capabilities), confine.ReadSearch)
 	r.opened = func(tree *walker.Tree) error {
 		if tree.TouchesTimes() {
 			rest.Capabilities = append(rest.Capabilities, confine.Owner)
@@ -29,24 +24,24 @@ func (r *Run) confine(ctx context.Context) {
 		}
 		walking := rest
 		walking.Capabilities = append(slices.Clone(rest.Capabilities), confine.Admin)
+		if r.Swap != nil { // its file is given to the owner of the old one
+			walking.Capabilities = append(walking.Capabilities, confine.Chown, confine.Owner)
+		}
 		r.App.Confine(walking)
 		return nil
 	}
 	r.walked = func() {
-		if !r.trusted {
-			r.App.Keep(rest.Capabilities...)
+		if r.trusted {
+			rest.Capabilities = append(rest.Capabilities, confine.Admin)
 		}
+		r.App.Keep(rest.Capabilities...)
 	}
 }
 
-// existing returns the directory in which the first missing one of path is to be
-// made; "" if path is there.
-func existing(path string) string {
-	above := ""
-	for p := filepath.Clean(path); ; p = filepath.Dir(p) {
-		if _, err := os.Stat(p); err == nil || p == filepath.Dir(p) {
-			return above
-		}
-		above = filepath.Dir(p)
+// Power returns what the run takes for its output.
+func (r *Run) Power(ctx context.Context) confine.Rest {
+	if r.Opt.DryRun {
+		return confine.Rest{}
 	}
+	return r.target().power(ctx)
 }

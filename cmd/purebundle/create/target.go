@@ -40,7 +40,7 @@ type target interface {
 	took(s *Summary) string         // says so
 
 	// power returns what it takes to write there.
-	power(ctx context.Context, rest confine.Rest) confine.Rest
+	power(ctx context.Context) confine.Rest
 	// opened returns the capabilities that it takes when it is open.
 	opened() []confine.Capability
 }
@@ -100,13 +100,7 @@ func (d *directory) needs() string                { return "disk" }
 func (d *directory) note(s *Summary, bytes int64) { s.DiskBytes = bytes }
 func (d *directory) took(s *Summary) string       { return words.Size(s.DiskBytes) + " on disk" }
 
-func (d *directory) power(_ context.Context, rest confine.Rest) confine.Rest {
-	rest.Write = []string{d.opt.Dest}
-	if above := existing(d.opt.Dest); above != "" { // if the run fails, what it made is removed
-		rest.Remove = []string{above}
-	}
-	return rest
-}
+func (d *directory) power(context.Context) confine.Rest { return confine.Making(d.opt.Dest) }
 
 func (d *directory) opened() []confine.Capability { return confine.ForWriting(d.opt.Dest) }
 
@@ -162,8 +156,8 @@ func (b *bucket) needs() string                  { return "upload" }
 func (b *bucket) note(s *Summary, bytes int64)   { s.SentBytes = bytes }
 func (b *bucket) took(s *Summary) string         { return words.Size(s.SentBytes) + " sent" }
 
-func (b *bucket) power(ctx context.Context, rest confine.Rest) confine.Rest {
-	return b.opt.S3.Remote(ctx, rest)
+func (b *bucket) power(ctx context.Context) confine.Rest {
+	return b.opt.S3.Remote(ctx, confine.Rest{})
 }
 
 func (b *bucket) opened() []confine.Capability { return nil }

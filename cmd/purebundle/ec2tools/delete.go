@@ -10,6 +10,7 @@ import (
 	"purebundle/chunk/ec2"
 	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/confine"
 	"purebundle/cmd/purebundle/progress"
 	"purebundle/cmd/purebundle/words"
 )
@@ -64,7 +65,7 @@ func deleteBundle(ctx context.Context, a *cli.App, c *deleteOptions) error {
 	if !c.yes && (c.batch || !cli.IsTerminal(a.Stdin)) {
 		return cli.WithHint(cli.Usagef("delete-bundle %s: there is no terminal to ask at, or --batch", prefix), "--yes (-y) deletes without asking")
 	}
-	store, err := c.open(ctx, a, "delete-bundle")
+	store, err := c.open(ctx, a, "delete-bundle", confine.Rest{})
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"purebundle/chunk"
 	"purebundle/chunk/ec2"
 	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/confine"
 	"purebundle/cmd/purebundle/progress"
 	"purebundle/cmd/purebundle/words"
 )
@@ -77,7 +78,7 @@ func downloadBundle(ctx context.Context, a *cli.App, c *downloadOptions) error {
 	if err != nil {
 		return err
 	}
-	store, err := c.open(ctx, a, "download-bundle")
+	store, err := c.open(ctx, a, "download-bundle", confine.Under(c.dir))
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"purebundle/chunk/ec2"
 	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/confine"
 	"purebundle/cmd/purebundle/progress"
 )
 
@@ -51,8 +52,9 @@ func (c *S3Options) flags(a *cli.App, cmd *cobra.Command, add func(cmd *cobra.Co
 	cli.CompleteProgress(cmd)
 }
 
-// open checks the options and connects to the bucket.
-func (c *S3Options) open(ctx context.Context, a *cli.App, name string) (*s3.Store, error) {
+// open checks the options, gives up all power but rest and what S3 takes, and connects
+// to the bucket.
+func (c *S3Options) open(ctx context.Context, a *cli.App, name string, rest confine.Rest) (*s3.Store, error) {
 	if c.bucket == "" {
 		return nil, cli.WithHint(cli.Usagef("--bucket (-b) is needed"), "give the bucket, and a directory in it, as in -b my-bucket/images")
 	}
@@ -70,6 +72,7 @@ func (c *S3Options) open(ctx context.Context, a *cli.App, name string) (*s3.Stor
 	if err := c.credentials(a); err != nil {
 		return nil, err
 	}
+	a.Confine(c.s3.Remote(ctx, rest))
 	return c.s3.Open(ctx, a, c.place)
 }
 

@@ -2,6 +2,7 @@ package ec2tools
 
 import (
 	"context"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"purebundle/chunk"
 	"purebundle/chunk/ec2"
 	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/confine"
 	"purebundle/cmd/purebundle/progress"
 	"purebundle/cmd/purebundle/words"
 	"purebundle/ext2img/extfs"
@@ -121,12 +123,22 @@ With --raw, the image becomes a bundle of "purebundle bundle" instead.`,
 	return cmd
 }
 
-func unbundleImage(ctx context.Context, a *cli.App, c *readOptions, dest string, force bool) error {
+// open gives up all power but that to read, and to write below dest, and opens the
+// bundle and its key.
+func (c *readOptions) open(a *cli.App, dest string) (*rsa.PrivateKey, *ec2.Bundle, error) {
+	rest := confine.Under(dest)
+	rest.Capabilities = append(rest.Capabilities, confine.ReadSearch)
+	a.Confine(rest)
 	key, err := loadKey(a, c.key)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	b, err := c.load()
+	return key, b, err
+}
+
+func unbundleImage(ctx context.Context, a *cli.App, c *readOptions, dest string, force bool) error {
+	key, b, err := c.open(a, dest)
 	if err != nil {
 		return err
 	}
@@ -159,11 +171,7 @@ func (c *readOptions) checked(what string) string {
 
 // unbundleRaw makes a raw bundle of the image.
 func unbundleRaw(ctx context.Context, a *cli.App, c *readOptions, dest string, force bool) (err error) {
-	key, err := loadKey(a, c.key)
-	if err != nil {
-		return err
-	}
-	b, err := c.load()
+	key, b, err := c.open(a, dest)
 	if err != nil {
 		return err
 	}

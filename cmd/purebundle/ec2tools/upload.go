@@ -15,6 +15,7 @@ import (
 	"purebundle/chunk/ec2"
 	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/confine"
 	"purebundle/cmd/purebundle/progress"
 	"purebundle/cmd/purebundle/words"
 )
@@ -82,7 +83,7 @@ func uploadBundle(ctx context.Context, a *cli.App, c *UploadOptions) error {
 	if c.part < 0 || c.part >= len(m.Parts) {
 		return cli.Usagef("--part %d: the parts are 0 to %d", c.part, len(m.Parts)-1)
 	}
-	store, err := c.open(ctx, a, "upload-bundle")
+	store, err := c.open(ctx, a, "upload-bundle", confine.Rest{})
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/confine"
 	"purebundle/cmd/purebundle/look"
 	"purebundle/cmd/purebundle/progress"
 	"purebundle/cmd/purebundle/words"
@@ -40,6 +41,7 @@ archive of the image with the right name, size and digest. Nothing is written.`,
 }
 
 func verifyBundle(ctx context.Context, a *cli.App, c *readOptions) error {
+	a.Confine(confine.Rest{Capabilities: []confine.Capability{confine.ReadSearch}})
 	b, err := c.load()
 	if err != nil {
 		return err

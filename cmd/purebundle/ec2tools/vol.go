@@ -197,6 +197,7 @@ func bundleVol(ctx context.Context, a *cli.App, c *VolOptions) error {
 	if a.Verbose {
 		r.SayMounts(mounts)
 	}
+	r.Confine(r.Power(ctx))
 	return r.run(ctx)
 }
 

@@ -11,6 +11,7 @@ import (
 	"purebundle/chunk"
 	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/confine"
 	"purebundle/cmd/purebundle/words"
 )
 
@@ -51,6 +52,7 @@ func deleteBundle(ctx context.Context, a *cli.App, url string, c *readConfig, ye
 	if !yes && !cli.IsTerminal(a.Stdin) {
 		return cli.WithHint(cli.Usagef("delete %s: there is no terminal to ask at", url), "--yes deletes without asking")
 	}
+	a.Confine(c.s3.Remote(ctx, confine.Rest{}))
 	store, prefix, err := inS3(ctx, a, url, c.prefix, &c.s3)
 	if err != nil {
 		return err

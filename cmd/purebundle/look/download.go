@@ -11,6 +11,7 @@ import (
 	"purebundle/chunk"
 	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/confine"
 	"purebundle/cmd/purebundle/create"
 	"purebundle/cmd/purebundle/progress"
 	"purebundle/cmd/purebundle/words"
@@ -57,6 +58,7 @@ disk.`,
 
 func download(ctx context.Context, a *cli.App, url, dest string, c *uploadConfig) error {
 	began := time.Now()
+	a.Confine(c.s3.Remote(ctx, confine.Under(dest)))
 	b, err := openBundle(ctx, a, url, c.prefix, &c.s3)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"purebundle/chunk"
 	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/confine"
 	"purebundle/cmd/purebundle/progress"
 	"purebundle/cmd/purebundle/words"
 )
@@ -85,6 +86,7 @@ type Moved struct {
 
 func upload(ctx context.Context, a *cli.App, path string, loc s3.Location, c *uploadConfig) error {
 	began := time.Now()
+	a.Confine(c.s3.Remote(ctx, confine.Rest{}))
 	b, err := chunk.Load(path, c.prefix)
 	if err != nil {
 		return err

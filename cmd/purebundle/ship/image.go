@@ -9,10 +9,14 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"purebundle/chunk"
 	"purebundle/chunk/ec2"
+	"purebundle/chunk/ec2/ami"
 	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/confine"
 	"purebundle/cmd/purebundle/create"
 	"purebundle/cmd/purebundle/ec2tools"
 	"purebundle/cmd/purebundle/progress"
@@ -54,82 +58,122 @@ func (c *options) checkImage() (err error) {
 	return nil
 }
 
+// imageRun is one run that ships a machine image: what it made ready, and makes.
+type imageRun struct {
+	c     *options
+	app   *cli.App
+	ui    *progress.UI
+	store *s3.Store
+
+	keys     ec2.Keys
+	manifest *ec2.Manifest
+	input    ami.Input  // what EC2 is asked for
+	ec2      aws.Config // how it is reached
+
+	vol  *ec2tools.VolRun
+	made ec2tools.Made
+}
+
 // shipImage makes a bundle in Amazon's format, uploads and registers it. What is on
 // disk meanwhile is removed in any case.
-func (c *options) shipImage(ctx context.Context, r create.Run, store *s3.Store) (err error) {
-	a := r.App
-	keys, err := c.ec2.Keys(a)
+func (c *options) shipImage(ctx context.Context, a *cli.App, ui *progress.UI) error {
+	r := &imageRun{c: c, app: a, ui: ui}
+	if err := r.prepare(ctx); err != nil {
+		return err
+	}
+	if err := r.make(ctx); err != nil {
+		return err
+	}
+	ui.Begin(progress.Finishing)
+	sum, err := r.register(ctx)
 	if err != nil {
 		return err
 	}
-	manifest, err := c.ec2.Manifest(a.Version)
-	if err != nil {
-		return err
+	verdict := r.vol.Verdict()
+	kept := c.drop(ctx, &r.vol.Run, r.store, &sum)
+	ui.Close()
+	if err := r.print(&sum); err != nil {
+		a.ErrorLine("the image is registered, but the summary could not be printed: " + err.Error())
 	}
-	if err := c.checkFree(ctx, store); err != nil {
-		return err
-	}
-	in, err := c.image.input(imageLocation(c.bundle.Place, c.bundle.Prefix), c.image.name, c.bundle.S3.Tags.Values)
-	if err != nil {
-		return err
-	}
-	cfg, err := c.image.connect(ctx, a, &c.bundle.S3)
-	if err != nil {
-		return err
-	}
-	// Better known before the work than after it.
-	in.DryRun = true
-	if _, err := c.image.register(ctx, a, cfg, in); err != nil {
-		return err
-	}
-	in.DryRun = false
+	return cmp.Or(kept, verdict)
+}
 
-	work, err := newWorkDir(c.dir)
+// prepare finds out what is better known before the work than after it.
+func (r *imageRun) prepare(ctx context.Context) (err error) {
+	c := r.c
+	if r.store, err = c.bundle.S3.Open(ctx, r.app, c.bundle.Place); err != nil {
+		return err
+	}
+	if r.keys, err = c.ec2.Keys(r.app); err != nil {
+		return err
+	}
+	if r.manifest, err = c.ec2.Manifest(r.app.Version); err != nil {
+		return err
+	}
+	if err := c.checkFree(ctx, r.store); err != nil {
+		return err
+	}
+	if r.input, err = c.image.input(imageLocation(c.bundle.Place, c.bundle.Prefix), c.image.name, c.bundle.S3.Tags.Values); err != nil {
+		return err
+	}
+	if r.ec2, err = c.image.connect(ctx, r.app, &c.bundle.S3); err != nil {
+		return err
+	}
+	asked := r.input
+	asked.DryRun = true
+	_, err = c.image.register(ctx, r.app, r.ec2, asked)
+	return err
+}
+
+// make makes the bundle in S3. The directory in which it works lasts as long.
+func (r *imageRun) make(ctx context.Context) (err error) {
+	work, err := newWorkDir(r.c.dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, work.remove()) }()
-	dir := filepath.Join(work.path, "raw") // which has a lock of its own
-	r.Opt.Dest, r.Opt.Work = dir, cmp.Or(c.dir, work.path)
-	vol := &ec2tools.VolRun{Run: r, C: &ec2tools.VolOptions{Options: c.ec2, Volume: c.bundle.Source, Inherit: true, NoInherit: c.noInherit},
-		Keys: keys, Manifest: manifest, Store: store, RawDir: dir}
-	made, err := vol.Make(ctx)
-	if err != nil {
-		return err
-	}
-	if err := work.remove(); err != nil {
-		return err
-	}
-	vol.UI.Begin(progress.Finishing)
-	sum := Summary{Summary: vol.Summarize(), Manifest: "s3://" + in.Location, Name: in.Name}
-	if sum.ImageID, err = c.image.register(ctx, a, cfg, in); err != nil {
+	opt := r.c.bundle
+	opt.Dest, opt.Work = filepath.Join(work.path, "raw"), cmp.Or(r.c.dir, work.path) // raw has a lock of its own
+	r.vol = &ec2tools.VolRun{Run: create.Run{App: r.app, Opt: opt, UI: r.ui},
+		C:    &ec2tools.VolOptions{Options: r.c.ec2, Volume: opt.Source, Inherit: true, NoInherit: r.c.noInherit},
+		Keys: r.keys, Manifest: r.manifest, Store: r.store, RawDir: opt.Dest}
+	parent := filepath.Dir(work.path)
+	r.vol.Confine(opt.S3.Remote(ctx, confine.Rest{Write: []string{work.path}, Remove: []string{parent}, Capabilities: confine.ForWriting(parent)}))
+	r.made, err = r.vol.Make(ctx)
+	return err
+}
+
+// register registers the bundle.
+func (r *imageRun) register(ctx context.Context) (sum Summary, err error) {
+	c := r.c
+	sum = Summary{Summary: r.vol.Summarize(), Manifest: "s3://" + r.input.Location, Name: r.input.Name}
+	if sum.ImageID, err = c.image.register(ctx, r.app, r.ec2, r.input); err != nil {
 		err = &cli.LeftError{Err: err, Left: "the bundle is complete: " + sum.Manifest}
 		if sum.ImageID != "" { // it is registered: not again
-			return err
+			return sum, err
 		}
-		return cli.WithHint(err,
-			"once that is put right: purebundle register%s --name %s %s", c.bundle.S3.Again(), words.Quote(in.Name), words.Quote(sum.Manifest))
+		return sum, cli.WithHint(err,
+			"once that is put right: purebundle register%s --name %s %s", c.bundle.S3.Again(), words.Quote(sum.Name), words.Quote(sum.Manifest))
 	}
-	sum.ImageSize, sum.Parts, sum.SentBytes = made.Size, made.Parts, made.Bytes
+	sum.ImageSize, sum.Parts, sum.SentBytes = r.made.Size, r.made.Parts, r.made.Bytes
 	sum.Dest = chunk.Path(c.bundle.Place.String())
-	sum.Seconds = time.Since(vol.Began).Round(time.Millisecond).Seconds()
-	verdict := vol.Verdict()
-	kept := c.drop(ctx, &vol.Run, store, &sum)
-	vol.UI.Close()
+	sum.Seconds = time.Since(r.vol.Began).Round(time.Millisecond).Seconds()
+	return sum, nil
+}
+
+// print prints the summary.
+func (r *imageRun) print(sum *Summary) error {
 	state := "available"
-	if c.image.noWait {
+	if r.c.image.noWait {
 		state = "not waited for"
 	}
 	rows := append([][2]string{
-		{"shipped", vol.ContentLine()},
-		{"image", vol.ImageLine(sum.Summary)},
-		{"parts", fmt.Sprintf("%s in %s, %s sent", words.Count(int64(made.Parts)), words.Printable(c.bundle.Dest), words.Size(made.Bytes))},
-		{"registered", fmt.Sprintf("%s, %s, %s", sum.ImageID, words.Printable(in.Name), state)},
-	}, vol.CommonRows(sum.Summary)...)
-	if err := sum.print(&vol.Run, rows, "aws ec2 run-instances"+c.bundle.S3.CliFlags()+" --image-id "+sum.ImageID); err != nil {
-		a.ErrorLine("the image is registered, but the summary could not be printed: " + err.Error())
-	}
-	return cmp.Or(kept, verdict)
+		{"shipped", r.vol.ContentLine()},
+		{"image", r.vol.ImageLine(sum.Summary)},
+		{"parts", fmt.Sprintf("%s in %s, %s sent", words.Count(int64(sum.Parts)), words.Printable(r.c.bundle.Dest), words.Size(sum.SentBytes))},
+		{"registered", fmt.Sprintf("%s, %s, %s", sum.ImageID, words.Printable(sum.Name), state)},
+	}, r.vol.CommonRows(sum.Summary)...)
+	return sum.print(&r.vol.Run, rows, "aws ec2 run-instances"+r.c.bundle.S3.CliFlags()+" --image-id "+sum.ImageID)
 }
 
 // checkFree refuses to replace a bundle without --force, before any work is done.

@@ -14,6 +14,7 @@ import (
 	"purebundle/chunk/ec2/ami"
 	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/confine"
 	"purebundle/cmd/purebundle/ec2tools"
 	"purebundle/cmd/purebundle/progress"
 	"purebundle/cmd/purebundle/words"
@@ -117,6 +118,7 @@ func register(ctx context.Context, a *cli.App, url, prefix string, c *imageOptio
 	if err != nil {
 		return err
 	}
+	a.Confine(place.Remote(ctx, confine.Rest{}))
 	store, err := place.Open(ctx, a, loc)
 	if err != nil {
 		return err

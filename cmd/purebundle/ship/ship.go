@@ -148,20 +148,21 @@ func ship(ctx context.Context, a *cli.App, c *options) error {
 	if err != nil {
 		return err
 	}
-	r := create.Run{App: a, Opt: c.bundle, UI: a.Show(onTerminal(a, c.flags.Progress))}
+	r := &create.Run{App: a, Opt: c.bundle, UI: a.Show(onTerminal(a, c.flags.Progress))}
 	defer r.UI.Close()
 	if a.Verbose {
 		r.SayMounts(mounts)
 	}
+	if c.register && !c.bundle.DryRun {
+		return c.shipImage(ctx, a, r.UI)
+	}
+	r.Confine(r.Power(ctx))
 	store, err := c.bundle.S3.Open(ctx, a, c.bundle.Place)
 	if err != nil {
 		return err
 	}
-	switch {
-	case c.bundle.DryRun:
-		return c.dryRun(ctx, &r, store)
-	case c.register:
-		return c.shipImage(ctx, r, store)
+	if c.bundle.DryRun {
+		return c.dryRun(ctx, r, store)
 	}
 	made, err := r.Make(ctx)
 	if err != nil {
@@ -169,10 +170,10 @@ func ship(ctx context.Context, a *cli.App, c *options) error {
 	}
 	sum := Summary{Summary: r.Finished(made), Manifest: cli.BundleURL(c.bundle.Place, c.bundle.Prefix)}
 	verdict := r.Verdict()
-	kept := c.drop(ctx, &r, store, &sum)
+	kept := c.drop(ctx, r, store, &sum)
 	r.UI.Close()
 	next := "purebundle verify" + c.bundle.S3.Again() + " " + words.Quote(r.BundleName())
-	if err := sum.print(&r, r.Rows("shipped", sum.Summary), next); err != nil {
+	if err := sum.print(r, r.Rows("shipped", sum.Summary), next); err != nil {
 		r.App.ErrorLine("the bundle is complete, but its summary could not be printed: " + err.Error())
 	}
 	return cmp.Or(kept, verdict)
