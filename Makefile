@@ -21,7 +21,7 @@ EXEC = -exec '$(SUDO) -E env HOME=$(HOME) PATH=$(PATH):/usr/sbin:/sbin'
 endif
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: all build test test-boot test-deps test-release versitygw rclone lint bench microbench install install-ec2 release clean
+.PHONY: all build test test-boot test-deps test-release versitygw rclone e2fsck lint bench microbench install install-ec2 release clean
 .NOTPARALLEL:
 
 all: build
@@ -33,6 +33,10 @@ build:
 versitygw rclone:
 	.ci/s3server $@
 
+# An older and stricter e2fsck for the tests, likewise.
+e2fsck:
+	.ci/e2fsck
+
 # What does not run on the second server: faults and many objects take long, and
 # the bytes that TestReplace and TestUpload count are fewer where copies keep their
 # checksums.
@@ -42,7 +46,7 @@ NOT_TWICE = TestHundred|TestEachFault|TestFaultsThatStay|TestCopyNeverWorks|Test
 # what takes long there and starts no goroutine of its own runs once only).
 # Where CI is set a skipped test is a failure. Those of S3 once more on a server of
 # another make.
-test: versitygw rclone
+test: versitygw rclone e2fsck
 	CGO_ENABLED=0 .ci/gotest $(EXEC) -timeout 40m ./...
 	CGO_ENABLED=1 .ci/gotest $(EXEC) -timeout 40m -race -short ./...
 	PUREBUNDLE_TEST_S3=rclone CGO_ENABLED=0 .ci/gotest $(EXEC) -timeout 40m -skip '$(NOT_TWICE)' ./chunk/s3 ./chunk/s3/s3test

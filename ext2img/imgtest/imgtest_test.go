@@ -21,13 +21,13 @@ func makeImage(t *testing.T, size string, args ...string) string {
 
 func TestFsck(t *testing.T) {
 	image := makeImage(t, "16M")
-	if out := fsckProblems(t, image); out != "" {
+	if out := fsckProblems("e2fsck", image); out != "" {
 		t.Errorf("clean image: %s", out)
 	}
 	for _, request := range []string{"sif <11> links_count 7", "sif <2> mode 0", "ssv free_blocks_count 1", "ssv state 0", "clri <7>"} {
 		broken := makeImage(t, "16M")
 		Run(t, "debugfs", "-w", "-R", request, broken)
-		if fsckProblems(t, broken) == "" {
+		if fsckProblems("e2fsck", broken) == "" {
 			t.Errorf("%s: found clean", request)
 		}
 	}

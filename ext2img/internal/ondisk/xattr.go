@@ -2,6 +2,7 @@ package ondisk
 
 import (
 	"cmp"
+	"runtime"
 	"slices"
 	"strings"
 )
@@ -134,7 +135,7 @@ func PutXattrBlock(b []byte, xs []Xattr, refs uint32, block uint64, seed CRC) {
 // putXattrs writes entries from off on and values from the end down; value
 // offsets count from the start of b. It returns the hash of all entries. An
 // entry in an inode, where off is 0, goes without a hash, as the kernel writes
-// it: e2fsck before 1.47 finds that of a name with a byte over 0x7F wrong.
+// it: of a name with a byte over 0x7F it is one number here and another there.
 func putXattrs(b []byte, off int, xs []Xattr) (all uint32) {
 	inBlock := off != 0
 	end := len(b)
@@ -148,7 +149,7 @@ func putXattrs(b []byte, off int, xs []Xattr) (all uint32) {
 		}
 		le.PutUint32(e[XattrEValueSize:], uint32(len(x.Value)))
 		if inBlock {
-			hash := XattrHash(x.Name, b[end:end+(len(x.Value)+3)&^3], Unsigned)
+			hash := XattrHash(x.Name, b[end:end+(len(x.Value)+3)&^3], charSign())
 			le.PutUint32(e[XattrEHash:], hash)
 			all = XattrBlockHash(all, hash)
 		}
@@ -161,8 +162,18 @@ func putXattrs(b []byte, off int, xs []Xattr) (all uint32) {
 // XattrBlockHash runs h_hash on over the next entry's e_hash.
 func XattrBlockHash(all, hash uint32) uint32 { return all<<16 ^ all>>16 ^ hash }
 
-// XattrHash returns e_hash over a name and a value in whole words. Kernels before
-// 6.2 took the bytes of names as signed where char is.
+// charSign returns what char is in C on this machine. Kernels before 6.2 and e2fsck
+// before 1.47 take the bytes of attribute names so, and know no other hash; later
+// ones take both. What boots from an image has the programs of this machine.
+func charSign() Signedness {
+	switch runtime.GOARCH {
+	case "arm", "arm64", "ppc64", "ppc64le", "riscv64", "s390x":
+		return Unsigned
+	}
+	return Signed
+}
+
+// XattrHash returns e_hash over a name and a value in whole words.
 func XattrHash(name string, value []byte, sign Signedness) (h uint32) {
 	for i := 0; i < len(name); i++ {
 		h = h<<5 ^ h>>27 ^ sign.char(name[i])
