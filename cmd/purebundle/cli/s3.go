@@ -90,6 +90,11 @@ func (c *S3) access(f *pflag.FlagSet) {
 
 // Check refuses what makes no sense, such as flags about S3 if none of the places is there.
 func (c *S3) Check(cmd *cobra.Command, places ...string) error {
+	for _, place := range places {
+		if err := CheckPlace(cmd.Name(), place); err != nil {
+			return err
+		}
+	}
 	if !slices.ContainsFunc(places, s3.IsURL) {
 		var err error
 		cmd.Flags().Visit(func(f *pflag.Flag) {

@@ -99,6 +99,9 @@ func (c *Flags) Options(source, dest string) (opt Options, err error) {
 	if opt.Image, err = c.params(source); err != nil {
 		return opt, err
 	}
+	if err := cli.CheckDest("bundle", dest); err != nil {
+		return opt, err
+	}
 	if s3.IsURL(dest) {
 		if opt.Place, err = s3.ParseLocation(dest); err != nil {
 			return opt, &cli.UsageError{Err: err}

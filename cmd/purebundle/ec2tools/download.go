@@ -44,7 +44,7 @@ digest of each part are checked; the bundle appears only when all of them are ri
 	cli.Group(cmd, "The bundle", func(f *pflag.FlagSet) {
 		f.StringVarP(&c.manifest, "manifest", "m", "", "`NAME.manifest.xml` in the bucket")
 		f.StringVarP(&c.prefix, "prefix", "p", "", "`NAME` of the bundle, in the place of --manifest (default image)")
-		f.StringVarP(&c.dir, "directory", "d", ".", "`DIR` for the bundle (made if missing)")
+		cli.DirVarP(f, &c.dir, "directory", "d", ".", "`DIR` for the bundle (made if missing)")
 		f.BoolVar(&c.Force, "force", false, "replace a bundle of that name, once the new one is complete")
 		f.StringP("privatekey", "k", "", "no effect: `FILE` of a key, which manifests needed before version 3")
 	})

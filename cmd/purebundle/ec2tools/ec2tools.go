@@ -166,7 +166,7 @@ func (c *Options) machineFlags(f *pflag.FlagSet) {
 }
 
 func (c *Options) outputFlags(f *pflag.FlagSet) {
-	f.StringVarP(&c.dest, "destination", "d", "/tmp", "`DIR` for the bundle")
+	cli.DirVarP(f, &c.dest, "destination", "d", "/tmp", "`DIR` for the bundle")
 	f.BoolVar(&c.force, "force", false, "replace a bundle of that name, once the new one is complete")
 	f.IntVar(&c.level, "level", ec2.DefaultLevel, "gzip level `N`, 1 (fast) to 9 (small)")
 	f.Var(&c.progress, "progress", "how to show progress: auto, bar, plain, json or none")

@@ -113,7 +113,7 @@ With --raw, the image becomes a bundle of "purebundle bundle" instead.`,
 		f.StringVarP(&c.key, "privatekey", "k", "", "RSA private key of the user, PEM `FILE`")
 	})
 	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
-		f.StringVarP(&dest, "destination", "d", ".", "`DIR` for the image")
+		cli.DirVarP(f, &dest, "destination", "d", ".", "`DIR` for the image")
 		f.BoolVar(&raw, "raw", false, "make a raw bundle of it: parts of 10 MiB, neither compressed nor encrypted")
 		f.BoolVar(&force, "force", false, "replace what is there, once the new is complete")
 		f.Var(&c.progress, "progress", "how to show progress: auto, bar, plain, json or none")

@@ -49,7 +49,7 @@ aws-exec-read unless --acl says another, so that EC2 can read the bundle.`,
 	}
 	cli.Group(cmd, "The bundle", func(f *pflag.FlagSet) {
 		f.StringVarP(&c.manifest, "manifest", "m", "", "manifest `FILE`, NAME.manifest.xml")
-		f.StringVarP(&c.dir, "directory", "d", "", "`DIR` with the parts (default: that of the manifest)")
+		cli.DirVarP(f, &c.dir, "directory", "d", "", "`DIR` with the parts (default: that of the manifest)")
 		f.IntVar(&c.part, "part", 0, "begin with part `N`: those before are there already")
 		f.BoolVar(&c.skipManifest, "skipmanifest", false, "do not upload the manifest")
 		f.BoolVar(&c.Force, "force", false, "replace a bundle of that name")

@@ -31,6 +31,9 @@ With -p, what a broken upload of that bundle has left goes as well.`,
 		Args:              cli.ArgsBetween(1, 1, "s3://BUCKET/DIR"),
 		ValidArgsFunction: completeBundles(a, &c.s3),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := cli.CheckPlace(cmd.Name(), args[0]); err != nil {
+				return err
+			}
 			if !s3.IsURL(args[0]) {
 				return cli.WithHint(cli.Usagef("delete %s: no place in S3", args[0]), "a bundle in S3 is written s3://BUCKET/DIR; one in a directory is removed by rm")
 			}

@@ -1,6 +1,7 @@
 package look
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -30,6 +31,9 @@ disk.`,
   purebundle download --profile backup s3://my-bucket/all/web.manifest.json /mnt/web`,
 		Args: cli.ArgsBetween(2, 2, "s3://BUCKET/DIR and DEST"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := cmp.Or(cli.CheckPlace(cmd.Name(), args[0]), cli.CheckDest(cmd.Name(), args[1])); err != nil {
+				return err
+			}
 			switch {
 			case !s3.IsURL(args[0]):
 				return cli.WithHint(cli.Usagef("download %s: no place in S3", args[0]), "a bundle in S3 is written s3://BUCKET/DIR, or s3://BUCKET/DIR/NAME.manifest.json")

@@ -35,6 +35,9 @@ BUNDLE is the directory of a bundle, or its manifest; either may be in S3.`,
 			if err := cfg.s3.Check(cmd, args[0]); err != nil {
 				return err
 			}
+			if err := cli.CheckLocal(args[1]); err != nil {
+				return cli.Usagef("%s %s: IMAGE %w", cmd.Name(), args[1], err)
+			}
 			return unbundle(cmd.Context(), a, args[0], args[1], cfg, force)
 		},
 		ValidArgsFunction: completeBundles(a, &cfg.s3),

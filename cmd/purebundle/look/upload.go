@@ -1,6 +1,7 @@
 package look
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,9 @@ manifest goes first.`,
   purebundle upload --limit-rate 5M --storage-class STANDARD_IA /mnt/bundle s3://my-bucket/web`,
 		Args: cli.ArgsBetween(2, 2, "BUNDLE and s3://BUCKET/DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := cmp.Or(cli.CheckPlace(cmd.Name(), args[0]), cli.CheckDest(cmd.Name(), args[1])); err != nil {
+				return err
+			}
 			switch {
 			case s3.IsURL(args[0]):
 				return cli.WithHint(cli.Usagef("upload %s: BUNDLE is in S3 already", args[0]), "\"purebundle download\" fetches it")

@@ -82,6 +82,9 @@ brings them to S3; "purebundle ship --register" does all of it.`,
   purebundle register --name web -b /dev/sdb=ephemeral0 --tag a=b s3://my-bucket/web`,
 		Args: cli.ArgsBetween(1, 1, "s3://BUCKET/DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := cli.CheckPlace(cmd.Name(), args[0]); err != nil {
+				return err
+			}
 			if !s3.IsURL(args[0]) {
 				return cli.WithHint(cli.Usagef("register %s: no place in S3", args[0]), "EC2 reads the bundle from S3: s3://BUCKET/DIR; \"purebundle ec2 upload-bundle\" brings it there")
 			}

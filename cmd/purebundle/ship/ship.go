@@ -92,7 +92,7 @@ progress. What goes in is decided as by "purebundle bundle".`,
 	})
 	cli.Group(cmd, whomGroup, func(f *pflag.FlagSet) {
 		c.ec2.IdentityFlags(f)
-		f.StringVarP(&c.dir, "destination", "d", "", "`DIR` for the parts of the image until the bundle is in S3 (default: $TMPDIR, else /var/tmp)")
+		cli.DirVarP(f, &c.dir, "destination", "d", "", "`DIR` for the parts of the image until the bundle is in S3 (default: $TMPDIR, else /var/tmp)")
 	})
 	c.flags.S3.WriteFlags(cmd)
 	cli.CompleteProgress(cmd)
@@ -102,6 +102,9 @@ progress. What goes in is decided as by "purebundle bundle".`,
 // check completes the configuration and finds the mistakes that need no look at
 // SOURCE, nor at S3.
 func (c *options) check(cmd *cobra.Command, source, url string) error {
+	if err := cli.CheckDest("ship", url); err != nil {
+		return err
+	}
 	if !s3.IsURL(url) {
 		return cli.WithHint(cli.Usagef("ship %s: no place in S3", url), "write it as in 's3://my-bucket/{hostname}-{date}'; \"purebundle bundle\" makes bundles in directories")
 	}
