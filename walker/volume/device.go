@@ -9,27 +9,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// extRoot is the inode number of an ext file system's root (EXT4_ROOT_INO).
-const extRoot = 2
-
-// At returns the identity of the file system whose root directory dir is. It is
-// ErrNone if that is no ext file system, or dir is a directory further down.
+// At returns the identity of the file system whose root directory dir is. The
+// kernel is asked; of an ext file system, also its device, if it can be opened. The
+// error is ErrNone if there is nothing to keep: dir is a directory further down, or
+// of a file system of another kind.
 func At(dir string) (Identity, error) {
-	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return Identity{}, &os.PathError{Op: "open", Path: dir, Err: err}
 	}
 	defer unix.Close(fd)
-	var fs unix.Statfs_t
+	k, err := kindOf(fd)
+	if err != nil {
+		return Identity{}, fmt.Errorf("%s: %w", dir, err)
+	}
+	id, err := k.identity(fd)
+	if err != nil {
+		return Identity{}, fmt.Errorf("%s: %w", dir, err)
+	}
+	return id, nil
+}
+
+// ofDevice returns what the device says that the ext file system of fd is on.
+func ofDevice(fd int) (Identity, error) {
 	var st unix.Stat_t
-	if err := unix.Fstatfs(fd, &fs); err != nil {
-		return Identity{}, &os.PathError{Op: "statfs", Path: dir, Err: err}
-	}
 	if err := unix.Fstat(fd, &st); err != nil {
-		return Identity{}, &os.PathError{Op: "stat", Path: dir, Err: err}
-	}
-	if fs.Type != unix.EXT4_SUPER_MAGIC || st.Ino != extRoot {
-		return Identity{}, ErrNone
+		return Identity{}, os.NewSyscallError("stat", err)
 	}
 	device, err := openDevice(st.Dev)
 	if err != nil {

@@ -14,8 +14,8 @@ type Identity struct {
 	UUID  [16]byte
 }
 
-// ErrNone says that there is no superblock of the kind that this package knows.
-var ErrNone = errors.New("no ext2, ext3 or ext4 superblock")
+// ErrNone says that there is no file system of a kind that this package knows.
+var ErrNone = errors.New("no file system of a kind that is known")
 
 // Fields of the superblock (Documentation/filesystems/ext4/super.rst), offsets in
 // bytes from its start.

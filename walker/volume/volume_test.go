@@ -5,10 +5,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/google/uuid"
+	"golang.org/x/sys/unix"
 
 	"purebundle/ext2img/imgtest"
 	"purebundle/walker/volume"
@@ -76,5 +78,75 @@ func TestAt(t *testing.T) {
 	}
 	if _, err := volume.At(filepath.Join(dir, "nowhere")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("nowhere: %v", err)
+	}
+}
+
+// TestAtKinds asks about a file system of each kind as root and as an ordinary user,
+// who cannot open its device; mkfs says what is right.
+func TestAtKinds(t *testing.T) {
+	imgtest.RequireRoot(t)
+	for name, c := range map[string]struct {
+		size int64
+		mkfs []string
+	}{
+		"ext2":  {8 << 20, []string{"mke2fs", "-q", "-F", "-t", "ext2", "-L", "of mine", "-U"}},
+		"ext4":  {8 << 20, []string{"mke2fs", "-q", "-F", "-t", "ext4", "-L", "of mine", "-U"}},
+		"xfs":   {320 << 20, []string{"mkfs.xfs", "-q", "-L", "of mine", "-m"}},
+		"btrfs": {128 << 20, []string{"mkfs.btrfs", "-q", "-L", "of mine", "-U"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			image, mnt := filepath.Join(dir, "image"), filepath.Join(dir, "a mount point")
+			if err := errors.Join(os.WriteFile(image, nil, 0o600), os.Truncate(image, c.size), os.Mkdir(mnt, 0o755), os.Chmod(filepath.Dir(dir), 0o755)); err != nil {
+				t.Fatal(err)
+			}
+			want := uuid.New().String() // mkfs.btrfs refuses one that it has seen
+			value := want
+			if name == "xfs" {
+				value = "uuid=" + want
+			}
+			imgtest.Run(t, c.mkfs[0], append(c.mkfs[1:], value, image)...)
+			imgtest.Run(t, "mount", "-o", "loop", image, mnt)
+			t.Cleanup(func() { imgtest.Unmount(t, mnt) })
+			if err := errors.Join(os.Chmod(mnt, 0o755), os.Mkdir(filepath.Join(mnt, "below"), 0o755), os.Mkdir(filepath.Join(dir, "bind"), 0o755)); err != nil {
+				t.Fatal(err)
+			}
+			imgtest.Run(t, "mount", "--bind", filepath.Join(mnt, "below"), filepath.Join(dir, "bind"))
+			t.Cleanup(func() { imgtest.Unmount(t, filepath.Join(dir, "bind")) })
+			for who, as := range map[string]func(func()){"root": func(f func()) { f() }, "nobody": asNobody(t)} {
+				as(func() {
+					id, err := volume.At(mnt)
+					if err != nil || uuid.UUID(id.UUID).String() != want || id.Label != "of mine" {
+						t.Errorf("%s: %q, %v, %v", who, id.Label, uuid.UUID(id.UUID), err)
+					}
+					for _, none := range []string{filepath.Join(mnt, "below"), filepath.Join(dir, "bind")} {
+						if id, err := volume.At(none); !errors.Is(err, volume.ErrNone) {
+							t.Errorf("%s: %s: %+v, %v", who, none, id, err)
+						}
+					}
+				})
+			}
+		})
+	}
+}
+
+// asNobody returns a function that calls another one as an ordinary user, on a
+// thread that ends with it.
+func asNobody(t *testing.T) func(func()) {
+	return func(f func()) {
+		done := make(chan error)
+		go func() {
+			runtime.LockOSThread()
+			_, _, errno := unix.Syscall(unix.SYS_SETRESUID, 65534, 65534, 65534) // of this thread alone
+			if errno == 0 {
+				f()
+				done <- nil
+				return
+			}
+			done <- errno
+		}()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -96,7 +96,7 @@ func (c *Flags) Options(source, dest string) (opt Options, err error) {
 	if opt.Walk.Filter, err = c.Filter.Choice(false); err != nil {
 		return opt, err
 	}
-	if opt.Image, err = c.params(source); err != nil {
+	if opt.Image, opt.Notes, err = c.params(source); err != nil {
 		return opt, err
 	}
 	if err := cli.CheckDest("bundle", dest); err != nil {
@@ -111,33 +111,33 @@ func (c *Flags) Options(source, dest string) (opt Options, err error) {
 }
 
 // params returns what the flags say of the image.
-func (c *Flags) params(source string) (ext2img.Params, error) {
+func (c *Flags) params(source string) (p ext2img.Params, n Notes, err error) {
 	switch size := int64(c.size); {
 	case size > ext2img.MaxSize:
-		return ext2img.Params{}, cli.WithHint(cli.Usagef("bundle: --size %s: too large", &c.size),
+		return p, n, cli.WithHint(cli.Usagef("bundle: --size %s: too large", &c.size),
 			"an image has at most %s", words.Size(ext2img.MaxSize))
 	case size > 0 && size < chunk.Size:
-		return ext2img.Params{}, cli.WithHint(cli.Usagef("bundle: --size %s: too small", &c.size),
+		return p, n, cli.WithHint(cli.Usagef("bundle: --size %s: too small", &c.size),
 			"one part, %s, is the least", words.Size(chunk.Size))
 	}
 	if err := c.clock.FromEnvironment(); err != nil {
-		return ext2img.Params{}, err
+		return p, n, err
 	}
-	p := ParamsFor(source)
+	p, n = ParamsFor(source)
 	p.Size, p.Free, p.FreePercent = int64(c.size), c.free.Bytes, c.free.Percent
 	if c.free.Percent > 0 {
 		p.Free = minFree
 	}
 	if c.label.Given {
-		p.Label = c.label.Value
+		p.Label, n.Label = c.label.Value, ""
 	}
 	if c.uuid.Given {
-		p.UUID = c.uuid.Value
+		p.UUID, n.UUID = c.uuid.Value, ""
 	}
 	if latest := c.clock.Limit(); latest != nil {
 		p.Now, p.Latest = *latest, latest
 	}
-	return p, nil
+	return p, n, nil
 }
 
 // readPatterns reads one pattern a line; empty lines and lines that start with

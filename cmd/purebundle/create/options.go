@@ -1,6 +1,8 @@
 package create
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,6 +20,7 @@ type Options struct {
 	Source string
 	Walk   walker.Options
 	Image  ext2img.Params
+	Notes  Notes
 	// AllUsed makes an exclude or include that changes nothing an error, not a warning.
 	AllUsed bool
 
@@ -30,14 +33,45 @@ type Options struct {
 	Force, Strict, DryRun, JSON bool
 }
 
-// ParamsFor returns the parameters of an image of source: it has the label and the
-// UUID of the ext file system whose root source is, else none and a fresh one.
-func ParamsFor(source string) ext2img.Params {
-	now := time.Now()
-	p := ext2img.Params{UUID: uuid.New(), Now: ext2img.Time{Sec: now.Unix(), Nsec: uint32(now.Nanosecond())}, PartSize: chunk.Size}
-	// No error is one: it may be another file system, or one whose device this user cannot read.
-	if id, err := volume.At(source); err == nil {
-		p.Label, p.UUID = id.Label, id.UUID
+// Notes are warnings about what the image is called, "" if there is none to give.
+type Notes struct{ UUID, Label string }
+
+// warnings returns them as those of the walk.
+func (n Notes) warnings() (list []walker.Warning) {
+	for _, text := range []string{n.UUID, n.Label} {
+		if text != "" {
+			list = append(list, walker.Warning{Path: "/", Text: text, Count: 1})
+		}
 	}
-	return p
+	return list
+}
+
+// ParamsFor returns the parameters of an image of source: it has the label and the
+// UUID of the file system whose root source is, else none and a fresh one. The notes
+// say what of them could not be kept, and what depends on it.
+func ParamsFor(source string) (p ext2img.Params, n Notes) {
+	now := time.Now()
+	p = ext2img.Params{UUID: uuid.New(), Now: ext2img.Time{Sec: now.Unix(), Nsec: uint32(now.Nanosecond())}, PartSize: chunk.Size}
+	id, err := volume.At(source)
+	n = takeNames(&p, id, err)
+	return p, n
+}
+
+// takeNames gives the image the names that volume.At returned.
+func takeNames(p *ext2img.Params, id volume.Identity, err error) (n Notes) {
+	const depends = "what names the old one (root= of the boot loader, /etc/fstab) does not find it"
+	switch {
+	case errors.Is(err, volume.ErrNone), err == nil && id.UUID == [16]byte{}:
+		return n
+	case err != nil:
+		n.UUID = fmt.Sprintf("the image's UUID is fresh, as that of the file system is unknown (%v): %s; --uuid keeps it", err, depends)
+		return n
+	}
+	p.UUID = id.UUID
+	if len(id.Label) <= cli.MaxLabel {
+		p.Label = id.Label
+	} else {
+		n.Label = fmt.Sprintf("the image has no label, as ext4 holds %d bytes of the %d of %q: %s; --label gives it one", cli.MaxLabel, len(id.Label), id.Label, depends)
+	}
+	return n
 }

@@ -64,6 +64,7 @@ func (r *Run) Plan(ctx context.Context) error {
 		return err
 	}
 	r.Tree = tree
+	tree.Warnings = append(r.Opt.Notes.warnings(), tree.Warnings...)
 	if r.walked != nil {
 		r.walked()
 	}

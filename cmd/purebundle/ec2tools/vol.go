@@ -125,7 +125,8 @@ func (c *VolOptions) check() (opt create.Options, err error) {
 	if err := ec2.CheckPrefix(c.Prefix); err != nil {
 		return opt, &cli.UsageError{Err: err}
 	}
-	opt = create.Options{Source: c.Volume, Dest: c.dest, Prefix: c.Prefix, Force: c.force, Image: create.ParamsFor(c.Volume), AllUsed: true}
+	opt = create.Options{Source: c.Volume, Dest: c.dest, Prefix: c.Prefix, Force: c.force, AllUsed: true}
+	opt.Image, opt.Notes = create.ParamsFor(c.Volume)
 	opt.Image.Size = c.size << 20
 	opt.Walk.CrossAll, opt.Walk.Secret = c.all, c.Named()
 	if opt.Walk.Filter, err = c.filter.Choice(true); err != nil {

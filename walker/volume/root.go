@@ -1,0 +1,93 @@
+package volume
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A kind of file system, and how its names are learnt.
+type kind struct {
+	ask    []question
+	device bool // its superblock can be read from its device
+}
+
+// kindOf returns the kind of the file system whose root directory fd is, or, on
+// btrfs, of which it is a subvolume; ErrNone if it is neither.
+func kindOf(fd int) (k kind, err error) {
+	var fs unix.Statfs_t
+	var st unix.Stat_t
+	if err := unix.Fstatfs(fd, &fs); err != nil {
+		return k, os.NewSyscallError("statfs", err)
+	}
+	if err := unix.Fstat(fd, &st); err != nil {
+		return k, os.NewSyscallError("stat", err)
+	}
+	root := false
+	switch int64(fs.Type) {
+	case unix.EXT4_SUPER_MAGIC:
+		k, root = kind{[]question{askAny, askExt}, true}, st.Ino == 2 // EXT4_ROOT_INO
+	case unix.BTRFS_SUPER_MAGIC:
+		k, root = kind{[]question{askBtrfs}, false}, st.Ino == 256 // BTRFS_FIRST_FREE_OBJECTID
+	case unix.F2FS_SUPER_MAGIC:
+		k, root = kind{[]question{askAny}, false}, st.Ino == 3 // as mkfs.f2fs numbers it
+	case unix.XFS_SUPER_MAGIC: // sb_rootino can be any number
+		k = kind{[]question{askAny, askXFS}, false}
+		if root, err = mountsRoot(fd); err != nil {
+			return k, err
+		}
+	}
+	if !root {
+		return k, ErrNone
+	}
+	return k, nil
+}
+
+// identity returns the names of the file system that fd is the root of.
+func (k kind) identity(fd int) (id Identity, err error) {
+	for _, q := range k.ask {
+		if id.UUID, err = q.ask(fd); err == nil {
+			break
+		}
+	}
+	text, told := label(fd)
+	if id.Label = text; k.device && (err != nil || !told) {
+		known, deviceErr := ofDevice(fd)
+		if deviceErr == nil {
+			return known, nil
+		}
+		err = errors.Join(err, deviceErr)
+	}
+	return id, err
+}
+
+// mountsRoot says whether fd is the root directory of a mount that shows all of its
+// file system.
+func mountsRoot(fd int) (bool, error) {
+	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+	if err != nil {
+		return false, err
+	}
+	info, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", fd))
+	if err != nil {
+		return false, err
+	}
+	_, rest, _ := bytes.Cut(info, []byte("mnt_id:"))
+	id, _, _ := strings.Cut(string(bytes.TrimSpace(rest)), "\n")
+	table, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return false, err
+	}
+	plain := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+	for line := range strings.Lines(string(table)) {
+		// ID, parent, device, root, mount point (proc_pid_mountinfo(5))
+		if f := strings.Fields(line); len(f) > 4 && f[0] == id {
+			return f[3] == "/" && plain.Replace(f[4]) == path, nil
+		}
+	}
+	return false, nil
+}
