@@ -31,7 +31,7 @@ func ReadManifest(r io.Reader) (*Manifest, error) {
 	if err := checkVersion(data); err != nil {
 		return nil, err
 	}
-	if err := checkJSON(data); err != nil {
+	if err := checkBounds(data); err != nil {
 		return nil, err
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -49,9 +49,37 @@ func ReadManifest(r io.Reader) (*Manifest, error) {
 	return m, nil
 }
 
+// checkBounds refuses JSON that would take much more memory decoded than as text.
+func checkBounds(data []byte) error {
+	objects, depth, quoted := 0, 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[':
+			depth++
+		case c == '{':
+			depth++
+			objects++
+		case c == ']', c == '}':
+			depth--
+		}
+		if depth > maxDepth {
+			return cause("is nested too deep")
+		}
+		if objects > maxObjects {
+			return fmt.Errorf("has more than %d entries", maxObjects)
+		}
+	}
+	return nil
+}
+
 // checkSpelling compares data with what m would be written as, white space
-// aside. It finds what decoding forgives: missing fields, another order, other
-// spellings of numbers, times and strings.
+// aside. It finds what decoding forgives: missing and repeated fields, null, another
+// order or letter case, other spellings of numbers, times and strings.
 func (m *Manifest) checkSpelling(data []byte) error {
 	text, err := m.encode()
 	if err != nil {
