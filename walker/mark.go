@@ -62,7 +62,7 @@ func preadFull(fd int, b []byte, off int64) error {
 // be too much.
 func (w *walker) mark(o *object) uint64 {
 	e := &w.entry
-	age := time.Since(time.Unix(e.Mtime.Sec, int64(e.Mtime.Nsec))).Abs()
+	age := w.now.Sub(time.Unix(e.Mtime.Sec, int64(e.Mtime.Nsec))).Abs()
 	if e.Size == 0 || o.covered || age > oftenUsed || e.Size < largeFile && age > justNow {
 		return 0
 	}

@@ -8,6 +8,7 @@ import (
 	"path"
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -101,6 +102,7 @@ type walker struct {
 	depth  int
 	held   int    // frames with an entry that is not reported yet
 	last   string // path reported last
+	now    time.Time
 
 	alone, snapshots bool // Options.OneFileSystem, Options.Snapshots
 
@@ -135,6 +137,10 @@ func (l linkMap) link(e *Entry) string {
 	l[e.id()] = firstName{e.Path, e.Btime, e.Size}
 	return ""
 }
+
+// clockNames is how many names of a directory are visited between two looks at the clock, which costs as much as a system call on some
+// virtual machines.
+const clockNames = 64
 
 // dentsSize is the size in bytes of the buffer for reading directories: one system call for some 8,000 names.
 const dentsSize = 256 << 10
@@ -215,6 +221,9 @@ func (w *walker) visitAll(f *frame) error {
 		if err := w.ctx.Err(); err != nil {
 			w.pop()
 			return err
+		}
+		if f.next%clockNames == 0 {
+			w.now = time.Now()
 		}
 		w.path = w.path[:f.pathLen]
 		if err := w.visit(f, f.list[f.next]); err != nil {

@@ -43,17 +43,34 @@ func (s *Set) Key(sc *Scope, place *Place, name string, perm uint32, size int64)
 
 // likely says whether a name speaks of keys.
 func likely(name string) bool {
-	lower := strings.ToLower(name)
-	switch path.Ext(lower) {
+	switch strings.ToLower(path.Ext(name)) {
 	case ".pem", ".key", ".crt", ".cer", ".p8", ".pk8", ".p12", ".pfx", ".jks", ".ppk", ".age", ".asc":
 		return true
 	}
-	for _, word := range []string{"key", "priv", "secret", "cert", "ssl", "tls", "ssh", "id_"} {
-		if strings.Contains(lower, word) {
-			return true
+	for i := range len(name) {
+		for _, word := range wordsOfKeys[name[i]] {
+			if hasFold(name[i:], word) {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// wordsOfKeys are what names of keys hold, by their first letter in either case. Names are looked at byte by byte and copied nowhere: the
+// walk asks for each of a data directory's.
+var wordsOfKeys = func() (first [256][]string) {
+	for _, word := range []string{"key", "priv", "secret", "cert", "ssl", "tls", "ssh", "id_"} {
+		for _, b := range []byte{word[0], word[0] - 'a' + 'A'} {
+			first[b] = append(first[b], word)
+		}
+	}
+	return first
+}()
+
+// hasFold says whether text begins with a word in any case.
+func hasFold(text, word string) bool {
+	return len(text) >= len(word) && strings.EqualFold(text[:len(word)], word)
 }
 
 // notKeys are the ends of names whose files begin otherwise: source text, pictures, and lists of package managers. Without them the walk
@@ -73,11 +90,14 @@ func isOther(name string) bool {
 // NamedKey says whether a file is likely to hold a key because of its name and because only its owner reads it, or because keytabs are
 // called so.
 func NamedKey(name string, perm uint32) bool {
-	lower := strings.ToLower(name)
-	if strings.HasSuffix(lower, ".keytab") || lower == "krb5.keytab" {
+	if end := len(name) - len(".keytab"); end >= 0 && hasFold(name[end:], ".keytab") {
 		return true
 	}
-	if perm&0o077 != 0 || strings.HasSuffix(lower, ".pub") {
+	if perm&0o077 != 0 {
+		return false
+	}
+	lower := strings.ToLower(name)
+	if strings.HasSuffix(lower, ".pub") {
 		return false
 	}
 	return strings.Contains(lower, "key") || strings.HasSuffix(lower, ".p12") || strings.HasSuffix(lower, ".pfx") || strings.HasSuffix(lower, ".jks")

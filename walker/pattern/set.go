@@ -7,6 +7,7 @@ type Set struct {
 	texts []string   // as the caller wrote them
 	pats  []compiled // ascending by source
 	roam  States     // the first names of patterns that match in every directory
+	open  [256]bool  // by first byte: whether a name that begins so can complete a pattern of roam
 	top   States     // those of the anchored patterns, alive in the top directory
 }
 
@@ -35,10 +36,21 @@ func NewSet(patterns []string) (*Set, error) {
 				s.top = s.add(s.top, first)
 			} else {
 				s.roam = append(s.roam, first)
+				s.note(&p)
 			}
 		}
 	}
 	return s, nil
+}
+
+// note enters in open what a name begins with that completes a pattern of roam.
+func (s *Set) note(p *compiled) {
+	if len(p.segs) > 1 {
+		return
+	}
+	for b := range s.open {
+		s.open[b] = s.open[b] || p.segs[0].first == 0 || p.segs[0].first == byte(b)
+	}
 }
 
 // Top returns the states of the top directory.
@@ -76,7 +88,11 @@ func (s *Set) Match(states States, name string, dir bool) int {
 // Matches yields the indexes of all patterns that Match chooses from, in no order, some twice.
 func (s *Set) Matches(states States, name string, dir bool) iter.Seq[int] {
 	return func(yield func(int) bool) {
-		for _, list := range [...]States{s.roam, states} {
+		roam := s.roam
+		if name == "" || !s.open[name[0]] { // the walk asks for each name: most begin otherwise
+			roam = nil
+		}
+		for _, list := range [...]States{roam, states} {
 			for _, st := range list {
 				if s.ends(st, name, dir) && !yield(int(s.pats[st.pat].source)) {
 					return
