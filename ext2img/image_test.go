@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -195,6 +196,30 @@ func TestLatest(t *testing.T) {
 		}
 		if st, err := os.Stat(filepath.Join(mnt, fmt.Sprint(i))); err != nil || !st.ModTime().Equal(at) {
 			t.Errorf("%v: %v, %v; want %v", times[i], st.ModTime(), err, at)
+		}
+	}
+}
+
+// TestTimeOfSuperblock refuses times that s_mkfs_time, 32 bits of seconds, would
+// hold as others, and has e2fsck look at the first and an early one.
+func TestTimeOfSuperblock(t *testing.T) {
+	for sec, ok := range map[int64]bool{-1 << 31: false, -1: false, 0: true, 1: true, 1<<32 - 1: true, 1 << 32: false, 1<<34 - 1<<31 - 1: false} {
+		p := params()
+		p.Now.Sec = sec
+		b := ext2img.NewBuilder(p)
+		if err := b.Add("/", ext2img.File{Mode: 0o40755}); err != nil {
+			t.Fatal(err)
+		}
+		m, err := b.Layout(opener(t.TempDir()))
+		if (err == nil) != ok {
+			t.Errorf("%d: %v", sec, err)
+		}
+		if err == nil {
+			image, _ := write(t, m)
+			imgtest.Fsck(t, image)
+			if out := imgtest.Run(t, "debugfs", "-R", "stats", image); sec == 1 && !strings.Contains(out, "Jan  1 00:00:01 1970") {
+				t.Errorf("%d: %s", sec, out)
+			}
 		}
 	}
 }

@@ -55,6 +55,8 @@ func (p Params) check() error {
 	switch {
 	case len(p.Label) > 16:
 		return fmt.Errorf("label %q: longer than 16 bytes", p.Label)
+	case p.Now.Sec < 0 || p.Now.Sec > 1<<32-1:
+		return fmt.Errorf("time %d: not between 0 and %d seconds, which a superblock holds", p.Now.Sec, int64(1<<32-1))
 	case p.PartSize < BlockSize || p.PartSize%BlockSize != 0:
 		return fmt.Errorf("part size %d: no multiple of %d", p.PartSize, BlockSize)
 	case p.Size < 0 || p.Size > MaxSize:

@@ -12,7 +12,7 @@ type Params struct {
 	FreePercent int      // percent of the content left free, when Size is 0
 	Label       string   // s_volume_name, at most 16 bytes
 	UUID        [16]byte // s_uuid
-	Now         Time     // when the file system is made: s_mkfs_time and the times of what the source does not have
+	Now         Time     // when the file system is made, 1970 to 2106: s_mkfs_time and the times of what the source does not have
 	Latest      *Time    // times of files after it are written as it, and access times as the modification times, so that an unchanged tree gives the same image; nil: no limit
 	PartSize    int64    // bytes of a part of the output, a multiple of BlockSize
 

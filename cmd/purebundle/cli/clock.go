@@ -14,10 +14,11 @@ import (
 // since 1970, the latest time that output may hold.
 const SourceDateEpoch = "SOURCE_DATE_EPOCH"
 
-// Times that ext4 inodes hold: 34 bits of seconds around 1970.
+// Times that both an ext4 superblock and its inodes hold: 32 bits of seconds. Files
+// may have others, from 1901 to 2446.
 const (
-	minTime = -1 << 31          // 1901-12-13T20:45:52Z
-	maxTime = 1<<34 - 1<<31 - 1 // 2446-05-10T22:38:55Z
+	minTime = 0         // 1970-01-01T00:00:00Z
+	maxTime = 1<<32 - 1 // 2106-02-07T06:28:15Z
 )
 
 // Clock holds the value of --time, the latest time that the image may hold. If it
@@ -64,7 +65,7 @@ func parseTime(s string) (ext2img.Time, error) {
 		t = ext2img.Time{Sec: parsed.Unix(), Nsec: uint32(parsed.Nanosecond())}
 	}
 	if t.Sec < minTime || t.Sec > maxTime {
-		return t, errors.New("outside of what ext4 holds, 1901-12-13 to 2446-05-10")
+		return t, errors.New("outside of what an ext4 superblock holds, 1970-01-01 to 2106-02-07")
 	}
 	return t, nil
 }
