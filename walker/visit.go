@@ -272,6 +272,11 @@ func (w *walker) directory(o *object) error {
 	} else {
 		w.unused.enter(&o.scope)
 	}
+	if fd >= 0 && w.tellLocked(fd) {
+		o.bare = true
+		unix.Close(fd)
+		fd = -1
+	}
 	if fd >= 0 {
 		if rule := w.subvolume(o, fd); rule != "" {
 			w.leftOut(verdict{rule: rule})
