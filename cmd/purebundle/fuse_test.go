@@ -17,7 +17,9 @@ import (
 )
 
 // A fuseFile is a file of a file system that fails: op is the request that gets
-// errno; "short" is a read that ends too early, "opendir" one of a directory.
+// errno; "short" is a read that ends too early, "opendir" one of a directory,
+// "readlink" one of a symbolic link, which without an errno has an empty target;
+// "huge" is no request, but a size of 2^63-1 bytes.
 type fuseFile struct {
 	name, op string
 	errno    unix.Errno
@@ -27,10 +29,11 @@ const fuseSize = 10_000 // bytes of each file; a short one gives half of them
 
 // Requests of linux/fuse.h.
 const (
-	fuseLookup, fuseForget, fuseGetattr, fuseOpen, fuseRead = 1, 2, 3, 14, 15
-	fuseStatfs, fuseRelease, fuseFlush, fuseInit            = 17, 18, 25, 26
-	fuseOpendir, fuseReaddir, fuseReleasedir                = 27, 28, 29
-	fuseInterrupt, fuseBatchForget                          = 36, 42
+	fuseLookup, fuseForget, fuseGetattr, fuseReadlink, fuseOpen, fuseRead = 1, 2, 3, 5, 14, 15
+
+	fuseStatfs, fuseRelease, fuseFlush, fuseInit = 17, 18, 25, 26
+	fuseOpendir, fuseReaddir, fuseReleasedir     = 27, 28, 29
+	fuseInterrupt, fuseBatchForget               = 36, 42
 )
 
 // serveFUSE mounts a file system on dir that has these files, in its root. Node
@@ -84,6 +87,12 @@ func answerFUSE(fd int, b []byte, files []fuseFile) {
 		if _, dir := fails(n, "opendir"); dir || n == 1 {
 			mode, size = unix.S_IFDIR|0o755, 0
 		}
+		if _, link := fails(n, "readlink"); link {
+			mode, size = unix.S_IFLNK|0o777, 0
+		}
+		if _, huge := fails(n, "huge"); huge {
+			size = 1<<63 - 1
+		}
 		le.PutUint64(a[8:], size)
 		le.PutUint64(a[16:], (size+511)/512)
 		le.PutUint32(a[60:], mode)
@@ -111,6 +120,8 @@ func answerFUSE(fd int, b []byte, files []fuseFile) {
 		}
 	case fuseGetattr:
 		out = append(make([]byte, 16), attr(node)...)
+	case fuseReadlink:
+		errno, _ = fails(node, "readlink")
 	case fuseOpendir:
 		out = make([]byte, 16)
 		errno, _ = fails(node, "opendir")
@@ -195,5 +206,48 @@ func TestUnreadableIsNotVanished(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log(out)
+	}
+}
+
+// TestUnfitFromServer bundles what ext4 cannot hold, and servers can have: an empty
+// target, names over 255 bytes, sizes whose sum is more than 64 bits. Each is listed,
+// status 3, and the rest is as it is there.
+func TestUnfitFromServer(t *testing.T) {
+	imgtest.RequireRoot(t)
+	long := strings.Repeat("n", 256)
+	unfit := []fuseFile{{"empty target", "readlink", 0}, {"huge1", "huge", 0}, {"huge2", "huge", 0}, {"huge3", "huge", 0}, {long, "", 0}, {long + long, "", 0}}
+	good := []fuseFile{{"good", "", 0}, {strings.Repeat("n", 255), "", 0}}
+	files := slices.Concat(unfit, good)
+	slices.SortFunc(files, func(a, b fuseFile) int { return strings.Compare(a.name, b.name) })
+	src, dest := t.TempDir(), filepath.Join(t.TempDir(), "dest")
+	serveFUSE(t, src, files)
+	status, _, out := call("bundle", "--progress", "plain", src, dest)
+	if status != cli.StatusIncomplete {
+		t.Fatalf("status %d, want %d: %s", status, cli.StatusIncomplete, out)
+	}
+	b, err := chunk.Load(dest, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	lost := lostIn(b.Manifest())
+	for _, f := range unfit {
+		if !lost["/"+f.name] {
+			t.Errorf("%.20s is not listed", f.name)
+		}
+	}
+	if len(lost) != len(unfit) {
+		t.Errorf("%d lost, want %d: %.200v", len(lost), len(unfit), lost)
+	}
+	for _, f := range good {
+		if code, text, _ := call("cat", dest, "/"+f.name); code != cli.StatusDone || text != strings.Repeat("x", fuseSize) {
+			t.Errorf("%.20s: status %d, %d bytes", f.name, code, len(text))
+		}
+	}
+	if m := b.Manifest(); m.Counts.FileBytes != 1<<63-1 {
+		t.Errorf("%d bytes of files in all", m.Counts.FileBytes)
+	}
+	if code, _, text := call("verify", "-q", "--deep", dest); code != cli.StatusDone {
+		t.Errorf("verify: status %d: %s", code, text)
 	}
 }

@@ -92,7 +92,7 @@ func lostIn(m *chunk.Manifest) map[string]bool {
 		lost[string(p.Path)] = true
 	}
 	for _, c := range m.Changes {
-		if c.Kind == "unstable" || c.Kind == "unreadable" {
+		if c.Kind == "unstable" || c.Kind == "unreadable" || c.Kind == "unfit" {
 			lost[string(c.Path)] = true
 		}
 	}
