@@ -44,6 +44,7 @@ func (r *Run) Make(ctx context.Context) (made chunk.Stats, err error) {
 	if err := r.Write(ctx, out); err != nil {
 		return made, err
 	}
+	r.Tree.Close() // all is read: disks that were unmounted meanwhile are free again
 	if err := out.Commit(ctx, r.Manifest()); err != nil {
 		return made, err
 	}
