@@ -41,14 +41,14 @@ func (st *stage) Abort() error {
 func (st *stage) discard() error {
 	ctx, cancel := context.WithTimeout(context.Background(), cleanTime)
 	defer cancel()
-	if err := st.remove(ctx, st.names()); err != nil {
-		return st.leftover(err)
-	}
 	st.mu.Lock()
-	unsure := st.unsure
+	begun, unsure := len(st.begun) > 0, st.unsure
 	st.mu.Unlock()
-	if !unsure {
+	if !begun {
 		return nil
+	}
+	if err := st.removeOurs(ctx); err != nil || !unsure {
+		return st.leftover(err)
 	}
 	for _, pause := range lateLooks {
 		select {
@@ -56,62 +56,48 @@ func (st *stage) discard() error {
 			return st.leftover(ctx.Err())
 		case <-time.After(pause):
 		}
-		late, err := st.late(ctx)
-		if err == nil {
-			err = st.remove(ctx, late)
-		}
-		if err != nil {
+		if err := st.removeOurs(ctx); err != nil {
 			return st.leftover(err)
 		}
 	}
 	return nil
 }
 
-// remove removes objects, the manifest first.
-func (st *stage) remove(ctx context.Context, names []string) error {
-	if slices.Contains(names, st.set.Last) {
-		if err := st.s.Remove(ctx, []string{st.set.Last}); err != nil {
+// removeOurs removes what is there of this run, the manifest first.
+func (st *stage) removeOurs(ctx context.Context) error {
+	objects, err := st.all(ctx)
+	if err != nil {
+		return err
+	}
+	ours, err := st.ours(ctx, objects)
+	if err != nil {
+		return err
+	}
+	if at := slices.IndexFunc(ours, func(o Object) bool { return o.Name == st.set.Last }); at >= 0 {
+		if err := st.s.removeAs(ctx, ours[at:at+1]); err != nil {
 			return err
 		}
+		ours = slices.Delete(ours, at, at+1)
 	}
-	return st.s.Remove(ctx, names)
+	return st.s.removeAs(ctx, ours)
 }
 
-// names lists the objects that this run has made or may have made.
-func (st *stage) names() []string {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	names := make([]string, 0, len(st.begun))
-	for name := range st.begun {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
-// late lists those of them that are there.
-func (st *stage) late(ctx context.Context) ([]string, error) {
+// all lists what is there under the names of the group, temporary ones too.
+func (st *stage) all(ctx context.Context) ([]Object, error) {
 	files, err := st.s.list(ctx, st.set.Prefix)
 	if err != nil {
 		return nil, err
 	}
 	temps, err := st.s.temps(ctx, st.set)
-	if err != nil {
-		return nil, err
-	}
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	var late []string
-	for _, o := range append(files, temps...) {
-		if st.begun[o.Name] {
-			late = append(late, o.Name)
-		}
-	}
-	return late, nil
+	return append(files, temps...), err
 }
 
-// leftover returns the error of a cleaning up that failed: it says what is still there.
+// leftover returns the error of a cleaning up that failed with err: it says what is
+// still there.
 func (st *stage) leftover(err error) error {
+	if err == nil {
+		return nil
+	}
 	hint := "remove what begins with " + st.s.loc.Path(st.set.Prefix+".part.") + " by hand"
 	if st.replaces {
 		hint = "the older bundle is whole; remove what begins with " + st.s.loc.Path("."+st.set.Prefix+".part.") + " by hand"

@@ -29,11 +29,15 @@ type body struct {
 	size  int64
 	at    int64
 	sent  atomic.Bool // all of it was read, in this try or one before
+	tries int         // that have read something
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	if b.at >= b.size {
 		return 0, io.EOF
+	}
+	if b.at == 0 {
+		b.tries++
 	}
 	n := int(min(int64(len(p)), b.size-b.at))
 	if b.limit != nil {

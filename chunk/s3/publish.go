@@ -73,16 +73,16 @@ func (st *stage) ready(ctx context.Context, items []chunk.Item) (surplus []strin
 			return nil, &chunk.Error{Op: "commit", Path: st.s.loc.Path(it.Name), Err: plain("was never made")}
 		}
 		o, ok := there[made.name]
-		if !ok || o.Size != made.size || o.ETag != made.etag && o.ETag != "" && made.etag != "" {
-			return nil, st.disturbed(made.name)
+		if !ok || !o.is(made.etag, made.size) {
+			return nil, st.s.disturbed("commit", made.name)
 		}
 	}
 	if st.replaces {
 		return surplusOf(files, items), nil
 	}
 	for _, o := range files {
-		if !st.begun[o.Name] {
-			return nil, st.disturbed(o.Name)
+		if _, ok := st.begun[o.Name]; !ok {
+			return nil, st.s.disturbed("commit", o.Name)
 		}
 	}
 	return nil, nil
@@ -102,9 +102,41 @@ func surplusOf(files []Object, items []chunk.Item) (surplus []string) {
 	return surplus
 }
 
-func (st *stage) disturbed(name string) error {
-	return &chunk.Error{Op: "commit", Path: st.s.loc.Path(name), Err: chunk.ErrBusy,
-		Hint: "it is not what this run left there: let one run write a bundle of that name at a time"}
+// is returns true if an object has this ETag, as far as both are known, and size.
+func (o Object) is(etag string, size int64) bool {
+	return o.Size == size && (o.ETag == etag || o.ETag == "" || etag == "")
+}
+
+// whole looks, once the manifest is there, whether all items are as this run left
+// them. If another run was at work there the manifest goes again.
+func (st *stage) whole(ctx context.Context, items []chunk.Item) error {
+	objects, err := st.s.present(ctx, st.set)
+	if err != nil {
+		return err
+	}
+	there := make(map[string]Object, len(objects))
+	for _, o := range objects {
+		there[o.Name] = o
+	}
+	for _, it := range items {
+		m, ok := st.begun[it.Name]
+		if !ok {
+			m = mark{etag: st.made[it.Key].etag, size: st.made[it.Key].size} // it was kept
+		}
+		o, ok := there[it.Name]
+		if ok && o.is(m.etag, m.size) {
+			continue
+		}
+		// A list may be late.
+		if o, err := st.s.Head(ctx, it.Name); err == nil && o.is(m.etag, m.size) {
+			continue
+		}
+		if last := st.begun[st.set.Last]; last.etag != "" {
+			err = st.s.removeAs(ctx, []Object{{Name: st.set.Last, ETag: last.etag}})
+		}
+		return errors.Join(st.s.disturbed("commit", it.Name), err)
+	}
+	return nil
 }
 
 // install copies items into place that have temporary names, and puts the small
@@ -121,7 +153,7 @@ func (st *stage) install(ctx context.Context, items []chunk.Item, surplus []stri
 		o := st.made[it.Key]
 		st.mu.Unlock()
 		// Another run may have put its own there since ready looked.
-		_, err := st.copy(ctx, o.name, o.etag, it.Name)
+		_, err := st.copy(ctx, o.name, o.etag, it.Name, o.size)
 		return err
 	})
 	if err != nil {
@@ -140,7 +172,7 @@ func (st *stage) install(ctx context.Context, items []chunk.Item, surplus []stri
 			return err
 		}
 	}
-	return nil
+	return st.whole(ctx, items)
 }
 
 // replace puts the new objects in the place of the older ones. ctx never ends: half
@@ -195,8 +227,10 @@ func (st *stage) goOn(ctx context.Context, items []chunk.Item) error {
 			return err
 		}
 	}
-	if err := st.retired(); err != nil {
-		return err
+	if st.retired != nil {
+		if err := st.retired(); err != nil {
+			return err
+		}
 	}
 	return st.install(ctx, items, surplus)
 }

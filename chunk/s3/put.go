@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -22,7 +23,7 @@ import (
 
 // Put makes an object of body. S3 checks its SHA-256 before it exists.
 func (s *Store) Put(ctx context.Context, name string, body []byte) error {
-	_, _, err := s.put(ctx, name, body, int64(len(body)), digest(body))
+	_, _, err := s.put(ctx, name, body, int64(len(body)), digest(body), condition{})
 	return err
 }
 
@@ -33,11 +34,12 @@ const lateTime = 500 * time.Millisecond
 // put makes an object of the size bytes p, zeros if p is nil, whose digest is
 // sum, in hexadecimal. The digest is not computed again: it is what S3 compares,
 // what is signed, and what is kept with the object. It returns the ETag; unsure
-// says of an error that the object may come about all the same.
+// says of an error that the object may come about all the same. If the condition
+// does not hold, the error is chunk.ErrBusy, and nothing was put.
 //
 // When ctx is done what was not sent whole is cut off, and so will never be an
 // object. What was sent whole may be one already, or soon: its answer says.
-func (s *Store) put(ctx context.Context, name string, p []byte, size int64, sum string) (etag string, unsure bool, err error) {
+func (s *Store) put(ctx context.Context, name string, p []byte, size int64, sum string, cond condition) (etag string, unsure bool, err error) {
 	if err := s.check("put", name); err != nil {
 		return "", false, err
 	}
@@ -55,14 +57,32 @@ func (s *Store) put(ctx context.Context, name string, p []byte, size int64, sum 
 	})
 	defer stop()
 	k := s.kept()
-	out, err := s.client.PutObject(awsapi.WithSubject(late, name), &s3.PutObjectInput{
+	in := &s3.PutObjectInput{
 		Bucket:         &s.loc.Bucket,
 		Key:            aws.String(s.loc.key(name)),
 		Body:           b,
 		ContentLength:  &size,
 		ChecksumSHA256: aws.String(base64Sum(sum)),
 		ACL:            k.acl, StorageClass: k.class, ServerSideEncryption: k.sse, SSEKMSKeyId: k.kmsKey, Tagging: k.tagging,
-	}, signed(sum))
+	}
+	send := func() (*s3.PutObjectOutput, error) {
+		in.IfNoneMatch, in.IfMatch = s.server.conditions(cond)
+		return s.client.PutObject(awsapi.WithSubject(late, name), in, signed(sum), s.looking(name, cond))
+	}
+	out, err := send()
+	if cond.refused(err) {
+		s.server.unconditional.Store(true)
+		out, err = send()
+	}
+	if cond.failed(err) {
+		// Unless an earlier try put it, whose answer was lost.
+		if b.tries > 1 || errors.Is(err, errThere) || cond.same {
+			if etag, ok := s.holds(late, name, b, sum); ok {
+				return etag, false, nil
+			}
+		}
+		return "", false, s.disturbed("put", name)
+	}
 	if err != nil {
 		return "", b.sent.Load(), s.explain(ctx, "put", name, err)
 	}

@@ -74,12 +74,12 @@ type stage struct {
 	life     context.Context // until Abort
 	kill     context.CancelCauseFunc
 	busy     sync.WaitGroup // items that are being made
-	retired  func() error   // removes the manifest that was there, once
+	retired  func() error   // if not nil, removes the manifest that was there, once
 
 	mu     sync.Mutex
 	closed bool
 	made   map[string]object // by key
-	begun  map[string]bool   // objects that this run has made or may have made
+	begun  map[string]mark   // objects that this run has made or may have made
 	unsure bool              // one may come about later
 }
 
@@ -98,7 +98,7 @@ func (s *Store) Begin(ctx context.Context, set chunk.Set) (chunk.Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	st := &stage{s: s, set: set, made: make(map[string]object), begun: make(map[string]bool), there: make(map[string]bool)}
+	st := &stage{s: s, set: set, made: make(map[string]object), begun: make(map[string]mark), there: make(map[string]bool)}
 	st.life, st.kill = context.WithCancelCause(context.Background())
 	for _, o := range files {
 		st.there[o.Name] = true
@@ -128,10 +128,10 @@ func (s *Store) Begin(ctx context.Context, set chunk.Set) (chunk.Stage, error) {
 // resume looks whether the bundle that is there, if any, is the one to be made.
 func (st *stage) resume(ctx context.Context) error {
 	// What is there is no bundle until all of it is the new one.
-	st.retired = sync.OnceValue(func() error { return st.s.Remove(ctx, []string{st.set.Last}) })
 	if !st.there[st.set.Last] {
 		return nil
 	}
+	st.retired = sync.OnceValue(func() error { return st.s.Remove(ctx, []string{st.set.Last}) })
 	have, _, err := st.s.get(ctx, st.set.Last, int64(len(st.set.Resume))+1)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -197,7 +197,7 @@ func (st *stage) canCopy(ctx context.Context) error {
 	text := []byte("purebundle\n")
 	_, _, err := st.put(ctx, from, text, int64(len(text)), digest(text))
 	if err == nil {
-		if _, err = st.copy(ctx, from, "", to); err != nil && ctx.Err() == nil {
+		if _, err = st.copy(ctx, from, "", to, int64(len(text))); err != nil && ctx.Err() == nil {
 			err = fmt.Errorf("replacing a bundle needs copies within S3: %w", err)
 		}
 	}
@@ -349,25 +349,47 @@ func (st *stage) note(it chunk.Item, o object) {
 	st.made[it.Key] = o
 }
 
-// begin notes that there may be an object soon.
-func (st *stage) begin(name string) {
+// begin notes that there may be an object soon. undo takes that back: nothing was
+// put.
+func (st *stage) begin(name string, m mark) (undo func()) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.begun[name] = true
+	was, begun := st.begun[name]
+	if begun && m.etag == "" {
+		m.sum = "" // it may be there with this content or that
+	}
+	st.begun[name] = m
+	return func() {
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		if st.begun[name] = was; !begun {
+			delete(st.begun, name)
+		}
+	}
 }
 
 // put and copy are those of the Store; what they make is removed by Abort.
 
 func (st *stage) put(ctx context.Context, name string, p []byte, size int64, sum string) (etag string, sent int64, err error) {
-	st.begin(name)
-	etag, unsure, err := st.s.put(ctx, name, p, size, sum)
+	cond := st.condition(name)
+	undo := st.begin(name, mark{size: size, sum: sum})
+	etag, unsure, err := st.s.put(ctx, name, p, size, sum, cond)
+	switch {
+	case err == nil:
+		st.begin(name, mark{etag, size, sum})
+	case errors.Is(err, chunk.ErrBusy):
+		undo()
+	}
 	st.doubt(unsure)
 	return etag, size, err
 }
 
-func (st *stage) copy(ctx context.Context, from, was, to string) (string, error) {
-	st.begin(to)
+func (st *stage) copy(ctx context.Context, from, was, to string, size int64) (string, error) {
+	st.begin(to, mark{size: size})
 	etag, err := st.s.copy(ctx, from, was, to)
+	if err == nil {
+		st.begin(to, mark{etag: etag, size: size})
+	}
 	st.doubt(err != nil)
 	return etag, err
 }

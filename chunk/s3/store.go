@@ -47,6 +47,7 @@ type Store struct {
 	client *s3.Client
 	retry  *awsapi.Retryer // of all requests
 	limit  *rate.Limiter   // nil: none
+	server *server
 }
 
 // Open connects to S3 as far as finding credentials. It does not look at the bucket.
@@ -56,7 +57,7 @@ func Open(ctx context.Context, loc Location, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{loc: loc, opt: opt, retry: cfg.Retryer().(*awsapi.Retryer), limit: newLimit(opt.Limit)}
+	s := &Store{loc: loc, opt: opt, retry: cfg.Retryer().(*awsapi.Retryer), limit: newLimit(opt.Limit), server: &server{}}
 	s.client = s3.NewFromConfig(cfg, func(o *s3.Options) {
 		// Ours is SHA-256 and nothing else: the SDK would add a CRC as a trailer, and
 		// compare digests that are compared here anyway.

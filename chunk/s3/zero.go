@@ -36,7 +36,7 @@ func (z *zeros) make(ctx context.Context, st *stage, name string) (etag string, 
 	first, was, refuse := z.first, z.etag, z.refuse
 	z.mu.Unlock()
 	if !refuse {
-		if etag, err = st.copy(ctx, first, was, name); err == nil || ctx.Err() != nil {
+		if etag, err = st.copy(ctx, first, was, name, chunk.Size); err == nil || ctx.Err() != nil {
 			return etag, 0, err
 		}
 		z.mu.Lock()
