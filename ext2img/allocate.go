@@ -41,7 +41,7 @@ type allocation struct {
 // demand counts the room that the content needs, whatever the size of the file
 // system.
 type demand struct {
-	inodes   int64
+	inodes   int64 // with those to leave free
 	metadata int64 // blocks of directories, slow symlinks and attributes
 	data     int64 // blocks of file data
 	room     int64 // blocks to leave free
@@ -65,6 +65,7 @@ func (t *tree) demand() (d demand) {
 	}
 	if t.p.Size == 0 {
 		d.room = max(ceilDiv(t.p.Free, BlockSize), (d.metadata+d.data)*int64(t.p.FreePercent)/100)
+		d.inodes += max(ceilDiv(t.p.Free, inodeRatio), d.inodes*int64(t.p.FreePercent)/100)
 	}
 	return d
 }

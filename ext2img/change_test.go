@@ -99,6 +99,9 @@ func TestChanges(t *testing.T) {
 				if got, err := os.ReadFile(filepath.Join(mnt, "other")); err != nil || !bytes.Equal(got, content[:6000]) {
 					t.Errorf("other: %d bytes, %v", len(got), err)
 				}
+				if in := m.Stats().DataBytes; in != int64(len(got)+100+6000) {
+					t.Errorf("%d bytes of data are told, %d are there", in, len(got)+100+6000)
+				}
 			})
 		}
 	}

@@ -96,8 +96,13 @@ func (m *Plan) Stats() Stats {
 		FreeInodes: m.freeInodes,
 		Entries:    int64(m.names.len()),
 	}
-	for _, sp := range m.spans[m.data:m.late] {
-		s.DataBytes += min(int64(sp.count)*BlockSize, m.nodes.at(sp.owner).size-int64(sp.logical)*BlockSize)
+	for i, sp := range m.spans[m.data:] {
+		if sp.owner < 0 { // attributes
+			continue
+		}
+		if nd := m.nodes.at(sp.owner); !nd.gone && nd.hasSpan(int32(m.data+i)) {
+			s.DataBytes += max(0, min(int64(sp.count)*BlockSize, nd.size-int64(sp.logical)*BlockSize))
+		}
 	}
 	return s
 }

@@ -73,6 +73,6 @@ type Stats struct {
 	FreeBlocks int64 // s_free_blocks_count
 	Inodes     int64 // s_inodes_count
 	FreeInodes int64 // s_free_inodes_count
-	DataBytes  int64 // bytes that will be read from the source
+	DataBytes  int64 // bytes that will be read from the source; after Make, those of them that are in the image
 	Entries    int64 // names, the root included
 }

@@ -55,6 +55,10 @@ type node struct {
 	atime, mtime, ctime, crtime ondisk.Stamp
 }
 
+// hasSpan says whether spans[i] is one of the node: those of a file that was placed
+// anew are not.
+func (n *node) hasSpan(i int32) bool { return n.span <= i && i < n.span+n.spans }
+
 func (n *node) fmt() uint32 { return uint32(n.mode) & ondisk.SIFMT }
 
 // name is a directory entry.

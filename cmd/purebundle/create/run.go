@@ -81,6 +81,7 @@ func (r *Run) Write(ctx context.Context, out *chunk.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	r.counts.DataBytes = r.Image.Stats().DataBytes // what is in it, not what was to be
 	r.Report.Warnings = append(r.Report.Warnings, r.databases()...)
 	r.sayChanges()
 	r.UI.Begin(progress.Finishing)
