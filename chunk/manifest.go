@@ -20,6 +20,7 @@ type Manifest struct {
 	Created  time.Time `json:"created"` // when the run began, or the time it was told
 	Source   Path      `json:"source"`  // SOURCE, absolute
 	Host     string    `json:"host,omitempty"`
+	Machine  string    `json:"machine,omitempty"` // keyed digest of the machine's identity, hexadecimal
 	Image    Image     `json:"image"`
 	PartSize int64     `json:"part_size"` // Size
 	Parts    []Part    `json:"parts"`     // in order

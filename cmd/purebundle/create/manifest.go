@@ -2,7 +2,6 @@ package create
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -10,7 +9,6 @@ import (
 	"github.com/google/uuid"
 
 	"purebundle/chunk"
-	"purebundle/cmd/purebundle/cli"
 	"purebundle/ext2img"
 	"purebundle/walker"
 )
@@ -19,10 +17,11 @@ import (
 func (r *Run) Manifest() *chunk.Manifest {
 	stats := r.Image.Stats()
 	now := r.Opt.Image.Now
+	maker := MakerOf(r.Opt.Source)
 	m := &chunk.Manifest{
+		Host: maker.Host, Machine: maker.Machine, Source: maker.Source,
 		Tool:    "purebundle " + r.App.Version,
 		Created: time.Unix(now.Sec, int64(now.Nsec)).UTC().Truncate(time.Second),
-		Source:  chunk.Path(cli.Absolute(r.Opt.Source)),
 		Image: chunk.Image{
 			Size: r.Image.Size(), FSSize: stats.FSSize, BlockSize: ext2img.BlockSize,
 			Blocks: stats.Blocks, FreeBlocks: stats.FreeBlocks,
@@ -31,7 +30,6 @@ func (r *Run) Manifest() *chunk.Manifest {
 		},
 		Counts: r.counts,
 	}
-	m.Host, _ = os.Hostname() // a manifest without it is as good
 	r.list(m)
 	return m
 }

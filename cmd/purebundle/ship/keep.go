@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -45,7 +44,7 @@ func (c *options) drop(ctx context.Context, r *create.Run, store *s3.Store, sum 
 	wrong := func(err error) error {
 		return &cli.LeftError{Err: err, Left: "the new bundle is complete; older ones may be more than --keep " + fmt.Sprint(c.keep)}
 	}
-	older, err := c.older(ctx, a, store)
+	older, err := c.older(ctx, a, store, sum)
 	if err != nil {
 		return wrong(err)
 	}
@@ -76,9 +75,10 @@ func (c *options) remove(ctx context.Context, store *s3.Store, b shipped) error 
 	return store.Delete(ctx, c.bundle.Prefix)
 }
 
-// older lists what other runs of this machine made of the template, the newest
-// first, without the bundle of this run. What cannot be read is left alone, and said.
-func (c *options) older(ctx context.Context, a *cli.App, store *s3.Store) ([]shipped, error) {
+// older lists what other runs of this machine made of the template and SOURCE, the
+// newest first, without the bundle of this run. What cannot be read is left alone, and
+// said; what is of others is noted in sum.
+func (c *options) older(ctx context.Context, a *cli.App, store *s3.Store, sum *Summary) ([]shipped, error) {
 	dirs, err := c.matching(ctx, store)
 	if err != nil {
 		return nil, err
@@ -89,6 +89,8 @@ func (c *options) older(ctx context.Context, a *cli.App, store *s3.Store) ([]shi
 			continue
 		}
 		b, err := c.look(ctx, store.In(dir))
+		where := store.In(dir).Location().String()
+		var other stranger
 		switch {
 		case errors.Is(err, chunk.ErrNoBundle), errors.Is(err, fs.ErrNotExist):
 			if err := c.incomplete(ctx, a, store.In(dir)); err != nil {
@@ -96,13 +98,18 @@ func (c *options) older(ctx context.Context, a *cli.App, store *s3.Store) ([]shi
 			}
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		case errors.Is(err, errStranger):
+		case errors.As(err, &other):
+			sum.LeftAlone = append(sum.LeftAlone, where)
 			if a.Verbose {
-				a.Say(fmt.Sprintf("keep %s: left alone: it is of another machine", store.In(dir).Location()))
+				a.Say(fmt.Sprintf("keep %s: left alone: it %v", where, other))
 			}
 		case err != nil:
-			a.ErrorLine(fmt.Sprintf("keep %s: left alone, since it cannot be read: %v", store.In(dir).Location(), err))
+			sum.LeftAlone = append(sum.LeftAlone, where)
+			a.ErrorLine(fmt.Sprintf("keep %s: left alone, since it cannot be read: %v", where, err))
 		default:
+			if b.when.After(time.Now().Add(maxSkew)) {
+				a.ErrorLine(fmt.Sprintf("keep %s: is dated %s, in the future: until then it counts as the newest", where, b.when.Format(time.DateOnly)))
+			}
 			b.dir = dir
 			found = append(found, b)
 		}
@@ -141,8 +148,14 @@ func (c *options) incomplete(ctx context.Context, a *cli.App, store *s3.Store) e
 	return nil
 }
 
-// errStranger says that the template matches a bundle of another machine.
-var errStranger = errors.New("is of another machine")
+// maxSkew is how far the clocks of machines may differ.
+const maxSkew = time.Hour
+
+// stranger says why a bundle that the template matches is none of this machine and
+// SOURCE.
+type stranger string
+
+func (s stranger) Error() string { return string(s) }
 
 // look reads the date of the bundle of a directory: that in its manifest, or of
 // Amazon's format, which has none, that of its manifest in S3.
@@ -153,8 +166,8 @@ func (c *options) look(ctx context.Context, store *s3.Store) (b shipped, err err
 			return b, err
 		}
 		defer raw.Close()
-		if host, _ := os.Hostname(); raw.Manifest().Host != host {
-			return b, errStranger
+		if why := create.MakerOf(c.bundle.Source).Stranger(raw.Manifest()); why != "" {
+			return b, stranger(why)
 		}
 		b.when, b.lost = raw.Manifest().Created, lossesOf(raw.Manifest())
 		return b, nil

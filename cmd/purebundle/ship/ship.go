@@ -51,13 +51,15 @@ filled in: {hostname}, {date} and {time} (UTC), {uuid} (another each time).
 With --register, the bundle is one in Amazon's format, of which each part is sent
 when it is full, and it is registered as a machine image; the image's own parts lie
 in a temporary directory that is removed again; --name may have the same fields.
-With --keep N, older bundles of the same template
-and machine are deleted once the new one is complete, until N are left, by the
-date of the bundles: nothing else is, of a bundle that cannot be read nothing
-either, and none that has files which the new one could not read (status 3). In
-Amazon's format nothing is deleted then. A bundle in Amazon's format does not say which machine it is of: have
-{hostname} in the template where several use the bucket. Images that were
-registered from them stay registered, but can no longer start.
+
+With --keep N, older bundles of the same template, SOURCE and machine are deleted
+once the new one is complete, until N are left, by the date of the bundles. Nothing
+else is: no bundle of another machine or SOURCE, none that cannot be read, and none
+that has files which the new one could not read (status 3); in Amazon's format no
+bundle at all then. A bundle in Amazon's format does not say which machine and SOURCE
+it is of: have {hostname} in the template where several use the bucket, and a
+directory for each SOURCE. Images that were registered from bundles that go stay
+registered, but can no longer start.
 
 It says nothing but a summary, fit for a mail from cron; on a terminal it shows its
 progress. What goes in is decided as by "purebundle bundle".`,
@@ -190,6 +192,9 @@ type Summary struct {
 	Name     string   `json:"name,omitempty"`     // of that image
 	Deleted  []string `json:"deleted,omitempty"`  // older bundles, with --keep
 	Kept     int      `json:"kept,omitempty"`     // bundles of the template, the new one among them
+	// LeftAlone lists bundles that the template matches and that are of others, or
+	// cannot be read.
+	LeftAlone []string `json:"left_alone,omitempty"`
 }
 
 // print prints the summary: rows, what became of older bundles, and what to type next.
@@ -212,7 +217,16 @@ func (s *Summary) print(r *create.Run, rows [][2]string, next string) error {
 	if s.Kept > 0 {
 		rows = append(rows, [2]string{"kept", words.Plural(int64(s.Kept), "bundle") + " of this template"})
 	}
-	return cli.PrintRows(r.App.Stdout, append(rows, [2]string{"next", next}))
+	return cli.PrintRows(r.App.Stdout, append(append(rows, s.alone()...), [2]string{"next", next}))
+}
+
+// alone returns the row of the bundles that were left alone, if there are any.
+func (s *Summary) alone() [][2]string {
+	if len(s.LeftAlone) == 0 {
+		return nil
+	}
+	return [][2]string{{"left alone", fmt.Sprintf("%s of other machines or another SOURCE, or not to be read, such as %s",
+		words.Plural(int64(len(s.LeftAlone)), "bundle"), words.Printable(s.LeftAlone[0]))}}
 }
 
 // dryRun says what would be made, under which names, and what would go for it.
@@ -222,13 +236,15 @@ func (c *options) dryRun(ctx context.Context, r *create.Run, store *s3.Store) er
 		rows = append(rows, [2]string{"would register", words.Printable(c.image.name)})
 	}
 	if c.keep > 0 {
-		older, err := c.older(ctx, r.App, store)
+		var sum Summary
+		older, err := c.older(ctx, r.App, store, &sum)
 		if err != nil {
 			return err
 		}
 		for _, b := range older[min(c.keep-1, len(older)):] {
 			rows = append(rows, [2]string{"would delete", words.Printable(store.In(b.dir).Location().String())})
 		}
+		rows = append(rows, sum.alone()...)
 	}
 	if !r.Opt.JSON && !r.App.Quiet {
 		if err := cli.PrintRows(r.App.Stdout, rows); err != nil {
