@@ -17,20 +17,27 @@ var zeroPage [page]byte
 // zero. A run ends before a zero page; the last page may be short. If there is no
 // run, start is len(p).
 func nextRun(p []byte, from int) (start, end int) {
-	isZero := func(at int) bool {
-		b := p[at:min(at+page, len(p))]
-		return bytes.Equal(b, zeroPage[:len(b)])
-	}
-	start = from
-	for start < len(p) && isZero(start) {
-		start += page
-	}
-	start = min(start, len(p))
+	start = firstData(p, from)
 	end = start
-	for end < len(p) && !isZero(end) {
+	for end < len(p) && !zeroAt(p, end) {
 		end += page
 	}
 	return start, min(end, len(p))
+}
+
+// firstData returns the offset of the first page of p, at or after from, that is
+// not all zero; len(p) if there is none.
+func firstData(p []byte, from int) int {
+	for from < len(p) && zeroAt(p, from) {
+		from += page
+	}
+	return min(from, len(p))
+}
+
+// zeroAt says whether the page of p at an offset is all zero.
+func zeroAt(p []byte, at int) bool {
+	b := p[at:min(at+page, len(p))]
+	return bytes.Equal(b, zeroPage[:len(b)])
 }
 
 // extent is a range of pages, in bytes.
@@ -48,10 +55,9 @@ func nonZero(p []byte) (runs []extent) {
 	}
 }
 
-// AllZero says whether p is all zero.
+// AllZero says whether p is all zero. It looks no further than the first page that is not.
 func AllZero(p []byte) bool {
-	start, _ := nextRun(p, 0)
-	return start == len(p)
+	return firstData(p, 0) == len(p)
 }
 
 // writeSparse writes to f at off what is not zero in p. What it leaves out must
