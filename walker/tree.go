@@ -17,6 +17,9 @@ type Tree struct {
 	dirs  dirCache
 }
 
+// OutputRule is the rule of a directory of Options.LeaveOut.
+const OutputRule = "output directory"
+
 // Left is a path that was left out and the rule that did it.
 type Left struct {
 	Path string

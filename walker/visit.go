@@ -260,7 +260,7 @@ func (w *walker) directory(o *object) error {
 		}
 	}
 	if w.leave[e.id()] && !o.covered {
-		w.leftOut(verdict{rule: "output directory"})
+		w.leftOut(verdict{rule: OutputRule})
 		o.bare = true
 		if fd >= 0 {
 			unix.Close(fd)

@@ -51,6 +51,10 @@ func HintFor(err error) string {
 		return "free some room there, or give a DEST on another file system"
 	case errors.Is(err, syscall.EDQUOT):
 		return "the quota of this user is used up there; give another DEST"
+	case errors.Is(err, syscall.EMFILE):
+		return "this process may not open more files: ulimit -n 65536 lets it"
+	case errors.Is(err, syscall.ENFILE):
+		return "the machine has too many files open: sysctl fs.file-max sets how many it may have"
 	case errors.Is(err, syscall.EROFS):
 		return "that file system is read-only; give another DEST"
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):

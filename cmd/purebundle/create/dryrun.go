@@ -4,12 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io/fs"
 	"path"
-	"path/filepath"
 	"slices"
-	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -33,12 +29,6 @@ type planJSON struct {
 type directorySize struct {
 	Path  chunk.Path `json:"path"`
 	Bytes int64      `json:"bytes"`
-}
-
-// excludedSize is a path that is left out, its rule, and the bytes below it.
-type excludedSize struct {
-	chunk.Left
-	Bytes int64 `json:"bytes"`
 }
 
 // directorySizes adds up the files below each directory, in the order of the
@@ -117,6 +107,7 @@ func (r *Run) DryRun(ctx context.Context) error {
 		return err
 	}
 	defer r.Tree.Close()
+	defer r.Measure(ctx)()
 	r.UI.Close()
 
 	s := r.Summarize()
@@ -126,7 +117,7 @@ func (r *Run) DryRun(ctx context.Context) error {
 	r.target().note(&s, bytes)
 	need := [2]string{r.target().needs(), words.Size(bytes) + " at most"}
 	plan := &planJSON{Mounts: MountsJSON(r.Tree.Mounts), Filtered: leftJSON(r.Tree.Filtered), Keys: leftJSON(r.Tree.Keys),
-		Excluded: r.excludedSizes(ctx), Largest: r.sizes.largest(), Warnings: warningsJSON(r.Tree.Warnings)}
+		Excluded: r.excluded.wait(ctx.Done()), Largest: r.sizes.largest(), Warnings: warningsJSON(r.Tree.Warnings)}
 	if r.Opt.JSON {
 		s.Plan = plan
 		return cli.PrintJSON(r.App.Stdout, s)
@@ -141,40 +132,6 @@ func leftJSON(left []walker.Left) []chunk.Left {
 	list := make([]chunk.Left, 0, len(left))
 	for _, l := range left {
 		list = append(list, chunk.Left{Path: chunk.Path(l.Path), Rule: l.Rule})
-	}
-	return list
-}
-
-// excludedSizes measures what is left out. It enters no mount: there may be a server
-// behind it that does not answer.
-func (r *Run) excludedSizes(ctx context.Context) []excludedSize {
-	mounts := map[string]bool{}
-	for _, m := range r.Tree.Mounts {
-		mounts[m.Path] = true
-	}
-	list := make([]excludedSize, 0, len(r.Tree.Excluded))
-	for _, l := range r.Tree.Excluded {
-		size := excludedSize{Left: chunk.Left{Path: chunk.Path(l.Path), Rule: l.Rule}}
-		top := filepath.Join(r.Opt.Source, l.Path)
-		_ = filepath.WalkDir(top, func(name string, d fs.DirEntry, err error) error {
-			rel := l.Path + strings.TrimPrefix(name, top)
-			switch {
-			case ctx.Err() != nil:
-				return filepath.SkipAll
-			case err != nil:
-				return nil // what cannot be read counts as nothing
-			case mounts[rel]:
-				if d.IsDir() {
-					return filepath.SkipDir
-				}
-			case d.Type().IsRegular():
-				if info, err := d.Info(); err == nil {
-					size.Bytes += info.Sys().(*syscall.Stat_t).Blocks * 512
-				}
-			}
-			return nil
-		})
-		list = append(list, size)
 	}
 	return list
 }
@@ -194,7 +151,7 @@ func (r *Run) printPlan(s Summary, plan *planJSON, need [2]string) error {
 	err := cli.PrintRows(w, [][2]string{
 		{"would bundle", r.ContentLine()},
 		{"image", r.ImageLine(s)},
-		{"inodes", fmt.Sprintf("%s, %s free", words.Count(s.Inodes), words.Count(s.FreeInodes))},
+		{"inodes", inodesLine(s)},
 		{"parts", fmt.Sprintf("%s of 10 MiB, %s of them all zero", words.Count(int64(s.Parts)), words.Count(int64(s.ZeroParts)))},
 		need,
 	})

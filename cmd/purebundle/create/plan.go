@@ -24,13 +24,14 @@ type Run struct {
 	Opt Options
 	UI  *progress.UI
 
-	Began  time.Time
-	Tree   *walker.Tree
-	counts chunk.Counts
-	Image  *ext2img.Plan
-	Report ext2img.Report
-	sizes  *directorySizes // with --dry-run
-	Swap   *substitute     // a file that is another one in the image; nil: none
+	Began    time.Time
+	Tree     *walker.Tree
+	counts   chunk.Counts
+	Image    *ext2img.Plan
+	Report   ext2img.Report
+	sizes    *directorySizes // with --dry-run
+	excluded measuring       // what is left out by an exclude, and its size
+	Swap     *substitute     // a file that is another one in the image; nil: none
 
 	opened  func(*walker.Tree) error // gives up power when SOURCE is open; nil: keeps it
 	walked  func()                   // called when the walk is over; nil: nothing is

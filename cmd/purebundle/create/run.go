@@ -41,6 +41,7 @@ func (r *Run) Make(ctx context.Context) (made chunk.Stats, err error) {
 		return made, err
 	}
 	defer r.Tree.Close()
+	defer r.Measure(ctx)()
 	if err := r.Write(ctx, out); err != nil {
 		return made, err
 	}

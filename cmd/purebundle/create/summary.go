@@ -17,30 +17,31 @@ import (
 // Summary holds what --json prints: fields are added, never changed. Sizes are
 // bytes, times seconds.
 type Summary struct {
-	Source     chunk.Path     `json:"source"`
-	Dest       chunk.Path     `json:"dest,omitempty"`
-	DryRun     bool           `json:"dry_run"`
-	Prefix     string         `json:"prefix"`
-	ImageSize  int64          `json:"image_size"`
-	UsedBytes  int64          `json:"used_bytes"`
-	Label      string         `json:"label"`
-	UUID       string         `json:"uuid"`
-	Inodes     int64          `json:"inodes"`
-	FreeInodes int64          `json:"free_inodes"`
-	Parts      int            `json:"parts"`
-	ZeroParts  int            `json:"zero_parts"`
-	DiskBytes  int64          `json:"disk_bytes"`           // written, or with --dry-run needed at most
-	SentBytes  int64          `json:"sent_bytes,omitempty"` // to S3, or with --dry-run at most
-	Seconds    float64        `json:"seconds"`
-	Counts     chunk.Counts   `json:"counts"`
-	Mounts     map[string]int `json:"mounts"` // by action
-	Filtered   int            `json:"filtered"`
-	Keys       int            `json:"keys"` // in the image, and look like keys
-	Excluded   int            `json:"excluded"`
-	Unreadable int            `json:"unreadable"`
-	Changes    map[string]int `json:"changes"` // by kind
-	Warnings   int            `json:"warnings"`
-	Plan       *planJSON      `json:"plan,omitempty"` // with --dry-run
+	Source        chunk.Path     `json:"source"`
+	Dest          chunk.Path     `json:"dest,omitempty"`
+	DryRun        bool           `json:"dry_run"`
+	Prefix        string         `json:"prefix"`
+	ImageSize     int64          `json:"image_size"`
+	UsedBytes     int64          `json:"used_bytes"`
+	Label         string         `json:"label"`
+	UUID          string         `json:"uuid"`
+	Inodes        int64          `json:"inodes"`
+	FreeInodes    int64          `json:"free_inodes"`
+	Parts         int            `json:"parts"`
+	ZeroParts     int            `json:"zero_parts"`
+	DiskBytes     int64          `json:"disk_bytes"`           // written, or with --dry-run needed at most
+	SentBytes     int64          `json:"sent_bytes,omitempty"` // to S3, or with --dry-run at most
+	Seconds       float64        `json:"seconds"`
+	Counts        chunk.Counts   `json:"counts"`
+	Mounts        map[string]int `json:"mounts"` // by action
+	Filtered      int            `json:"filtered"`
+	Keys          int            `json:"keys"` // in the image, and look like keys
+	Excluded      int            `json:"excluded"`
+	ExcludedBytes int64          `json:"excluded_bytes,omitempty"` // on disk, if that was known in time
+	Unreadable    int            `json:"unreadable"`
+	Changes       map[string]int `json:"changes"` // by kind
+	Warnings      int            `json:"warnings"`
+	Plan          *planJSON      `json:"plan,omitempty"` // with --dry-run
 }
 
 // Summarize gathers the figures of a run; parts and bytes come from the caller.
@@ -56,6 +57,11 @@ func (r *Run) Summarize() Summary {
 		Filtered: len(r.Tree.Filtered) + more.Filtered, Keys: len(r.Tree.Keys) + r.Tree.Omitted.Keys, Excluded: len(r.Tree.Excluded) + more.Excluded,
 		Unreadable: len(r.Tree.Unreadable) + more.Unreadable,
 		Warnings:   len(r.Tree.Warnings) + more.Warnings + len(r.Report.Warnings) + r.Report.MoreWarnings,
+	}
+	for _, e := range r.excluded.known() {
+		if e.Rule != walker.OutputRule {
+			s.ExcludedBytes += e.Bytes
+		}
 	}
 	for _, m := range r.Tree.Mounts {
 		s.Mounts[string(m.Action)]++
@@ -99,6 +105,7 @@ func (r *Run) Rows(done string, s Summary) [][2]string {
 	return append([][2]string{
 		{done, r.ContentLine()},
 		{"image", r.ImageLine(s)},
+		{"inodes", inodesLine(s)},
 		{"parts", fmt.Sprintf("%s of 10 MiB in %s, %s", words.Count(int64(s.Parts)), words.Printable(r.Opt.Dest), r.target().took(&s))},
 	}, r.CommonRows(s)...)
 }
@@ -135,6 +142,10 @@ func (r *Run) ImageLine(s Summary) string {
 	return fmt.Sprintf("ext4, %s, %s used, %s, UUID %s", words.Size(s.ImageSize), words.Size(s.UsedBytes), name, s.UUID)
 }
 
+func inodesLine(s Summary) string {
+	return fmt.Sprintf("%s, %s free", words.Count(s.Inodes), words.Count(s.FreeInodes))
+}
+
 // LeftOutRows returns what the image does not have.
 func (r *Run) LeftOutRows() [][2]string {
 	var rows [][2]string
@@ -156,7 +167,7 @@ func (r *Run) LeftOutRows() [][2]string {
 		rows = append(rows, [2]string{"filtered", words.Plural(int64(n), "path") + r.filteredAs()})
 	}
 	if n := len(r.Tree.Excluded) + r.Tree.Omitted.Excluded; n > 0 {
-		rows = append(rows, [2]string{"excluded", words.Plural(int64(n), "path")})
+		rows = append(rows, [2]string{"excluded", words.Plural(int64(n), "path") + r.largestExcluded()})
 	}
 	switch n := len(r.Tree.Keys) + r.Tree.Omitted.Keys; n {
 	case 0:

@@ -320,6 +320,7 @@ func (r *VolRun) makeRaw(ctx context.Context, raw *chunk.Writer) error {
 		return err
 	}
 	defer r.Tree.Close()
+	defer r.Measure(ctx)()
 	return r.Write(ctx, raw)
 }
 
