@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -53,6 +54,11 @@ func TestSeededTrees(t *testing.T) {
 					}
 					info, err := d.Info()
 					if err != nil {
+						return err
+					}
+					if d.Type() == fs.ModeSymlink {
+						target, err := os.Readlink(name)
+						fmt.Fprintf(h, "%s %s\n", name[len(path):], target)
 						return err
 					}
 					data := make([]byte, min(info.Size(), 1<<20))
@@ -175,5 +181,62 @@ func TestNonZero(t *testing.T) {
 	}
 	if n, err := nonZero([]string{name}); n != 2*pageSize || err != nil {
 		t.Errorf("%d, %v; two pages wanted", n, err)
+	}
+}
+
+// TestPlanted bundles small ones of the planted trees and of those full of mounts, with a program that does
+// nothing but look at what it is given.
+func TestPlanted(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("mounts need root")
+	}
+	dir := t.TempDir()
+	fake := filepath.Join(dir, "fake")
+	script := `#!/bin/sh
+		case $1 in bundle) tree=$(eval echo '${'$(($# - 1))'}');; *) tree=$2;; esac
+		echo "$tree $(find "$tree" | wc -l) $(grep -c " $tree/" /proc/self/mountinfo)" >> ` + dir + `/seen
+		exit $([ "$1" = mounts ] && echo 0 || echo 3)
+	`
+	if err := os.WriteFile(fake, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PUREBUNDLE_BENCH_CHILD", "1")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	b := &bench{config: config{purebundle: fake, self: self, dir: filepath.Join(dir, "work"), rounds: 1, scale: 0.004, seed: 1, trees: "H"},
+		ctx: t.Context(), log: t.Output()}
+	if err := os.Mkdir(b.dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.contestH(); err != nil {
+		t.Fatal(err)
+	}
+	b.scale = 0.001
+	if err := b.contestM(); err == nil || !strings.Contains(err.Error(), "exit status 3") {
+		t.Errorf("status 3 of a tree full of mounts: %v", err)
+	}
+	b.report(&out)
+	text, err := os.ReadFile(filepath.Join(dir, "seen"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := string(text)
+	for _, want := range []string{"H1-seed1-scale0.004 81 ", "H1-seed1-scale0.002 41 ", "H2-seed1-scale0.004 1002 ", "H3-seed1-scale0.004 4002 ",
+		"H4-seed1-scale0.004 8002 ", "H5-seed1-scale0.004 402 ", "tree-M 32 30\n", "tree-M1 17 15\n"} {
+		if !strings.Contains(seen, want) {
+			t.Errorf("no tree %q in:\n%s", want, seen)
+		}
+	}
+	for _, want := range []string{"| H1: time an entry against half as many |", "| H5: peak RSS in MiB |", "H1: 10,000 directories inside one another, a file in each, times 0.004; 81 entries"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in:\n%s", want, out.String())
+		}
+	}
+	left, err := filepath.Glob(filepath.Join(b.dir, "*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }

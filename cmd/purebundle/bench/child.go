@@ -24,7 +24,7 @@ type usage struct {
 }
 
 // measure runs a program to its end. What it prints is returned, and part of
-// the error where it fails.
+// the error where it fails; what it took is returned also if its status is not 0.
 func measure(ctx context.Context, argv []string) (usage, []byte, error) {
 	var u usage
 	var out, errs bytes.Buffer
@@ -50,8 +50,6 @@ func measure(ctx context.Context, argv []string) (usage, []byte, error) {
 	switch {
 	case ctx.Err() != nil:
 		return u, nil, context.Cause(ctx)
-	case werr != nil:
-		return u, nil, fmt.Errorf("%s: %w: %s", argv[0], werr, lastLine(errs.String()))
 	case err != nil:
 		return u, nil, os.NewSyscallError("waitid", err)
 	case ioErr != nil:
@@ -60,6 +58,9 @@ func measure(ctx context.Context, argv []string) (usage, []byte, error) {
 	r := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	u.cpu = time.Duration(r.Utime.Nano() + r.Stime.Nano())
 	u.rss = r.Maxrss << 10 // ru_maxrss is in KiB
+	if werr != nil {
+		return u, nil, fmt.Errorf("%s: %w: %s", argv[0], werr, lastLine(errs.String()))
+	}
 	return u, out.Bytes(), nil
 }
 

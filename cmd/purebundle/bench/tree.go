@@ -12,17 +12,18 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
 // tree is a tree to bundle.
 type tree struct {
-	letter string // A to G, C1 for the other layout of C
+	letter string // A to H, M; C1 for the other layout of C, H1 to H5 for what is planted
 	what   string
 	path   string
+	scale  float64 // of what it is at the full size
 	content
 }
 
@@ -35,8 +36,11 @@ type content struct {
 // tree makes a tree, or takes the one that was kept. It lets a child do the
 // work: what this process has had in memory counts as the peak RSS of the
 // programs that it starts.
-func (b *bench) tree(letter string) (*tree, error) {
-	t := &tree{letter: letter}
+func (b *bench) tree(letter string) (*tree, error) { return b.treeAt(letter, b.scale) }
+
+// treeAt is tree for another size than the one that was asked for.
+func (b *bench) treeAt(letter string, scale float64) (*tree, error) {
+	t := &tree{letter: letter, scale: scale}
 	make := b.seededTree
 	if letter == "A" {
 		make = b.debianTree
@@ -56,13 +60,13 @@ func (b *bench) tree(letter string) (*tree, error) {
 
 func (b *bench) seededTree(t *tree) error {
 	t.what = makers[t.letter].what
-	if b.scale != 1 {
-		t.what += fmt.Sprintf(", times %g", b.scale)
+	if t.scale != 1 {
+		t.what += fmt.Sprintf(", times %g", t.scale)
 	}
 	// The name says what a kept tree was made from.
-	t.path = filepath.Join(b.dir, fmt.Sprintf("tree-%s-seed%d-scale%g", t.letter, b.seed, b.scale))
+	t.path = filepath.Join(b.dir, fmt.Sprintf("tree-%s-seed%d-scale%g", t.letter, b.seed, t.scale))
 	return b.build(t, []string{b.self, "tree", "-letter", t.letter,
-		"-seed", fmt.Sprint(b.seed), "-scale", fmt.Sprint(b.scale), t.path + halfMade})
+		"-seed", fmt.Sprint(b.seed), "-scale", fmt.Sprint(t.scale), t.path + halfMade})
 }
 
 // debianTree finds or makes tree A.
@@ -148,7 +152,7 @@ func treeCommand(ctx context.Context, args []string) error {
 // countCommand is the child that looks at what is in a tree.
 func countCommand(args []string, stdout io.Writer) error {
 	c := content{Entries: 1}
-	err := eachEntry(args, func(string) { c.Entries++ }, func(path string, st *syscall.Stat_t) error {
+	err := eachEntry(args, func() { c.Entries++ }, func(_ int, _ string, st *unix.Stat_t) error {
 		c.Data += min(st.Size, st.Blocks*512) // st_blocks counts 512 bytes whatever the block size
 		return nil
 	})
@@ -161,8 +165,11 @@ func countCommand(args []string, stdout io.Writer) error {
 // warmCommand is the child that reads a tree, so that it is in the cache.
 func warmCommand(args []string) error {
 	buf := make([]byte, 1<<20)
-	return eachEntry(args, func(string) {}, func(path string, _ *syscall.Stat_t) error {
-		f, err := os.Open(path)
+	return eachEntry(args, func() {}, func(dir int, name string, st *unix.Stat_t) error {
+		if st.Size == 0 {
+			return nil
+		}
+		f, err := openAt(dir, name, unix.O_RDONLY)
 		if err != nil {
 			return err
 		}
@@ -193,33 +200,56 @@ func readData(f *os.File, buf []byte) error {
 }
 
 // eachEntry calls name for each name below args[0], and file for each regular
-// file, of several links the first.
-func eachEntry(args []string, name func(string), file func(string, *syscall.Stat_t) error) error {
+// file by its directory and its name there, of several links the first. Paths may
+// be of any length, so directories are opened from one another.
+func eachEntry(args []string, name func(), file func(dir int, name string, st *unix.Stat_t) error) error {
 	if len(args) != 1 {
 		return errors.New("one directory needed")
 	}
+	top, err := os.Open(args[0])
+	if err != nil {
+		return err
+	}
+	defer top.Close()
 	seen := make(map[[2]uint64]bool)
-	return filepath.WalkDir(args[0], func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if path != args[0] {
-			name(path)
-		}
-		if !d.Type().IsRegular() {
-			return nil
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		st := info.Sys().(*syscall.Stat_t)
-		if id := [2]uint64{st.Dev, st.Ino}; st.Nlink > 1 {
-			if seen[id] {
-				return nil
+	var visit func(dir *os.File) error
+	visit = func(dir *os.File) error {
+		list, err := dir.ReadDir(-1)
+		slices.SortFunc(list, func(a, b os.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+		for _, d := range list {
+			name()
+			if err != nil || !d.IsDir() && !d.Type().IsRegular() {
+				continue
 			}
-			seen[id] = true
+			if d.IsDir() {
+				var sub *os.File
+				if sub, err = openAt(int(dir.Fd()), d.Name(), unix.O_DIRECTORY); err == nil {
+					err = errors.Join(visit(sub), sub.Close())
+				}
+				continue
+			}
+			var st unix.Stat_t
+			if err = unix.Fstatat(int(dir.Fd()), d.Name(), &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+				continue
+			}
+			if id := [2]uint64{st.Dev, st.Ino}; st.Nlink > 1 {
+				if seen[id] {
+					continue
+				}
+				seen[id] = true
+			}
+			err = file(int(dir.Fd()), d.Name(), &st)
 		}
-		return file(path, st)
-	})
+		return err
+	}
+	return visit(top)
+}
+
+// openAt opens what has a name in a directory.
+func openAt(dir int, name string, flags int) (*os.File, error) {
+	fd, err := unix.Openat(dir, name, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	return os.NewFile(uintptr(fd), name), nil
 }

@@ -21,6 +21,11 @@ var makers = map[string]struct {
 	"E":  {"1,000,000 files of 0 to 64 bytes, half of them empty, in 1,000 directories", func(f *filler) error { return f.spread(1000, 1000000, tiny) }},
 	"F":  {"a sparse file of 1 TiB with 100 MiB in 2,000 pieces", (*filler).sparse},
 	"G":  {"4,096 files of 1 MiB in 64 directories", func(f *filler) error { return f.spread(64, 4096, oneMiB) }},
+	"H1": {"10,000 directories inside one another, a file in each", (*filler).nested},
+	"H2": {"250,000 symbolic links with targets of 4,000 bytes", (*filler).targets},
+	"H3": {"1,000,000 empty files with names of 255 bytes in 100 directories", (*filler).longNames},
+	"H4": {"2,000,000 links in one directory, of 40 files", (*filler).oneDirectory},
+	"H5": {"100,000 empty files named as an editor's swap files", (*filler).swapFiles},
 }
 
 // filler writes one tree. The same seed gives the same names, sizes and bytes.
