@@ -427,6 +427,9 @@ func TestDamageThatStays(t *testing.T) {
 		{"gone", func(key string) { f.server.Remove(t, f.bucket, key) }, "is missing"},
 	} {
 		for _, part := range []string{"web.part.000", "web.part.002"} { // data, and zero
+			if c.name == "flipped" && part == "web.part.002" {
+				continue // the server still has the digest of what it was given
+			}
 			c.damage("dir/" + part)
 			check := func(what string, err error) {
 				t.Helper()

@@ -67,7 +67,8 @@ func NewVerify(a *cli.App) *cobra.Command {
 		Long: `Check that BUNDLE is whole: each part is there, has its size and its digest.
 With --deep, also walk every name, inode and extent of the file system inside.
 
-BUNDLE is the directory of a bundle, or its manifest; either may be in S3.`,
+BUNDLE is the directory of a bundle, or its manifest; either may be in S3. There, of
+parts that are all zero it is enough that S3 has their SHA-256: they are not fetched.`,
 		Example: `  purebundle verify /mnt/bundle
   purebundle verify --deep /mnt/bundle/web.manifest.json
   purebundle verify s3://my-bucket/web-2026-11-22`,

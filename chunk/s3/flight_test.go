@@ -1,0 +1,103 @@
+package s3_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"purebundle/chunk"
+	"purebundle/chunk/awsapi"
+	"purebundle/chunk/s3"
+	"purebundle/chunk/s3/s3test"
+)
+
+// watched is a server whose requests are counted.
+type watched struct {
+	*httptest.Server
+
+	mu           sync.Mutex
+	copies, most int // copies in flight, and the most there were
+	gets         []string
+}
+
+func watch(t *testing.T, srv *s3test.Server) *watched {
+	t.Helper()
+	w, proxy := &watched{}, srv.Proxy(t, s3test.Faults{})
+	w.Server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Amz-Copy-Source") != "" {
+			w.mu.Lock()
+			w.copies++
+			w.most = max(w.most, w.copies)
+			w.mu.Unlock()
+			time.Sleep(100 * time.Millisecond)
+			defer func() { w.mu.Lock(); w.copies--; w.mu.Unlock() }()
+		}
+		if s3test.GetsObject(r) {
+			w.mu.Lock()
+			w.gets = append(w.gets, r.URL.Path)
+			w.mu.Unlock()
+		}
+		proxy.ServeHTTP(rw, r)
+	}))
+	t.Cleanup(w.Close)
+	return w
+}
+
+// Bundles made and bundles copied have the same number of copies in flight.
+func TestCopiesInFlight(t *testing.T) {
+	srv := s3test.Start(t)
+	s := open(t, srv, s3.Options{})
+	im := image("a" + strings.Repeat("0", 40))
+	for _, workers := range []int{0, 1, 7} {
+		w := watch(t, srv)
+		at := func(dir string) *s3.Store {
+			return openAt(t, s.Location().Bucket, dir, s3.Options{Options: awsapi.Options{Endpoint: w.URL}, Workers: workers})
+		}
+		build(t, at("made"), im, chunk.Options{Force: true})
+		made := w.most
+		w.most = 0
+		b := onDisk(t, im)
+		if _, err := at("copied").Upload(t.Context(), b, s3.UploadOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if made != w.most || made < 2 {
+			t.Errorf("%d workers: %d copies in flight when made, %d when copied", workers, made, w.most)
+		}
+		must(t, at("made").Delete(t.Context(), "p"))
+		must(t, at("copied").Delete(t.Context(), "p"))
+	}
+}
+
+// Of zero parts nothing is fetched if the server has their digests; what is missing,
+// or of another size or content as the server knows it, is found all the same.
+func TestVerifyFetchesNoZeros(t *testing.T) {
+	srv := s3test.Start(t)
+	s := open(t, srv, s3.Options{})
+	build(t, s, "a000b", chunk.Options{})
+	w := watch(t, srv)
+	verify := func() error {
+		b, err := openAt(t, s.Location().Bucket, s.Location().Dir, s3.Options{Options: awsapi.Options{Endpoint: w.URL}}).Load(t.Context(), "p")
+		must(t, err)
+		defer b.Close()
+		return b.Verify(t.Context(), 0, nil)
+	}
+	must(t, verify())
+	zeros := 0
+	for _, path := range w.gets {
+		if strings.Contains(path, "part.001") || strings.Contains(path, "part.002") || strings.Contains(path, "part.003") {
+			zeros++
+		}
+	}
+	if want := 0; zeros != want && !srv.Make.CopyForgets || len(w.gets) < 4 {
+		t.Errorf("fetched: %q", w.gets)
+	}
+	must(t, s.Put(t.Context(), "p.part.002", image("x").part(0)))
+	wantError(t, verify(), "p.part.002", "SHA-256")
+	must(t, s.Put(t.Context(), "p.part.002", make([]byte, 5)))
+	wantError(t, verify(), "p.part.002", "5 bytes")
+	must(t, s.Remove(t.Context(), []string{"p.part.002"}))
+	wantError(t, verify(), "p.part.002", "missing")
+}
