@@ -115,6 +115,9 @@ func TestHelp(t *testing.T) {
 				t.Errorf("%s has no %q", cli.ManName(cmd), want)
 			}
 		}
+		if cmd.Flags().Lookup("endpoint-url") != nil && !bytes.Contains(page, []byte("s3:ListBucket")) {
+			t.Errorf("%s does not say what IAM must allow", cli.ManName(cmd))
+		}
 	}
 }
 

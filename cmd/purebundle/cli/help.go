@@ -19,7 +19,7 @@ const (
 	argumentKey = "argument"
 )
 
-// exitStatuses is the last section of every help text and manual page.
+// exitStatuses is the last section of help texts and manual pages.
 const exitStatuses = `  0  done
   1  failed; nothing is left behind
   2  the command line makes no sense
@@ -147,7 +147,7 @@ func writeUsage(w io.Writer, cmd *cobra.Command) {
 	if cmd.Example != "" {
 		fmt.Fprintf(w, "\nExamples:\n%s\n", cmd.Example)
 	}
-	fmt.Fprintf(w, "\nExit status:\n%s\n", exitStatuses)
+	fmt.Fprintf(w, "\nExit status:\n%s\n", statuses(cmd))
 }
 
 // writeFlag writes one flag of the help, folded at 80 columns.

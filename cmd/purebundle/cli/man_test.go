@@ -1,7 +1,11 @@
 package cli
 
 import (
+	"bytes"
+	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
 func TestRoff(t *testing.T) {
@@ -10,6 +14,27 @@ func TestRoff(t *testing.T) {
 	} {
 		if got := roff(in); got != want {
 			t.Errorf("roff(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+// The manual of a command about S3, and of no other, says what it reads of the
+// environment and what IAM must allow.
+func TestRemoteSections(t *testing.T) {
+	for name, want := range map[string]string{"verify": "s3:GetObject", "mounts": ""} {
+		cmd := &cobra.Command{Use: name, Short: "x", Run: func(*cobra.Command, []string) {}}
+		if want != "" {
+			new(S3).ReadFlags(cmd)
+		}
+		var page bytes.Buffer
+		writeMan(&page, "1", cmd)
+		for _, part := range []string{".SH ENVIRONMENT\n", ".SH IAM\n", "AWS_REGION", "s3:GetObject"} {
+			if strings.Contains(page.String(), part) != (want != "") {
+				t.Errorf("%s: %q: %v", name, part, want == "")
+			}
+		}
+		if strings.Contains(page.String(), roff("  3  done")) {
+			t.Errorf("%s has status 3", name)
 		}
 	}
 }
