@@ -29,10 +29,12 @@ import (
 // The squares are formats × places. In each, every change of the place fails in
 // turn, and the run dies before every change in turn; what is there then must be
 // the older bundle or the newer, whole, and nothing else once the next run was there.
+// A copy to a bucket is an upload: what it has made stays, for the next one to go on.
 
 // format makes bundles of images that are told by a seed; 0 is none.
 type format struct {
 	name  string
+	copy  bool // of a bundle: download and upload
 	make  func(ctx context.Context, m chunk.Maker, seed int, force bool) error
 	names func(seed int) []string
 	// look says whose bundle is there: 0 if there is none. It reads all of it.
@@ -45,21 +47,36 @@ const (
 	newer = 2
 )
 
-// contents are the images by seed and number of parts.
-var contents sync.Map
-
-// content is the image of a seed: so many parts that do not compress.
-func content(seed, parts int) []byte {
-	key := [2]int{seed, parts}
-	if p, ok := contents.Load(key); ok {
-		return p.([]byte)
-	}
-	p := make([]byte, parts*chunk.Size)
-	r := mrand.NewChaCha8([32]byte{byte(seed)})
-	_, _ = r.Read(p) // never fails
-	contents.Store(key, p)
-	return p
+// noise fills p with what does not compress.
+func noise(seed int, p []byte) {
+	_, _ = mrand.NewChaCha8([32]byte{byte(seed)}).Read(p) // never fails
 }
+
+// perSeed returns a function that makes the image of each seed once.
+func perSeed(image func(seed int) []byte) func(seed int) []byte {
+	images := make(map[int]func() []byte)
+	for _, seed := range []int{older, newer} {
+		images[seed] = sync.OnceValue(func() []byte { return image(seed) })
+	}
+	return func(seed int) []byte { return images[seed]() }
+}
+
+// rawImage returns the image of a seed without its last part, which is zero: as many
+// parts as the seed is, with a little in each, for the sake of speed.
+var rawImage = perSeed(func(seed int) []byte {
+	p := make([]byte, seed*chunk.Size)
+	for i := range seed {
+		noise(seed, p[i*chunk.Size:][:64<<10])
+	}
+	return p
+})
+
+// amazonImage returns the image of a seed, of which as many parts come.
+var amazonImage = perSeed(func(seed int) []byte {
+	p := make([]byte, (seed-1)*chunk.Size+64<<10)
+	noise(seed, p)
+	return p
+})
 
 var raw = format{
 	name: "raw",
@@ -69,14 +86,12 @@ var raw = format{
 			return err
 		}
 		defer w.Abort()
-		image := content(seed, 1+seed)
-		data := []int{0, 1, 2}[:1+seed]
-		err = w.Preflight(2+seed, 0)
+		err = w.Preflight(seed+1, 0)
 		if err == nil {
-			err = w.Write(ctx, bytes.NewReader(image), data, nil)
+			err = w.Write(ctx, bytes.NewReader(rawImage(seed)), []int{0, 1}[:seed], nil)
 		}
 		if err == nil {
-			err = w.WriteZero(ctx, []int{1 + seed}, nil)
+			err = w.WriteZero(ctx, []int{seed}, nil)
 		}
 		if err != nil {
 			return errors.Join(err, w.Abort())
@@ -85,7 +100,7 @@ var raw = format{
 	},
 	names: func(seed int) []string {
 		names := []string{"p.manifest.json"}
-		for i := range 2 + seed {
+		for i := range seed + 1 {
 			names = append(names, fmt.Sprintf("p.part.%03d", i))
 		}
 		return append(names, "p.sha256")
@@ -98,13 +113,21 @@ var raw = format{
 		if err != nil {
 			return 0, err
 		}
-		seed := len(b.Manifest().Parts) - 2
-		have := make([]byte, (1+seed)*chunk.Size)
-		if _, err := b.ReadAt(have, 0); err != nil {
-			return 0, err
+		seed := len(b.Manifest().Parts) - 1
+		if seed != older && seed != newer {
+			return 0, fmt.Errorf("there are %d parts", seed+1)
 		}
-		if !bytes.Equal(have, content(seed, 1+seed)) {
-			return 0, errors.New("the image is another")
+		have := make([]byte, chunk.Size)
+		for i := range seed {
+			if _, err := b.ReadAt(have, int64(i)*chunk.Size); err != nil {
+				return 0, err
+			}
+			if !bytes.Equal(have, rawImage(seed)[i*chunk.Size:][:chunk.Size]) {
+				return 0, errors.New("the image is another")
+			}
+		}
+		if sum := b.Manifest().Parts[seed].SHA256; sum != chunk.ZeroSum {
+			return 0, fmt.Errorf("the last part is not zero but has SHA-256 %s", sum)
 		}
 		return seed, nil
 	},
@@ -125,7 +148,7 @@ var amazon = format{
 		if err != nil {
 			return err
 		}
-		image := content(seed, seed)
+		image := amazonImage(seed)
 		if err := w.Write(ctx, ec2.Source{Image: bytes.NewReader(image), Size: int64(len(image))}, nil); err != nil {
 			return errors.Join(err, w.Abort())
 		}
@@ -133,7 +156,7 @@ var amazon = format{
 	},
 	names: func(seed int) []string {
 		names := []string{"p.manifest.xml"}
-		for i := range 1 + seed { // random data grows a little
+		for i := range seed {
 			names = append(names, fmt.Sprintf("p.part.%d", i))
 		}
 		return names
@@ -151,37 +174,62 @@ var amazon = format{
 		if err != nil {
 			return 0, err
 		}
-		seed := len(have) / chunk.Size
-		if !bytes.Equal(have, content(seed, seed)) {
+		seed := 1 + len(have)/chunk.Size
+		if seed != older && seed != newer {
+			return 0, fmt.Errorf("the image has %d bytes", len(have))
+		}
+		if !bytes.Equal(have, amazonImage(seed)) {
 			return 0, errors.New("the image is another")
 		}
 		return seed, nil
 	},
 }
 
-// copied is Amazon's format by way of a copy: ec2 download-bundle.
-var copied = func() format {
-	f := amazon
-	f.name = "a copy of Amazon's"
-	f.make = func(ctx context.Context, m chunk.Maker, seed int, force bool) error {
-		path, err := os.MkdirTemp("/dev/shm", "purebundle")
-		if err != nil {
-			return err
+// copies returns the formats by way of a copy of bundles that are made now.
+func copies(t *testing.T) []format {
+	path := make(map[int]string)
+	for _, seed := range []int{older, newer} {
+		path[seed] = t.TempDir()
+		for _, f := range []format{raw, amazon} {
+			if err := f.make(t.Context(), chunk.Directory(filepath.Join(path[seed], f.name)), seed, false); err != nil {
+				t.Fatal(err)
+			}
 		}
-		defer os.RemoveAll(path)
-		if err := amazon.make(ctx, chunk.Directory(path), seed, false); err != nil {
-			return err
-		}
-		b, err := ec2.Load(filepath.Join(path, "p.manifest.xml"), "")
+	}
+	copyRaw, copyAmazons := raw, amazon
+	copyRaw.name, copyRaw.copy = "a copy of raw", true
+	copyRaw.make = func(ctx context.Context, m chunk.Maker, seed int, force bool) error {
+		b, err := chunk.Load(filepath.Join(path[seed], raw.name), "p")
 		if err != nil {
 			return err
 		}
 		defer b.Close()
-		_, err = b.Copy(ctx, m, ec2.CopyOptions{Force: force})
+		opt := chunk.Options{Prefix: "p", Force: force, Workers: 1}
+		if _, ok := m.(*bucket); ok {
+			opt.Resume = b.Manifest()
+		}
+		w, err := chunk.Make(ctx, m, opt)
+		if err != nil {
+			return err
+		}
+		if err := chunk.Copy(ctx, b, w, chunk.CopyOptions{}); err != nil {
+			return errors.Join(err, w.Abort())
+		}
+		return nil
+	}
+	copyAmazons.name, copyAmazons.copy = "a copy of Amazon's", true
+	copyAmazons.make = func(ctx context.Context, m chunk.Maker, seed int, force bool) error {
+		b, err := ec2.Load(filepath.Join(path[seed], amazon.name, "p.manifest.xml"), "")
+		if err != nil {
+			return err
+		}
+		defer b.Close()
+		_, upload := m.(*bucket)
+		_, err = b.Copy(ctx, m, ec2.CopyOptions{Force: force, Resume: upload})
 		return err
 	}
-	return f
-}()
+	return []format{copyRaw, copyAmazons}
+}
 
 // site is a place that can be broken.
 type site interface {
@@ -192,7 +240,6 @@ type site interface {
 	// fail lets the change at, from 1, fail, and with forever all that is done after
 	// it, as if the run had been killed; 0: nothing. It returns how often it did.
 	fail(at int, forever bool) (failed func() int)
-	settles() bool // the next run puts right what a killed one left
 }
 
 // counter counts changes, and says which ones fail.
@@ -286,23 +333,22 @@ func (d *directory) empty(t *testing.T) {
 }
 
 func (d *directory) fail(at int, forever bool) func() int { return d.set(at, forever) }
-func (d *directory) settles() bool                        { return true }
 
 // bucket is a directory of a bucket.
 type bucket struct {
 	*s3.Store
 	counter
+	late bool // changes that fail are done all the same
 }
 
-func newBucket(t *testing.T) *bucket {
-	server := s3test.Start(t)
-	server.Setenv(t)
-	b := &bucket{}
-	proxy := server.Proxy(t, s3test.Faults{Rate: 1, Kinds: []s3test.Kind{s3test.InternalError}, Only: func(r *http.Request) bool {
+// newBucket returns a bucket of server in which changes fail in this way.
+func newBucket(t *testing.T, server *s3test.Server, kind s3test.Kind) *bucket {
+	b := &bucket{late: kind == s3test.LateError}
+	proxy := server.Proxy(t, s3test.Faults{Rate: 1, Kinds: []s3test.Kind{kind}, Only: func(r *http.Request) bool {
 		return b.next(r.Method != http.MethodGet && r.Method != http.MethodHead)
 	}})
 	store, err := s3.Open(t.Context(), s3.Location{Bucket: server.Bucket(t), Dir: "dir"},
-		s3.Options{Options: awsapi.Options{Endpoint: proxy.Endpoint, Attempts: 1}, PathStyle: true, Workers: 1})
+		s3.Options{Options: awsapi.Options{Endpoint: proxy.Endpoint, Attempts: 1, Patience: 1}, PathStyle: true, Workers: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -330,34 +376,36 @@ func (b *bucket) empty(t *testing.T) {
 }
 
 func (b *bucket) fail(at int, forever bool) func() int { return b.set(at, forever) }
-func (b *bucket) settles() bool                        { return false }
 
-// squares runs a test in each of them, with and without an older bundle.
-func squares(t *testing.T, run func(t *testing.T, f format, s site, had int)) {
-	for _, place := range []string{"directory", "bucket"} {
-		for _, f := range []format{raw, amazon, copied} {
-			if f.name == copied.name && place == "bucket" {
-				continue // an upload goes on from where it was: see package s3
-			}
-			for _, had := range []int{0, older} {
-				t.Run(fmt.Sprintf("%s in a %s, older %d", f.name, place, had), func(t *testing.T) {
-					var s site
-					if place == "directory" {
-						s = newDirectory(t)
-					} else {
-						s = newBucket(t)
-					}
-					run(t, f, s, had)
+// squares runs a test in each of them, with and without an older bundle; the changes
+// of a bucket fail in these ways.
+func squares(t *testing.T, kinds []s3test.Kind, run func(t *testing.T, f format, s site, had int)) {
+	server := s3test.Start(t)
+	server.Setenv(t)
+	formats := append([]format{raw, amazon}, copies(t)...)
+	for _, had := range []int{0, older} {
+		for _, f := range formats {
+			t.Run(fmt.Sprintf("%s in a directory, older %d", f.name, had), func(t *testing.T) {
+				t.Parallel()
+				run(t, f, newDirectory(t), had)
+			})
+			for _, kind := range kinds {
+				t.Run(fmt.Sprintf("%s in a bucket, %v, older %d", f.name, kind, had), func(t *testing.T) {
+					t.Parallel()
+					run(t, f, newBucket(t, server, kind), had)
 				})
 			}
 		}
 	}
 }
 
-// prepare makes the older bundle, if any, where nothing else is.
-func prepare(t *testing.T, f format, s site, had int) {
+// prepare makes the older bundle, if any, where nothing else is, unless that is so.
+func prepare(t *testing.T, f format, s site, had int, done bool) {
 	t.Helper()
 	s.fail(0, false)
+	if done {
+		return
+	}
 	s.empty(t)
 	if had != 0 {
 		if err := f.make(t.Context(), s, had, false); err != nil {
@@ -386,10 +434,11 @@ func want(t *testing.T, what string, f format, s site, seed int, more bool) {
 // TestSquaresFault lets each change of a place fail in turn: with an error, all is
 // as before; a bundle that is replaced within S3 may be gone, which is said.
 func TestSquaresFault(t *testing.T) {
-	squares(t, func(t *testing.T, f format, s site, had int) {
+	squares(t, []s3test.Kind{s3test.InternalError, s3test.LateError}, func(t *testing.T, f format, s site, had int) {
+		errs, asBefore := 0, false
 		for at := 1; ; at++ {
 			what := fmt.Sprintf("change %d", at)
-			prepare(t, f, s, had)
+			prepare(t, f, s, had, asBefore)
 			failed := s.fail(at, false)
 			err := f.make(t.Context(), s, newer, true)
 			n := failed()
@@ -399,20 +448,17 @@ func TestSquaresFault(t *testing.T) {
 					t.Fatal(err)
 				}
 				want(t, "no fault", f, s, newer, false)
-				t.Logf("%d changes", at-1)
-				if at < 5 {
-					t.Error("too few changes were seen")
+				t.Logf("%d errors of %d changes", errs, at-1)
+				if at < 3 || errs < (at-1)/2 {
+					t.Error("too few changes were seen, or errors")
 				}
 				return
 			}
-			_, leftover := errors.AsType[*chunk.LeftoverError](err)
-			switch {
-			case err == nil, leftover:
-				want(t, what, f, s, newer, true)
-			case !s.settles() && strings.Contains(err.Error(), "broken off half way"):
-				want(t, what, f, s, 0, true)
-			default:
-				want(t, what, f, s, had, false)
+			if err != nil {
+				errs++
+			}
+			if asBefore = checkFault(t, what, f, s, had, err); asBefore {
+				continue // the next run finds what this one did
 			}
 			if err := f.make(t.Context(), s, newer, true); err != nil { // the next run works, and clears up
 				t.Fatalf("%s: the next run: %v", what, err)
@@ -422,13 +468,35 @@ func TestSquaresFault(t *testing.T) {
 	})
 }
 
+// checkFault checks what is there after a run of which one change failed, and which
+// returned err. It returns true if all is as before.
+func checkFault(t *testing.T, what string, f format, s site, had int, err error) (asBefore bool) {
+	t.Helper()
+	_, leftover := errors.AsType[*chunk.LeftoverError](err)
+	b, inBucket := s.(*bucket)
+	switch {
+	case err == nil, leftover:
+		want(t, what, f, s, newer, true)
+	case !inBucket || !f.copy && !strings.Contains(err.Error(), "broken off half way"):
+		want(t, what+": "+err.Error(), f, s, had, false)
+		return true
+	default:
+		got, lerr := f.look(t.Context(), s.place(t))
+		if lerr != nil || got != 0 && (got != had || !f.copy) && (got != newer || !b.late) {
+			t.Fatalf("%s: after %v the bundle of seed %d is there (%v)", what, err, got, lerr)
+		}
+	}
+	return false
+}
+
 // TestSquaresKilled kills the run before each change of a place in turn.
 func TestSquaresKilled(t *testing.T) {
-	squares(t, func(t *testing.T, f format, s site, had int) {
-		seen := map[int]bool{}
+	squares(t, []s3test.Kind{s3test.InternalError}, func(t *testing.T, f format, s site, had int) {
+		_, inBucket := s.(*bucket)
+		seen, asBefore := map[int]bool{}, false
 		for at := 1; ; at++ {
 			what := fmt.Sprintf("killed before change %d", at)
-			prepare(t, f, s, had)
+			prepare(t, f, s, had, asBefore)
 			failed := s.fail(at, true)
 			err := f.make(t.Context(), s, newer, true)
 			n := failed()
@@ -444,8 +512,7 @@ func TestSquaresKilled(t *testing.T) {
 				t.Fatalf("%s: seed %d, %v", what, got, lerr)
 			}
 			seen[got] = true
-			if !s.settles() {
-				time.Sleep(200 * time.Millisecond) // what the server had whole comes about late
+			if inBucket {
 				if err := f.make(t.Context(), s, newer, true); err != nil {
 					t.Fatalf("%s: the next run: %v", what, err)
 				}
@@ -457,8 +524,11 @@ func TestSquaresKilled(t *testing.T) {
 				got = had
 			}
 			want(t, what+", then a run of another bundle", f, s, got, false)
+			asBefore = got == had
 		}
-		if !seen[had] || !seen[newer] && (s.settles() || had != 0) || had != 0 && !seen[0] {
+		// In a bucket a change comes after the manifest only if temporary names go.
+		after := !inBucket || had != 0 && !f.copy
+		if !seen[had] || !seen[0] || after && !seen[newer] {
 			t.Errorf("not every state was seen: %v", seen)
 		}
 	})

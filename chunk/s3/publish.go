@@ -179,13 +179,24 @@ func (st *stage) install(ctx context.Context, items []chunk.Item, surplus []stri
 // way there is neither bundle.
 func (st *stage) replace(ctx context.Context, items []chunk.Item, surplus []string) error {
 	if err := st.s.Remove(ctx, []string{st.set.Last}); err != nil {
-		return st.giveUp(err)
+		switch _, herr := st.s.Head(ctx, st.set.Last); {
+		case herr == nil:
+			return st.giveUp(err)
+		case !errors.Is(herr, fs.ErrNotExist):
+			return st.brokenOff(err)
+		} // else it was removed all the same: back is not possible
 	}
 	if err := st.install(ctx, items, surplus); err != nil {
-		return &chunk.Error{Op: "replace", Path: st.s.loc.Path(st.set.Prefix), Err: fmt.Errorf("broken off half way: %w", err),
-			Hint: "the older bundle is gone and the new one is not complete: make it again"}
+		return st.brokenOff(err)
 	}
 	return st.sweep(ctx)
+}
+
+// brokenOff returns the error of a replacement that failed with err when the manifest
+// of the older bundle was gone, or may have been.
+func (st *stage) brokenOff(err error) error {
+	return &chunk.Error{Op: "replace", Path: st.s.loc.Path(st.set.Prefix), Err: fmt.Errorf("broken off half way: %w", err),
+		Hint: "the older bundle is gone and the new one is not complete: make it again"}
 }
 
 // sweep removes what has temporary names once a bundle is complete, that of runs
