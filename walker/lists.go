@@ -6,6 +6,7 @@ import "unicode/utf8"
 const (
 	maxListed     = 10_000  // entries
 	maxListedText = 2 << 20 // bytes of their paths together
+	maxSame       = 1000    // paths of one warning
 	maxListedPath = 4096    // bytes of one path; longer ones end with an ellipsis
 )
 
@@ -57,16 +58,20 @@ func (w *walker) vanished() {
 	})
 }
 
-// warn counts a warning; there are few different texts.
+// warn lists a warning, with the others of that text; there are few different texts.
 func (w *walker) warn(path, text string) {
 	for i := range w.tree.Warnings {
 		if have := &w.tree.Warnings[i]; have.Text == text {
 			have.Count++
+			if len(have.More)+1 < maxSame {
+				var unlisted int // counted by the difference
+				w.rooms.same.add(path, &unlisted, func(path string) { have.More = append(have.More, path) })
+			}
 			return
 		}
 	}
 	w.rooms.warnings.add(path, &w.tree.Omitted.Warnings, func(path string) {
-		w.tree.Warnings = append(w.tree.Warnings, Warning{path, text, 1})
+		w.tree.Warnings = append(w.tree.Warnings, Warning{Path: path, Text: text, Count: 1})
 	})
 }
 

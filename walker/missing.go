@@ -108,7 +108,7 @@ func (w *walker) tellMissing() {
 			w.unreadable(m.Path, noOwner, &MissingError{text})
 		case MissingAway:
 			w.rooms.warnings.add(m.Path, &w.tree.Omitted.Warnings, func(path string) {
-				w.tree.Warnings = append(w.tree.Warnings, Warning{path, text, 1}) // each by its name
+				w.tree.Warnings = append(w.tree.Warnings, Warning{Path: path, Text: text, Count: 1}) // each by its name
 			})
 		}
 	}

@@ -37,5 +37,9 @@ type Problem struct {
 type Warning struct {
 	Path  string // where it was met first
 	Text  string
-	Count int // paths that it applies to
+	Count int      // paths that it applies to
+	More  []string // of them after the first, up to 1,000 in all
 }
+
+// Unlisted returns how many paths it applies to that it does not name.
+func (w *Warning) Unlisted() int { return w.Count - 1 - len(w.More) }

@@ -54,7 +54,7 @@ func (w *walker) tellUnused() {
 			line := fmt.Sprintf("%s %s: %s", what, text, why)
 			w.tree.Unused = append(w.tree.Unused, line)
 			w.rooms.warnings.add("/", &w.tree.Omitted.Warnings, func(path string) {
-				w.tree.Warnings = append(w.tree.Warnings, Warning{path, line, 1})
+				w.tree.Warnings = append(w.tree.Warnings, Warning{Path: path, Text: line, Count: 1})
 			})
 		}
 	}

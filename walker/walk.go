@@ -106,7 +106,7 @@ type walker struct {
 
 	alone, snapshots bool // Options.OneFileSystem, Options.Snapshots
 
-	rooms    struct{ filtered, keys, excluded, unreadable, vanished, warnings room }
+	rooms    struct{ filtered, keys, excluded, unreadable, vanished, warnings, same room }
 	lastLeft string // path that was listed last as left out
 
 	unused *unused

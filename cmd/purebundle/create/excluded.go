@@ -36,7 +36,7 @@ func (r *Run) Measure(ctx context.Context) (stop func()) {
 	go func() {
 		var list []excludedSize
 		_ = work.Catch(func() { list = excludedSizes(ctx, tree, source) }) // sizes are a courtesy
-		if ctx.Err() != nil { // it is not whole
+		if ctx.Err() != nil {                                              // it is not whole
 			list = nil
 		}
 		done <- list

@@ -43,16 +43,19 @@ func (r *Run) list(m *chunk.Manifest) {
 		m.Unreadable = append(m.Unreadable, chunk.Problem{Path: chunk.Path(p.Path), Cause: p.Err.Error(), UID: ownerJSON(p.UID)})
 	}
 	m.Changes = r.Changes()
-	m.Warnings = warningsJSON(r.Tree.Warnings)
 	for _, w := range r.Report.Warnings {
 		m.Warnings = append(m.Warnings, chunk.Warning{Path: chunk.Path(w.Path), Text: w.Text})
 	}
+	m.Warnings = append(m.Warnings, warningsJSON(r.Tree.Warnings)...)
 	more := r.Tree.Omitted
 	omitted := chunk.Omitted{Filtered: more.Filtered, Keys: more.Keys, Excluded: more.Excluded, Unreadable: more.Unreadable,
 		Changes:  more.Vanished + cut(&m.Changes, func(c chunk.Change) chunk.Path { return c.Path }),
 		Warnings: more.Warnings + r.Report.MoreWarnings + cut(&m.Warnings, func(w chunk.Warning) chunk.Path { return w.Path })}
 	for _, n := range r.Report.More {
 		omitted.Changes += n
+	}
+	for _, w := range r.Tree.Warnings {
+		omitted.Warnings += w.Unlisted()
 	}
 	if omitted != (chunk.Omitted{}) {
 		omitted.Lost = r.Lost() - len(Losses(m))
@@ -100,7 +103,12 @@ func (r *Run) Changes() []chunk.Change {
 func warningsJSON(warnings []walker.Warning) []chunk.Warning {
 	list := make([]chunk.Warning, 0, len(warnings))
 	for _, w := range warnings {
-		list = append(list, chunk.Warning{Path: chunk.Path(w.Path), Text: countedText(w.Text, w.Count)})
+		list = append(list, chunk.Warning{Path: chunk.Path(w.Path), Text: w.Text})
+	}
+	for _, w := range warnings { // behind all texts: they are what is cut
+		for _, path := range w.More {
+			list = append(list, chunk.Warning{Path: chunk.Path(path), Text: w.Text})
+		}
 	}
 	return list
 }

@@ -142,12 +142,20 @@ func (r *Run) sayLeftOut() {
 	for _, p := range r.Tree.Unreadable {
 		few.warn(p.Path, "not in the image: "+p.Err.Error())
 	}
-	few.said += r.Tree.Omitted.Unreadable
-	few.end("unreadable")
+	few.end("unreadable", r.Tree.Omitted.Unreadable)
 	for _, w := range r.Tree.Warnings {
-		few.warn(w.Path, countedText(w.Text, w.Count))
+		if !few.all() {
+			few.warn(w.Path, countedText(w.Text, w.Count))
+			continue
+		}
+		for _, path := range append([]string{w.Path}, w.More...) {
+			few.warn(path, w.Text)
+		}
+		if n := w.Unlisted(); n > 0 {
+			few.warn("", fmt.Sprintf("%s (%s more that are not listed)", w.Text, words.Count(int64(n))))
+		}
 	}
-	few.end("warnings")
+	few.end("warnings", r.Tree.Omitted.Warnings)
 }
 
 // countedText says for how many paths a warning stands.
@@ -156,6 +164,23 @@ func countedText(text string, count int) string {
 		return text
 	}
 	return fmt.Sprintf("%s (and %s more)", text, words.Count(int64(count-1)))
+}
+
+// warnings counts the warnings of the walk and of the image, each path by itself.
+func (r *Run) warnings() int {
+	n := r.Tree.Omitted.Warnings + len(r.Report.Warnings) + r.Report.MoreWarnings
+	for _, w := range r.Tree.Warnings {
+		n += w.Count
+	}
+	return n
+}
+
+// SayHidden says how many warnings there were if none was shown; lists says where
+// they are.
+func (r *Run) SayHidden(lists string) {
+	if n := r.warnings(); n > 0 && r.UI.Silent {
+		r.App.Say(fmt.Sprintf("warning: %s not shown; %s", words.Plural(int64(n), "warning was", "warnings were"), lists))
+	}
 }
 
 // maxListed is how many warnings of one kind reach the screen without -v; the
@@ -170,16 +195,27 @@ type few struct {
 
 func newFew(r *Run) *few { return &few{run: r} }
 
+// all says whether each one is wanted: by a person who said so, or by a program.
+func (f *few) all() bool { return f.run.App.Verbose || f.run.UI.ForPrograms }
+
 func (f *few) warn(path, text string) {
-	if f.said++; f.said <= maxListed || f.run.App.Verbose {
+	if f.said++; f.said <= maxListed || f.all() {
 		f.run.UI.Warn(path, text)
 	}
 }
 
-// end says how many were not printed, and starts the next kind.
-func (f *few) end(kind string) {
-	if more := f.said - maxListed; more > 0 && !f.run.App.Verbose {
-		f.run.UI.Warn("", fmt.Sprintf("%s more %s; -v lists more, as does the manifest", words.Count(int64(more)), kind))
+// end says how many were not printed, with those that no list has room for, and starts
+// the next kind.
+func (f *few) end(kind string, omitted int) {
+	if !f.all() {
+		omitted += max(0, f.said-maxListed)
+	}
+	if omitted > 0 {
+		where := "; -v lists more, as does the manifest"
+		if f.all() {
+			where = " that are not listed"
+		}
+		f.run.UI.Warn("", words.Count(int64(omitted))+" more "+kind+where)
 	}
 	f.said = 0
 }

@@ -27,6 +27,7 @@ func (r *Run) run(ctx context.Context) (err error) {
 		// The bundle is there, whatever became of stdout.
 		r.App.ErrorLine("the bundle is complete, but its summary could not be printed: " + err.Error())
 	}
+	r.SayHidden(chunk.ManifestName(r.Opt.Prefix) + ` lists them under "warnings"`)
 	return r.Verdict()
 }
 
@@ -95,16 +96,15 @@ func (r *Run) sayChanges() {
 	for _, c := range r.Changes() {
 		few.warn(string(c.Path), c.Kind+" ("+c.Detail+")")
 	}
-	few.said += r.Tree.Omitted.Vanished
+	omitted := r.Tree.Omitted.Vanished
 	for _, more := range r.Report.More {
-		few.said += more
+		omitted += more
 	}
-	few.end("changes")
+	few.end("changes", omitted)
 	for _, w := range r.Report.Warnings {
 		few.warn(w.Path, w.Text)
 	}
-	few.said += r.Report.MoreWarnings
-	few.end("warnings")
+	few.end("warnings", r.Report.MoreWarnings)
 }
 
 // Verdict returns nil for a bundle that has everything, else an error with status 3.

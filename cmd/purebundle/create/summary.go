@@ -56,7 +56,7 @@ func (r *Run) Summarize() Summary {
 		Counts: r.counts, Mounts: map[string]int{}, Changes: map[string]int{},
 		Filtered: len(r.Tree.Filtered) + more.Filtered, Keys: len(r.Tree.Keys) + r.Tree.Omitted.Keys, Excluded: len(r.Tree.Excluded) + more.Excluded,
 		Unreadable: len(r.Tree.Unreadable) + more.Unreadable,
-		Warnings:   len(r.Tree.Warnings) + more.Warnings + len(r.Report.Warnings) + r.Report.MoreWarnings,
+		Warnings:   r.warnings(),
 	}
 	for _, e := range r.excluded.known() {
 		if e.Rule != walker.OutputRule {

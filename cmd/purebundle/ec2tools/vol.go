@@ -221,6 +221,7 @@ func (r *VolRun) run(ctx context.Context) error {
 	if err := r.summary(made); err != nil {
 		return err
 	}
+	r.SayHidden("--progress plain --debug shows them")
 	return r.Verdict()
 }
 

@@ -98,19 +98,20 @@ func (n Note) String() string {
 // UI owns the painter and the goroutine that drives it.
 type UI struct {
 	counters
-	mu      sync.Mutex
-	painter painter // nil: none
-	Silent  bool    // there never was one
-	meter   meter
-	window  time.Duration // of the meter; 0: the usual one
-	began   time.Time     // the phase
-	stop    chan struct{}
-	done    chan struct{}
+	mu          sync.Mutex
+	painter     painter // nil: none
+	Silent      bool    // there never was one
+	ForPrograms bool    // who reads it is one
+	meter       meter
+	window      time.Duration // of the meter; 0: the usual one
+	began       time.Time     // the phase
+	stop        chan struct{}
+	done        chan struct{}
 }
 
 // New starts showing progress on w in the given mode.
 func New(w io.Writer, mode Mode) *UI {
-	u := &UI{painter: newPainter(w, mode), began: time.Now()}
+	u := &UI{painter: newPainter(w, mode), ForPrograms: mode == JSON, began: time.Now()}
 	if u.Silent = u.painter == nil; u.Silent {
 		return u
 	}

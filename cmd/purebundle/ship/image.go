@@ -95,6 +95,7 @@ func (c *options) shipImage(ctx context.Context, a *cli.App, ui *progress.UI) er
 	if err := r.print(&sum); err != nil {
 		a.ErrorLine("the image is registered, but the summary could not be printed: " + err.Error())
 	}
+	r.vol.SayHidden("--progress plain -v shows them")
 	return cmp.Or(kept, verdict)
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"purebundle/chunk"
 	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/create"
@@ -181,6 +182,7 @@ func ship(ctx context.Context, a *cli.App, c *options) error {
 	if err := sum.print(r, r.Rows("shipped", sum.Summary), next); err != nil {
 		r.App.ErrorLine("the bundle is complete, but its summary could not be printed: " + err.Error())
 	}
+	r.SayHidden(chunk.ManifestName(c.bundle.Prefix) + ` lists them under "warnings"`)
 	return cmp.Or(kept, verdict)
 }
 
@@ -204,9 +206,6 @@ func (s *Summary) print(r *create.Run, rows [][2]string, next string) error {
 	}
 	if r.App.Quiet {
 		return nil
-	}
-	if s.Warnings > 0 && r.UI.Silent {
-		rows = append(rows, [2]string{"warnings", fmt.Sprintf("%s; -v --progress plain shows them", words.Count(int64(s.Warnings)))})
 	}
 	for _, name := range s.Deleted {
 		if s.ImageID != "" {
