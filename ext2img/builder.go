@@ -18,6 +18,7 @@ type Builder struct {
 	linked map[inode]int32
 
 	hasLostFound bool // a name /lost+found was added
+	longTargets  int  // bytes of symlink targets over longTarget
 }
 
 // inode is the identity of a file in the source.
@@ -173,6 +174,15 @@ const (
 	dotsSize   = (ondisk.DirHeaderSize+1+3)&^3 + (ondisk.DirHeaderSize+2+3)&^3 // bytes of "." and ".."
 )
 
+// Targets stay in memory until their blocks are written: anybody can make a
+// million of 4 KiB, and nobody needs them.
+const (
+	longTarget     = 255      // bytes
+	maxLongTargets = 64 << 20 // bytes of all longer ones together
+)
+
+var errTargetsFull = fmt.Errorf("the symlink targets of over %d bytes before it take %d MiB, the most that one image takes", longTarget, maxLongTargets>>20)
+
 var errTextFull = fmt.Errorf("the names and symlink targets before it take %d GiB, the most that one image takes", maxText>>30)
 
 // enter finds the directory of path and stores its name. ok is false if it is not
@@ -280,6 +290,12 @@ func (b *Builder) newNode(path string, f File) (node, error) {
 		}
 		if strings.IndexByte(f.Target, 0) >= 0 {
 			return nd, fmt.Errorf("its target has a NUL byte")
+		}
+		if len(f.Target) > longTarget {
+			if b.longTargets+len(f.Target) > maxLongTargets {
+				return nd, errTargetsFull
+			}
+			b.longTargets += len(f.Target)
 		}
 		nd.size = int64(len(f.Target))
 		ref, ok := b.text.add(f.Target)

@@ -1,9 +1,12 @@
 package ext2img
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"purebundle/ext2img/internal/ondisk"
 )
@@ -80,5 +83,64 @@ func TestLeavesBound(t *testing.T) {
 		if leaves := int64(len(b.dirs[0].leaves)); leaves > limit || leaves < 2 {
 			t.Errorf("%v: %d blocks, the limit says %d", lengths, leaves, limit)
 		}
+	}
+}
+
+// TestLongTargets adds more long targets than an image takes: the rest is unfit,
+// short ones are not.
+func TestLongTargets(t *testing.T) {
+	b := NewBuilder(Params{PartSize: 10 << 20})
+	if err := b.Add("/", File{Mode: 0o40755}); err != nil {
+		t.Fatal(err)
+	}
+	const fit = maxLongTargets / maxTarget
+	for i := range fit + 3 {
+		for kind, target := range []string{strings.Repeat("t", maxTarget), strings.Repeat("t", longTarget)} {
+			if err := b.Add(fmt.Sprintf("/%06d-%d", i, kind), File{Mode: 0o120777, Target: target}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if got := b.names.len(); got != 1+2*fit+3 {
+		t.Errorf("%d names, want %d", got, 1+2*fit+3)
+	}
+	if len(b.report.Changes) != 3 || b.report.Changes[0].Kind != Unfit || !strings.Contains(b.report.Changes[0].Detail, "64 MiB") {
+		t.Errorf("changes %v, want three unfit", b.report.Changes)
+	}
+}
+
+// TestRenamedLinks renames all names of files with many: few are tried of each
+// file, however many it has.
+func TestRenamedLinks(t *testing.T) {
+	const files, links = 4, 5000
+	b := NewBuilder(Params{PartSize: 10 << 20})
+	if err := b.Add("/", File{Mode: 0o40755}); err != nil {
+		t.Fatal(err)
+	}
+	for f := range files {
+		for l := range links {
+			file := File{Mode: 0o100644, Size: 5, Ino: uint64(f + 1), Nlink: links}
+			path := fmt.Sprintf("/%d-%05d", f, l)
+			add := b.Link
+			if l == 0 {
+				add = b.Add
+			}
+			if err := add(path, file); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	opened := 0
+	m := newImage(&Plan{tree: b.tree, open: func(string, *unix.Stat_t) (int, error) {
+		opened++
+		return -1, unix.ENOENT
+	}})
+	for n := lostFoundNode + 1; n <= lostFoundNode+files; n++ {
+		if _, _, err := m.openNode(int32(n)); !errors.Is(err, unix.ENOENT) {
+			t.Errorf("node %d: %v", n, err)
+		}
+	}
+	if opened > files*101 || opened < 2*files {
+		t.Errorf("%d names tried of %d files, want at most 101 of each", opened, files)
 	}
 }

@@ -39,12 +39,12 @@ func (b *bench) contestPlanted(letter string) error {
 		return err
 	}
 	b.linear(letter+": time an entry", all, some, float64(half.Entries)/float64(whole.Entries))
-	limit := 48 + 300*float64(whole.Entries)/(1<<20)
-	most := fmt.Sprintf("48 + 300 bytes × entries = %.0f", limit)
+	base := 48.0
 	if letter == "H2" {
-		limit += longTargets
-		most = fmt.Sprintf("%d + %s", longTargets, most)
+		base += longTargets
 	}
+	limit := base + 300*float64(whole.Entries)/(1<<20)
+	most := fmt.Sprintf("%g + 300 bytes × entries = %.0f", base, limit)
 	b.add(letter+": peak RSS in MiB", most, limit, peaks(all), "%.0f")
 	return nil
 }
