@@ -11,12 +11,8 @@ import (
 	"purebundle/walker"
 )
 
-func New(a *cli.App) *cobra.Command {
-	cfg := NewFlags()
-	cmd := &cobra.Command{
-		Use:   "bundle [flags] SOURCE DEST",
-		Short: "Make an ext4 image of SOURCE, in parts, in DEST: a directory or S3",
-		Long: `Bundle the live tree SOURCE into an ext4 image, cut into parts of exactly 10 MiB
+// bundleLong is the text of "bundle --help".
+const bundleLong = `Bundle the live tree SOURCE into an ext4 image, cut into parts of exactly 10 MiB
 in DEST, a directory (made if missing) or s3://BUCKET/DIR:
 
   PREFIX.part.NNN        the image; cat PREFIX.part.* is the whole of it
@@ -38,7 +34,14 @@ its SHA-256, which S3 checks.
 
 PATTERN: * ? [] match within a name, ** across names. A pattern that starts with
 "/" is anchored at SOURCE, any other matches a name anywhere. SIZE: 10GiB, 2G,
-500M, bytes; units are binary.`,
+500M, bytes; units are binary.`
+
+func New(a *cli.App) *cobra.Command {
+	cfg := NewFlags()
+	cmd := &cobra.Command{
+		Use:   "bundle [flags] SOURCE DEST",
+		Short: "Make an ext4 image of SOURCE, in parts, in DEST: a directory or S3",
+		Long:  bundleLong,
 		Example: `  sudo purebundle bundle / /mnt/bundle
   sudo purebundle bundle / s3://my-bucket/web-2026-11-22
   sudo purebundle bundle --dry-run /

@@ -74,6 +74,12 @@ within a name, ** across names.`,
 			return bundleVol(cmd.Context(), a, c)
 		},
 	}
+	c.flags(a, cmd)
+	return cmd
+}
+
+// flags adds the options.
+func (c *VolOptions) flags(a *cli.App, cmd *cobra.Command) {
 	cli.Group(cmd, "What goes in", func(f *pflag.FlagSet) {
 		f.StringVarP(&c.Volume, "volume", "v", "/", "`DIR` to bundle")
 		f.StringSliceVarP(&c.exclude, "exclude", "e", nil, "leave out what is in `PATHS`; repeatable")
@@ -103,7 +109,6 @@ within a name, ** across names.`,
 		f.StringVar(&c.grubConfig, "grub-config", "", "`FILE` for GRUB legacy on a partitioned image")
 		f.StringVarP(&c.script, "script", "S", "", "`FILE` to run on the mounted image; nothing is mounted here")
 	})
-	return cmd
 }
 
 // check completes the configuration.

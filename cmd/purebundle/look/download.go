@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"purebundle/chunk"
 	"purebundle/chunk/s3"
@@ -19,7 +18,7 @@ import (
 )
 
 func NewDownload(a *cli.App) *cobra.Command {
-	c := &uploadConfig{readConfig: readConfig{progress: progress.Auto}}
+	c := new(moveConfig)
 	cmd := &cobra.Command{
 		Use:   "download [flags] s3://BUCKET/DIR DEST",
 		Short: "Fetch a bundle from S3 into a directory",
@@ -47,20 +46,12 @@ disk.`,
 		},
 		ValidArgsFunction: completeBundles(a, &c.s3),
 	}
-	cli.Group(cmd, "What to do", func(f *pflag.FlagSet) {
-		f.StringVarP(&c.prefix, "prefix", "p", "", "the bundle `NAME` of those in the directory")
-		f.BoolVar(&c.force, "force", false, "replace a bundle of that name in DEST, once the new one is complete")
-	})
-	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
-		cli.ProgressFlag(f, &c.progress)
-		f.BoolVar(&c.json, "json", false, "print the summary as JSON")
-	})
+	c.flags(cmd, "replace a bundle of that name in DEST, once the new one is complete")
 	c.s3.ReadFlags(cmd)
-	cli.CompleteProgress(cmd)
 	return cmd
 }
 
-func download(ctx context.Context, a *cli.App, url, dest string, c *uploadConfig) error {
+func download(ctx context.Context, a *cli.App, url, dest string, c *moveConfig) error {
 	began := time.Now()
 	a.Confine(c.s3.Remote(ctx, confine.Under(dest)))
 	b, err := openBundle(ctx, a, url, c.prefix, &c.s3)
@@ -92,7 +83,7 @@ func download(ctx context.Context, a *cli.App, url, dest string, c *uploadConfig
 }
 
 // fetch makes in dest what b is.
-func fetch(ctx context.Context, b *chunk.Bundle, dest string, c *uploadConfig, show partsShown) (made chunk.Stats, err error) {
+func fetch(ctx context.Context, b *chunk.Bundle, dest string, c *moveConfig, show partsShown) (made chunk.Stats, err error) {
 	out, err := chunk.Create(dest, chunk.Options{Prefix: b.Manifest().Prefix, Force: c.force, Workers: c.s3.Concurrency})
 	if err != nil {
 		return made, err

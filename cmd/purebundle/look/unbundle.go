@@ -17,7 +17,7 @@ import (
 )
 
 func NewUnbundle(a *cli.App) *cobra.Command {
-	cfg := readConfig{progress: progress.Auto}
+	var cfg readConfig
 	var force bool
 	cmd := &cobra.Command{
 		Use:   "unbundle [flags] BUNDLE IMAGE",
@@ -42,15 +42,10 @@ BUNDLE is the directory of a bundle, or its manifest; either may be in S3.`,
 		},
 		ValidArgsFunction: completeBundles(a, &cfg.s3),
 	}
-	cli.Group(cmd, "What to do", func(f *pflag.FlagSet) {
+	cfg.flags(cmd, "What to do", func(f *pflag.FlagSet) {
 		f.BoolVar(&force, "force", false, "replace an existing IMAGE, or write to a block device")
-		f.StringVarP(&cfg.prefix, "prefix", "p", "", "the bundle `NAME` of those in the directory")
-	})
-	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
-		cli.ProgressFlag(f, &cfg.progress)
 	})
 	cfg.s3.ReadFlags(cmd)
-	cli.CompleteProgress(cmd)
 	return cmd
 }
 

@@ -18,14 +18,20 @@ import (
 	"purebundle/cmd/purebundle/words"
 )
 
-// uploadConfig is what the flags of "upload" say.
-type uploadConfig struct {
+// moveConfig holds what the flags of "upload" and "download" say.
+type moveConfig struct {
 	readConfig
 	force, json bool
 }
 
+// flags adds them; force says what --force does.
+func (c *moveConfig) flags(cmd *cobra.Command, force string) {
+	c.readConfig.flags(cmd, "What to do", func(f *pflag.FlagSet) { f.BoolVar(&c.force, "force", false, force) })
+	cli.Group(cmd, "The output", func(f *pflag.FlagSet) { f.BoolVar(&c.json, "json", false, "print the summary as JSON") })
+}
+
 func NewUpload(a *cli.App) *cobra.Command {
-	c := &uploadConfig{readConfig: readConfig{progress: progress.Auto}}
+	c := new(moveConfig)
 	cmd := &cobra.Command{
 		Use:   "upload [flags] BUNDLE s3://BUCKET/DIR",
 		Short: "Copy a bundle to S3, but for the parts that are there already",
@@ -60,16 +66,8 @@ manifest goes first.`,
 		},
 		ValidArgsFunction: completeBundles(a, &c.s3),
 	}
-	cli.Group(cmd, "What to do", func(f *pflag.FlagSet) {
-		f.StringVarP(&c.prefix, "prefix", "p", "", "the bundle `NAME` of those in the directory")
-		f.BoolVar(&c.force, "force", false, "replace another bundle of that name")
-	})
-	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
-		cli.ProgressFlag(f, &c.progress)
-		f.BoolVar(&c.json, "json", false, "print the summary as JSON")
-	})
+	c.flags(cmd, "replace another bundle of that name")
 	c.s3.WriteFlags(cmd)
-	cli.CompleteProgress(cmd)
 	return cmd
 }
 
@@ -88,7 +86,7 @@ type Moved struct {
 	Seconds      float64 `json:"seconds"`
 }
 
-func upload(ctx context.Context, a *cli.App, path string, loc s3.Location, c *uploadConfig) error {
+func upload(ctx context.Context, a *cli.App, path string, loc s3.Location, c *moveConfig) error {
 	began := time.Now()
 	a.Confine(c.s3.Remote(ctx, confine.Rest{}))
 	b, err := chunk.Load(path, c.prefix)

@@ -58,8 +58,19 @@ type readConfig struct {
 	s3       cli.S3
 }
 
+// flags adds a group of flags, some of the command's own and --prefix, and --progress.
+func (c *readConfig) flags(cmd *cobra.Command, title string, own func(f *pflag.FlagSet)) {
+	cli.Group(cmd, title, func(f *pflag.FlagSet) {
+		own(f)
+		f.StringVarP(&c.prefix, "prefix", "p", "", "the bundle `NAME` of those in the directory")
+	})
+	c.progress = progress.Auto
+	cli.Group(cmd, "The output", func(f *pflag.FlagSet) { cli.ProgressFlag(f, &c.progress) })
+	cli.CompleteProgress(cmd)
+}
+
 func NewVerify(a *cli.App) *cobra.Command {
-	cfg := readConfig{progress: progress.Auto}
+	var cfg readConfig
 	var deep bool
 	cmd := &cobra.Command{
 		Use:   "verify [flags] BUNDLE",
@@ -81,15 +92,10 @@ parts that are all zero it is enough that S3 has their SHA-256: they are not fet
 		},
 		ValidArgsFunction: completeBundles(a, &cfg.s3),
 	}
-	cli.Group(cmd, "What to check", func(f *pflag.FlagSet) {
+	cfg.flags(cmd, "What to check", func(f *pflag.FlagSet) {
 		f.BoolVar(&deep, "deep", false, "check the file system in the image as well")
-		f.StringVarP(&cfg.prefix, "prefix", "p", "", "the bundle `NAME` of those in the directory")
-	})
-	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
-		cli.ProgressFlag(f, &cfg.progress)
 	})
 	cfg.s3.ReadFlags(cmd)
-	cli.CompleteProgress(cmd)
 	return cmd
 }
 
