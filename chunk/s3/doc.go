@@ -7,8 +7,9 @@
 // is there can be compared with what should be without reading it. As on disk the
 // manifest is the bundle: last to come, first to go.
 //
-// There is no lock: two runs that write a bundle of the same name at the same
-// time spoil each other. The later one to end notices and fails.
+// There is no lock: of two runs that write a bundle of the same name at the same
+// time, one fails when it meets what the other has put, or both do. Neither removes
+// what the other has put.
 //
 // Source: Amazon S3 API Reference; the operations are PutObject, CopyObject,
 // GetObject, HeadObject, ListObjectsV2, DeleteObjects, DeleteObject, HeadBucket,

@@ -1,6 +1,8 @@
 package s3_test
 
 import (
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -21,12 +23,21 @@ type watched struct {
 	mu           sync.Mutex
 	copies, most int // copies in flight, and the most there were
 	gets         []string
+	refuse       func(r *http.Request) (status int) // 0: not
 }
 
 func watch(t *testing.T, srv *s3test.Server) *watched {
 	t.Helper()
 	w, proxy := &watched{}, srv.Proxy(t, s3test.Faults{})
 	w.Server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if w.refuse != nil {
+			if status := w.refuse(r); status != 0 {
+				_, _ = io.Copy(io.Discard, r.Body)
+				rw.WriteHeader(status)
+				fmt.Fprint(rw, "<Error><Code>NotImplemented</Code><Message>A header you provided implies functionality that is not implemented</Message></Error>")
+				return
+			}
+		}
 		if r.Header.Get("X-Amz-Copy-Source") != "" {
 			w.mu.Lock()
 			w.copies++

@@ -146,10 +146,11 @@ func (st *stage) ours(ctx context.Context, objects []Object) ([]Object, error) {
 func (st *stage) isOurs(ctx context.Context, o Object) (bool, error) {
 	st.mu.Lock()
 	m, begun := st.begun[o.Name]
+	older := st.sends && st.gone && st.there[o.Name] && o.Name != st.set.Last
 	st.mu.Unlock()
 	switch {
 	case !begun:
-		return false, nil
+		return older, nil // nobody else needs it any more
 	case m.etag != "" && o.ETag != "":
 		return m.etag == o.ETag, nil
 	case m.sum == "" || m.size != o.Size:

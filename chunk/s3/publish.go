@@ -32,8 +32,11 @@ func (st *stage) Publish(ctx context.Context, items []chunk.Item) error {
 	if err == nil && st.replaces {
 		return st.replace(context.WithoutCancel(ctx), items, surplus)
 	}
+	if err == nil && st.retired != nil {
+		err = st.retired()
+	}
 	if err == nil {
-		err = st.install(ctx, items, nil)
+		err = st.install(ctx, items, surplus)
 	}
 	if err != nil {
 		return st.giveUp(err)
@@ -43,6 +46,10 @@ func (st *stage) Publish(ctx context.Context, items []chunk.Item) error {
 
 // giveUp ends a Publish that failed with err before anything was replaced.
 func (st *stage) giveUp(err error) error {
+	if st.sends && st.gone {
+		err = &chunk.Error{Op: "replace", Path: st.s.loc.Path(st.set.Prefix), Err: fmt.Errorf("broken off: %w", err),
+			Hint: "the older bundle is gone, since the server does not copy: make it again"}
+	}
 	if cerr := st.discard(); cerr != nil {
 		err = fmt.Errorf("%w; then %w", err, cerr)
 	}
@@ -77,7 +84,7 @@ func (st *stage) ready(ctx context.Context, items []chunk.Item) (surplus []strin
 			return nil, st.s.disturbed("commit", made.name)
 		}
 	}
-	if st.replaces {
+	if st.replaces || st.sends {
 		return surplusOf(files, items), nil
 	}
 	for _, o := range files {

@@ -94,10 +94,10 @@ func must(t testing.TB, err error) {
 
 // makeParts makes all parts of a bundle.
 func makeParts(ctx context.Context, w *chunk.Writer, im image) error {
-	if err := w.Preflight(len(im), im.size()); err != nil {
+	data, zero := im.split()
+	if err := w.Preflight(len(im), int64(len(data))*chunk.Size); err != nil {
 		return err
 	}
-	data, zero := im.split()
 	if err := w.Write(ctx, im, data, nil); err != nil {
 		return err
 	}

@@ -62,11 +62,15 @@ func (s *Store) Upload(ctx context.Context, b *chunk.Bundle, opt UploadOptions) 
 // within S3, and puts the new manifest. A run that dies before Publish leaves the
 // older bundle; one that dies within those copies leaves no bundle.
 //
-// With Set.Resume items get their names at once in any case, and stay.
+// With Set.Resume items get their names at once in any case, and stay. A server that
+// cannot copy is sent what replaces an older bundle under its names at once, too: the
+// manifest of that goes first.
 type stage struct {
 	s        *Store
 	set      chunk.Set
-	replaces bool              // an older bundle is there
+	replaces bool              // an older bundle is there, and stays until Publish
+	sends    bool              // an older bundle is there, and goes first
+	gone     bool              // its manifest is removed
 	older    map[string]string // digests of its parts, by name
 	there    map[string]bool   // names of the group that were there when it began
 	same     bool              // the manifest that was there is set.Resume
@@ -81,6 +85,8 @@ type stage struct {
 	made   map[string]object // by key
 	begun  map[string]mark   // objects that this run has made or may have made
 	unsure bool              // one may come about later
+
+	zeroBytes int64 // of parts, at most
 }
 
 // object is where the content of an item is.
@@ -119,10 +125,26 @@ func (s *Store) Begin(ctx context.Context, set chunk.Set) (chunk.Stage, error) {
 	if st.older, err = s.olderParts(ctx, set, files); err != nil {
 		return nil, err
 	}
-	if err := st.canCopy(ctx); err != nil {
+	if err := st.canCopy(ctx); cannotCopy(err) {
+		s.server.noCopies(err, "the older bundle goes before the new one is complete, and parts that are all zero are sent")
+		st.replaces, st.sends, st.zero.refuse = false, true, true
+		st.retired = st.retire(ctx)
+		clear(st.begun)
+	} else if err != nil {
 		return nil, err
 	}
 	return st, nil
+}
+
+// retire returns what removes the manifest that is there, once.
+func (st *stage) retire(ctx context.Context) func() error {
+	return sync.OnceValue(func() error {
+		err := st.s.Remove(ctx, []string{st.set.Last})
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		st.gone = err == nil
+		return err
+	})
 }
 
 // resume looks whether the bundle that is there, if any, is the one to be made.
@@ -131,7 +153,7 @@ func (st *stage) resume(ctx context.Context) error {
 	if !st.there[st.set.Last] {
 		return nil
 	}
-	st.retired = sync.OnceValue(func() error { return st.s.Remove(ctx, []string{st.set.Last}) })
+	st.retired = st.retire(ctx)
 	have, _, err := st.s.get(ctx, st.set.Last, int64(len(st.set.Resume))+1)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -233,8 +255,11 @@ func (s *Store) temps(ctx context.Context, set chunk.Set) ([]Object, error) {
 	}), err
 }
 
-// Room returns nil: S3 has room.
-func (st *stage) Room(files int, need int64) error { return nil }
+// Room returns nil: S3 has room. It notes how many bytes of parts are zero, at most.
+func (st *stage) Room(files int, need int64) error {
+	st.zeroBytes = max(0, int64(files-2)*chunk.Size-need) // two are the digests and the manifest
+	return nil
+}
 
 // Keep says whether S3 has an item under its name, with its digest.
 func (st *stage) Keep(ctx context.Context, it chunk.Item) (bool, error) {

@@ -28,6 +28,7 @@ type Options struct {
 	KMSKey       string            // key of SSE aws:kms; "": the account's
 	Tags         map[string]string // of what is put
 	Limit        int64             // bytes a second, up and down together; 0: none
+	Warn         func(text string) // if not nil, told once of each thing that the server cannot do, and what that costs
 	Workers      int               // parts in flight; 0: 4. Each upload holds one buffer of chunk.Size
 }
 
@@ -57,7 +58,7 @@ func Open(ctx context.Context, loc Location, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{loc: loc, opt: opt, retry: cfg.Retryer().(*awsapi.Retryer), limit: newLimit(opt.Limit), server: &server{}}
+	s := &Store{loc: loc, opt: opt, retry: cfg.Retryer().(*awsapi.Retryer), limit: newLimit(opt.Limit), server: &server{warn: opt.Warn}}
 	s.client = s3.NewFromConfig(cfg, func(o *s3.Options) {
 		// Ours is SHA-256 and nothing else: the SDK would add a CRC as a trailer, and
 		// compare digests that are compared here anyway.

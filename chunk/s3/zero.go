@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"purebundle/chunk"
@@ -39,6 +40,7 @@ func (z *zeros) make(ctx context.Context, st *stage, name string) (etag string, 
 		if etag, err = st.copy(ctx, first, was, name, chunk.Size); err == nil || ctx.Err() != nil {
 			return etag, 0, err
 		}
+		st.s.server.noCopies(err, fmt.Sprintf("parts that are all zero are sent, %d MiB at most", st.zeroBytes>>20))
 		z.mu.Lock()
 		z.refuse = true
 		z.mu.Unlock()

@@ -144,8 +144,16 @@ func (c *S3) Open(ctx context.Context, a *App, loc s3.Location) (*s3.Store, erro
 	return s3.Open(ctx, loc, s3.Options{
 		Options: c.Shared(a), PathStyle: c.pathStyle,
 		ACL: c.ACL, StorageClass: c.storageClass, SSE: c.sse, KMSKey: c.kmsKey, Tags: c.Tags.Values,
-		Limit: int64(c.limit), Workers: c.Concurrency,
+		Limit: int64(c.limit), Workers: c.Concurrency, Warn: c.warn(a),
 	})
+}
+
+// warn returns what tells people what the server cannot do.
+func (c *S3) warn(a *App) func(text string) {
+	if a.Quiet {
+		return nil
+	}
+	return func(text string) { a.Say("warning: " + text) }
 }
 
 // Again returns the flags that the next command needs as well, each with a space
