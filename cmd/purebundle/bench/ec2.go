@@ -127,7 +127,7 @@ func (b *bench) peakDisk(p *program) (peak int64, err error) {
 	return peak, errors.Join(err, os.RemoveAll(out))
 }
 
-// occupied is what the files below dir take, in bytes. Files may come and go.
+// occupied returns the bytes that the files below dir take. Files may come and go.
 func occupied(dir string) (n int64) {
 	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
 		if err != nil {

@@ -33,7 +33,7 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// config is what the flags say.
+// config holds the flags.
 type config struct {
 	purebundle string // the program that is measured
 	self       string // this program, for the floor

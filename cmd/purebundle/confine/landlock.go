@@ -62,7 +62,7 @@ func restrict(rest Rest) error {
 	return onAll(syscall.AllThreadsSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, set, 0, 0))
 }
 
-// watched is what this version of Landlock can watch of what rest leaves out.
+// watched returns the part of what rest leaves out that this version of Landlock watches.
 func (rest *Rest) watched(abi int) (w unix.LandlockRulesetAttr) {
 	if !rest.Exec {
 		w.Handled_access_fs = writeBelow | never

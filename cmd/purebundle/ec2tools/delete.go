@@ -15,7 +15,7 @@ import (
 	"purebundle/cmd/purebundle/words"
 )
 
-// deleteOptions is what the options of "ec2 delete-bundle" say.
+// deleteOptions holds what the options of "ec2 delete-bundle" say.
 type deleteOptions struct {
 	S3Options
 	manifest, prefix string
@@ -35,13 +35,10 @@ start: deregister it first.`,
 		Example: `  purebundle ec2 delete-bundle -b my-bucket/images -p image
   purebundle ec2 delete-bundle -b my-bucket/images -m web.manifest.xml -y --clear`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if done, err := oldSwitch(a, cmd); done {
-				return err
-			}
+		RunE: unlessSwitch(a, func(cmd *cobra.Command) error {
 			c.batch, _ = cmd.Flags().GetBool("batch")
 			return deleteBundle(cmd.Context(), a, c)
-		},
+		}),
 	}
 	cli.Group(cmd, "The bundle", func(f *pflag.FlagSet) {
 		f.StringVarP(&c.manifest, "manifest", "m", "", "`NAME.manifest.xml` in the bucket")

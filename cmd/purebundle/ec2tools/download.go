@@ -18,7 +18,7 @@ import (
 	"purebundle/cmd/purebundle/words"
 )
 
-// downloadOptions is what the options of "ec2 download-bundle" say.
+// downloadOptions holds what the options of "ec2 download-bundle" say.
 type downloadOptions struct {
 	S3Options
 	manifest, prefix, dir string
@@ -34,12 +34,9 @@ digest of each part are checked; the bundle appears only when all of them are ri
 		Example: `  purebundle ec2 download-bundle -b my-bucket/images -p image -d /mnt/bundle
   purebundle ec2 download-bundle -b my-bucket/images -m web.manifest.xml -d .`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if done, err := oldSwitch(a, cmd); done {
-				return err
-			}
+		RunE: unlessSwitch(a, func(cmd *cobra.Command) error {
 			return downloadBundle(cmd.Context(), a, c)
-		},
+		}),
 	}
 	cli.Group(cmd, "The bundle", func(f *pflag.FlagSet) {
 		f.StringVarP(&c.manifest, "manifest", "m", "", "`NAME.manifest.xml` in the bucket")

@@ -124,6 +124,17 @@ func oldSwitches(f *pflag.FlagSet) {
 	f.Bool("version", false, "print the version")
 }
 
+// unlessSwitch returns the run of a command that an old switch may end before it
+// begins.
+func unlessSwitch(a *cli.App, run func(cmd *cobra.Command) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) error {
+		if done, err := oldSwitch(a, cmd); done {
+			return err
+		}
+		return run(cmd)
+	}
+}
+
 // oldSwitch does what --version and --manual ask for.
 func oldSwitch(a *cli.App, cmd *cobra.Command) (done bool, err error) {
 	if on, _ := cmd.Flags().GetBool("version"); on {

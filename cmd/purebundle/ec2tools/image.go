@@ -40,12 +40,9 @@ the disk need not hold both. If the run fails then, neither is whole.`,
 		Example: `  purebundle ec2 bundle-image -i root.img -k pk.pem -c cert.pem -u 123456789012 -d out
   purebundle ec2 bundle-image -i /mnt/bundle -k pk.pem -c cert.pem -u 123456789012 -d /mnt/ec2`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if done, err := oldSwitch(a, cmd); done {
-				return err
-			}
+		RunE: unlessSwitch(a, func(cmd *cobra.Command) error {
 			return bundleImage(cmd.Context(), a, c)
-		},
+		}),
 	}
 	cli.Group(cmd, "What goes in", func(f *pflag.FlagSet) {
 		f.StringVarP(&c.image, "image", "i", "", "image `FILE`, or a raw bundle")

@@ -25,12 +25,9 @@ stay as they are. The old manifest is kept beside it, with .bak after its name.`
 		Example: `  purebundle ec2 migrate-manifest -m image.manifest.xml -k pk.pem -c cert.pem \
       --ec2cert cert-ec2-west.pem --kernel aki-0a1b2c3d --ramdisk ari-0a1b2c3d`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if done, err := oldSwitch(a, cmd); done {
-				return err
-			}
+		RunE: unlessSwitch(a, func(cmd *cobra.Command) error {
 			return migrate(a, c, manifest, cmd.Flags().Changed, noMapping)
-		},
+		}),
 	}
 	cli.Group(cmd, "The bundle", func(f *pflag.FlagSet) {
 		f.StringVarP(&manifest, "manifest", "m", "", "manifest `FILE`, NAME.manifest.xml")

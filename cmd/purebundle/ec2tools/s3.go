@@ -20,7 +20,7 @@ import (
 	"purebundle/cmd/purebundle/progress"
 )
 
-// S3Options is what the commands about bundles of Amazon's format in S3 have
+// S3Options holds what the commands about bundles of Amazon's format in S3 have
 // in common.
 type S3Options struct {
 	bucket                string

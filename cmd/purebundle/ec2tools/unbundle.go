@@ -22,7 +22,7 @@ import (
 	"purebundle/ext2img/extfs"
 )
 
-// readOptions is what the commands that read a bundle have in common.
+// readOptions holds what the commands that read a bundle have in common.
 type readOptions struct {
 	key, cert, manifest, source string
 	progress                    progress.Mode
@@ -95,10 +95,7 @@ With --raw, the image becomes a bundle of "purebundle bundle" instead.`,
 		Example: `  purebundle ec2 unbundle -m image.manifest.xml -k pk.pem -c cert.pem -d /mnt
   purebundle ec2 unbundle -m ec2/image.manifest.xml -k pk.pem --raw -d raw`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if done, err := oldSwitch(a, cmd); done {
-				return err
-			}
+		RunE: unlessSwitch(a, func(cmd *cobra.Command) error {
 			if c.key == "" {
 				return cli.WithHint(cli.Usagef("--privatekey (-k) is needed"), "give the private key of the user who made the bundle")
 			}
@@ -106,7 +103,7 @@ With --raw, the image becomes a bundle of "purebundle bundle" instead.`,
 				return unbundleRaw(cmd.Context(), a, c, dest, force)
 			}
 			return unbundleImage(cmd.Context(), a, c, dest, force)
-		},
+		}),
 	}
 	cli.Group(cmd, "The bundle", func(f *pflag.FlagSet) {
 		c.flags(f)

@@ -20,7 +20,7 @@ import (
 	"purebundle/cmd/purebundle/words"
 )
 
-// UploadOptions is what the options of "ec2 upload-bundle" say.
+// UploadOptions holds what the options of "ec2 upload-bundle" say.
 type UploadOptions struct {
 	S3Options
 	manifest, dir string
@@ -40,12 +40,9 @@ aws-exec-read unless --acl says another, so that EC2 can read the bundle.`,
 		Example: `  purebundle ec2 upload-bundle -b my-bucket/images -m /mnt/bundle/image.manifest.xml
   purebundle ec2 upload-bundle -b my-bucket/images -m image.manifest.xml -d parts --part 17`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if done, err := oldSwitch(a, cmd); done {
-				return err
-			}
+		RunE: unlessSwitch(a, func(cmd *cobra.Command) error {
 			return uploadBundle(cmd.Context(), a, c)
-		},
+		}),
 	}
 	cli.Group(cmd, "The bundle", func(f *pflag.FlagSet) {
 		f.StringVarP(&c.manifest, "manifest", "m", "", "manifest `FILE`, NAME.manifest.xml")

@@ -67,12 +67,9 @@ within a name, ** across names.`,
   sudo purebundle ec2 bundle-vol -k pk.pem -c cert.pem -u 1234-5678-9012 \
       -d /mnt -p web -s 4096 -e /var/cache,/srv/scratch --generate-fstab --no-inherit`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if done, err := oldSwitch(a, cmd); done {
-				return err
-			}
+		RunE: unlessSwitch(a, func(cmd *cobra.Command) error {
 			return bundleVol(cmd.Context(), a, c)
-		},
+		}),
 	}
 	c.flags(a, cmd)
 	return cmd

@@ -20,7 +20,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("needs more than the %d MiB of memory that it may use", e.Limit>>20)
 }
 
-// least is what it may use however little there is, in bytes: with less, no command
+// least is the memory that a run may always use, in bytes: with less, no command
 // does anything.
 const least = 64 << 20
 
