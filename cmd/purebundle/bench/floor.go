@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"crypto/sha256"
+	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -52,7 +53,7 @@ func floorCommand(args []string) error {
 	fl := &floor{parts: make(chan floorPart, 4), seen: make(map[[2]uint64]bool)}
 	f := flag.NewFlagSet("floor", flag.ContinueOnError)
 	f.IntVar(&fl.workers, "workers", runtime.NumCPU(), "parts that are made at once")
-	f.BoolVar(&fl.durable, "fsync", false, "begin write-back of each part at once, and sync all of them at the end")
+	f.BoolVar(&fl.durable, "fsync", false, "write each part past the page cache, and sync all of them at the end")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -71,7 +72,15 @@ func (fl *floor) run(src string) error {
 	var wg sync.WaitGroup
 	for range fl.workers {
 		wg.Go(func() {
-			buf := make([]byte, partSize)
+			buf, err := unix.Mmap(-1, 0, partSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON) // O_DIRECT wants a page's border
+			if err != nil {
+				mu.Lock()
+				first = cmpErr(first, os.NewSyscallError("mmap", err))
+				mu.Unlock()
+				for range fl.parts { // the walk must end
+				}
+				return
+			}
 			for part := range fl.parts {
 				mu.Lock()
 				failed := first != nil
@@ -170,11 +179,32 @@ func (fl *floor) write(n int, pieces []piece, buf []byte) (sum [sha256.Size]byte
 	if err != nil {
 		return sum, err
 	}
-	_, err = out.Write(buf)
 	if fl.durable {
-		_ = unix.SyncFileRange(int(out.Fd()), 0, partSize, unix.SYNC_FILE_RANGE_WRITE)
+		err = writeThrough(out, buf)
+	} else {
+		_, err = out.Write(buf)
 	}
 	return sum, cmpErr(err, out.Close())
+}
+
+// writeThrough writes past the page cache (O_DIRECT, open(2)), as purebundle does
+// with long runs; if the file system cannot, into the cache, and has write-back
+// begin at once.
+func writeThrough(f *os.File, buf []byte) error {
+	fd := int(f.Fd())
+	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETFL, unix.O_DIRECT); err == nil {
+		if _, err = f.WriteAt(buf, 0); !errors.Is(err, unix.EINVAL) {
+			return err
+		}
+		if _, err := unix.FcntlInt(f.Fd(), unix.F_SETFL, 0); err != nil {
+			return os.NewSyscallError("fcntl", err)
+		}
+	}
+	if _, err := f.WriteAt(buf, 0); err != nil {
+		return err
+	}
+	_ = unix.SyncFileRange(fd, 0, int64(len(buf)), unix.SYNC_FILE_RANGE_WRITE)
+	return nil
 }
 
 // read reads with plain system calls: a poller and a finalizer for each file
