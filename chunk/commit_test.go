@@ -136,48 +136,46 @@ func made(t testing.TB, dir string) *Writer {
 	return w
 }
 
-// TestCommitFault lets each change of the directory during a commit fail in
-// turn: with an error, everything is as before.
+// TestCommitFault lets each change of the directory fail in turn during a commit of
+// fewer parts than there are: with an error, everything is as before. See
+// TestSquaresFault for more parts, or none before.
 func TestCommitFault(t *testing.T) {
-	for _, o := range olders {
-		t.Run(o.name, func(t *testing.T) {
-			first := ramDir(t)
-			im := o.prepare(t, first)
-			for at := 1; ; at++ {
-				dir := filepath.Join(ramDir(t), "dest")
-				copyDir(t, first, dir)
-				w := made(t, dir)
-				n, failed := 0, ""
-				onChange(w, func(op, name string) error {
-					if n++; n == at {
-						failed = op + " " + name
-						return syscall.ENOSPC
-					}
-					return nil
-				})
-				err := w.Commit(t.Context(), testManifest())
-				if failed == "" {
-					if err != nil {
-						t.Fatal(err)
-					}
-					wantBundle(t, dir, "p", newer())
-					t.Logf("%d changes", n)
-					return
-				}
-				if _, left := errors.AsType[*LeftoverError](err); left {
-					if b, err := Load(dir, "p"); err != nil || b.Verify(t.Context(), 0, nil) != nil {
-						t.Fatalf("%s: new bundle is not whole: %v", failed, err)
-					}
-					digests{}.recovered(t, dir, newer())
-					continue
-				}
-				if errors.Is(err, ErrExists) || !errors.Is(err, syscall.ENOSPC) {
-					t.Fatalf("%s: %v", failed, err)
-				}
-				wantError(t, err, dir, "no space left on device")
-				wantOlder(t, dir, im)
+	t.Parallel() // starts no process: that would hold the locks of others for a moment
+	first := ramDir(t)
+	im := olders[2].prepare(t, first)
+	for at := 1; ; at++ {
+		dir := filepath.Join(ramDir(t), "dest")
+		copyDir(t, first, dir)
+		w := made(t, dir)
+		n, failed := 0, ""
+		onChange(w, func(op, name string) error {
+			if n++; n == at {
+				failed = op + " " + name
+				return syscall.ENOSPC
 			}
+			return nil
 		})
+		err := w.Commit(t.Context(), testManifest())
+		if failed == "" {
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantBundle(t, dir, "p", newer())
+			t.Logf("%d changes", n)
+			return
+		}
+		if _, left := errors.AsType[*LeftoverError](err); left {
+			if b, err := Load(dir, "p"); err != nil || b.Verify(t.Context(), 0, nil) != nil {
+				t.Fatalf("%s: new bundle is not whole: %v", failed, err)
+			}
+			digests{}.recovered(t, dir, newer())
+			continue
+		}
+		if errors.Is(err, ErrExists) || !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("%s: %v", failed, err)
+		}
+		wantError(t, err, dir, "no space left on device")
+		wantOlder(t, dir, im)
 	}
 }
 
@@ -248,6 +246,7 @@ func (d digests) wantPromise(t testing.TB, dir string, old, new *image) (state s
 // TestCommitCrash looks at what is there before each change of the directory, as
 // if the program had been killed: see wantPromise. It then kills the repair as well.
 func TestCommitCrash(t *testing.T) {
+	t.Parallel() // starts no process: that would hold the locks of others for a moment
 	for _, o := range olders {
 		t.Run(o.name, func(t *testing.T) {
 			dir := filepath.Join(ramDir(t), "dest")
@@ -300,6 +299,7 @@ func (dg digests) crashRepair(t testing.TB, dir string, old, new *image) {
 
 // TestUndoFault: where even the undoing fails, the next run makes good.
 func TestUndoFault(t *testing.T) {
+	t.Parallel() // starts no process: that would hold the locks of others for a moment
 	states := make(map[string]int)
 	first := ramDir(t)
 	im := olders[2].prepare(t, first)

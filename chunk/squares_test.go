@@ -431,6 +431,20 @@ func want(t *testing.T, what string, f format, s site, seed int, more bool) {
 	}
 }
 
+// broken makes the newer bundle while the change at fails, and with forever all that
+// comes after it. It says whether there was such a change; if not, there is no error.
+func broken(t *testing.T, f format, s site, at int, forever bool) (err error, happened bool) {
+	t.Helper()
+	failed := s.fail(at, forever)
+	err = f.make(t.Context(), s, newer, true)
+	happened = failed() > 0
+	s.fail(0, false)
+	if !happened && err != nil {
+		t.Fatal(err)
+	}
+	return err, happened
+}
+
 // TestSquaresFault lets each change of a place fail in turn: with an error, all is
 // as before; a bundle that is replaced within S3 may be gone, which is said.
 func TestSquaresFault(t *testing.T) {
@@ -439,14 +453,8 @@ func TestSquaresFault(t *testing.T) {
 		for at := 1; ; at++ {
 			what := fmt.Sprintf("change %d", at)
 			prepare(t, f, s, had, asBefore)
-			failed := s.fail(at, false)
-			err := f.make(t.Context(), s, newer, true)
-			n := failed()
-			s.fail(0, false)
-			if n == 0 {
-				if err != nil {
-					t.Fatal(err)
-				}
+			err, happened := broken(t, f, s, at, false)
+			if !happened {
 				want(t, "no fault", f, s, newer, false)
 				t.Logf("%d errors of %d changes", errs, at-1)
 				if at < 3 || errs < (at-1)/2 {
@@ -497,14 +505,8 @@ func TestSquaresKilled(t *testing.T) {
 		for at := 1; ; at++ {
 			what := fmt.Sprintf("killed before change %d", at)
 			prepare(t, f, s, had, asBefore)
-			failed := s.fail(at, true)
-			err := f.make(t.Context(), s, newer, true)
-			n := failed()
-			s.fail(0, false)
-			if n == 0 {
-				if err != nil {
-					t.Fatal(err)
-				}
+			_, happened := broken(t, f, s, at, true)
+			if !happened {
 				break
 			}
 			got, lerr := f.look(t.Context(), s.place(t))

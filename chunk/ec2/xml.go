@@ -30,9 +30,9 @@ func parseXML(data []byte) (*element, error) {
 		}
 		return nil, fmt.Errorf("is in the character set %q, not in UTF-8", charset)
 	}
-	var root *element
-	var stack []*element
-	var starts []int64
+	document := new(element) // its one child is the root
+	open := []*element{document}
+	var starts []int64 // offsets of the tags that opened them, in bytes
 	for {
 		start := dec.InputOffset()
 		token, err := dec.Token()
@@ -42,49 +42,49 @@ func parseXML(data []byte) (*element, error) {
 		if err != nil {
 			return nil, fmt.Errorf("is no XML: %w", err)
 		}
+		top := open[len(open)-1]
 		switch tok := token.(type) {
 		case xml.StartElement:
-			e, err := newElement(tok)
+			e, err := top.add(tok, len(open)-1)
 			if err != nil {
 				return nil, err
 			}
-			switch {
-			case len(stack) > 0:
-				top := stack[len(stack)-1]
-				if strings.TrimSpace(top.text) != "" {
-					return nil, fmt.Errorf("has text beside elements in <%s>", top.name)
-				}
-				top.children = append(top.children, e)
-			case root != nil:
-				return nil, fmt.Errorf("has a second document, <%s>", e.name)
-			default:
-				root = e
-			}
-			if len(stack) == maxDepth {
-				return nil, fmt.Errorf("has elements more than %d deep", maxDepth)
-			}
-			stack, starts = append(stack, e), append(starts, start)
+			open, starts = append(open, e), append(starts, start)
 		case xml.EndElement:
-			top := stack[len(stack)-1]
 			top.raw = data[starts[len(starts)-1]:dec.InputOffset()]
-			stack, starts = stack[:len(stack)-1], starts[:len(starts)-1]
+			open, starts = open[:len(open)-1], starts[:len(starts)-1]
 		case xml.CharData:
-			text := string(tok)
-			if len(stack) == 0 || len(stack[len(stack)-1].children) > 0 {
-				if strings.TrimSpace(text) != "" {
-					return nil, fmt.Errorf("has text beside elements")
-				}
-				continue
+			if len(open) > 1 && len(top.children) == 0 {
+				top.text += string(tok)
+			} else if len(bytes.TrimSpace(tok)) > 0 {
+				return nil, fmt.Errorf("has text beside elements")
 			}
-			stack[len(stack)-1].text += text
 		case xml.Directive:
 			return nil, fmt.Errorf("has a document type, which no manifest has")
 		}
 	}
-	if root == nil {
+	if len(document.children) == 0 {
 		return nil, fmt.Errorf("is empty")
 	}
-	return root, nil
+	return document.children[0], nil
+}
+
+// add adds the child that tok begins to e, which lies in depth elements; in none, e is
+// the document.
+func (e *element) add(tok xml.StartElement, depth int) (*element, error) {
+	child, err := newElement(tok)
+	switch {
+	case err != nil:
+		return nil, err
+	case depth == 0 && len(e.children) > 0:
+		return nil, fmt.Errorf("has a second document, <%s>", child.name)
+	case strings.TrimSpace(e.text) != "":
+		return nil, fmt.Errorf("has text beside elements in <%s>", e.name)
+	case depth == maxDepth:
+		return nil, fmt.Errorf("has elements more than %d deep", maxDepth)
+	}
+	e.children = append(e.children, child)
+	return child, nil
 }
 
 func notASCII(r rune) bool { return r >= 0x80 }
