@@ -22,6 +22,7 @@ type Object struct {
 	SHA256   string // hexadecimal, lower case; "" where S3 does not say: a List never does, Head may
 	ETag     string // as S3 gives it, without quotes
 	Modified time.Time
+	Run      string // which run has put it, see runKey; "" where that is not said: a List never does
 }
 
 // List lists the objects of the directory, not those of directories in it, in
@@ -125,7 +126,7 @@ func (s *Store) Head(ctx context.Context, name string) (Object, error) {
 	if err != nil {
 		return Object{}, s.explain(ctx, "look at", name, err)
 	}
-	o := Object{Name: name, Size: aws.ToInt64(out.ContentLength), ETag: unquote(out.ETag), Modified: aws.ToTime(out.LastModified)}
+	o := Object{Name: name, Size: aws.ToInt64(out.ContentLength), ETag: unquote(out.ETag), Modified: aws.ToTime(out.LastModified), Run: out.Metadata[runKey]}
 	if out.ChecksumType != types.ChecksumTypeComposite {
 		o.SHA256 = hexSum(out.ChecksumSHA256)
 	}

@@ -33,7 +33,12 @@ type condition struct {
 	// same is true if an object with the content that is to be put is as good, whoever
 	// has put it.
 	same bool
+	run  string // of the object that is put: which run it is of, see runKey
 }
+
+// runKey is the key of user-defined metadata (x-amz-meta-*) by which a run knows its
+// objects: two runs may put the same content, and an answer may be lost.
+const runKey = "purebundle-run"
 
 func (c condition) any() bool { return c.absent || c.etag != "" }
 
@@ -42,18 +47,18 @@ func (c condition) any() bool { return c.absent || c.etag != "" }
 // killed, and what is replaced is another's.
 func (st *stage) condition(name string) condition {
 	if st.replaces || strings.HasSuffix(name, tempSuffix) {
-		return condition{}
+		return condition{run: st.run}
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	m, begun := st.begun[name]
 	switch {
 	case !begun:
-		return condition{absent: !st.there[name], same: st.set.Resume != nil}
+		return condition{absent: !st.there[name], same: st.set.Resume != nil, run: st.run}
 	case m.etag != "":
-		return condition{etag: m.etag} // it is made again
+		return condition{etag: m.etag, run: st.run} // it is made again
 	}
-	return condition{}
+	return condition{run: st.run}
 }
 
 // refused returns true if a server does not know conditions.
@@ -96,10 +101,11 @@ func httpStatus(err error) int {
 	return 0
 }
 
-// holds returns the ETag of an object if its content is what was to be put.
-func (s *Store) holds(ctx context.Context, name string, b *body, sum string) (etag string, ok bool) {
+// holds returns the ETag of an object if its content is what was to be put and, if
+// that matters, it was put by this run.
+func (s *Store) holds(ctx context.Context, name string, b *body, sum string, c condition) (etag string, ok bool) {
 	o, err := s.Head(ctx, name)
-	if err != nil || o.Size != b.size {
+	if err != nil || o.Size != b.size || !c.same && o.Run != c.run {
 		return "", false
 	}
 	if o.SHA256 != "" {
@@ -141,8 +147,8 @@ func (st *stage) ours(ctx context.Context, objects []Object) ([]Object, error) {
 	return found, nil
 }
 
-// isOurs returns true if this run has put an object, as far as its ETag or its
-// digest say.
+// isOurs returns true if this run has put an object, as far as its ETag, its
+// metadata or its digest say.
 func (st *stage) isOurs(ctx context.Context, o Object) (bool, error) {
 	st.mu.Lock()
 	m, begun := st.begun[o.Name]
@@ -160,7 +166,8 @@ func (st *stage) isOurs(ctx context.Context, o Object) (bool, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	return o.SHA256 == "" || o.SHA256 == m.sum, err
+	mine := o.Run == st.run || o.Run == "" // a server may forget it when it copies
+	return mine && (o.SHA256 == "" || o.SHA256 == m.sum), err
 }
 
 // disturbed returns the error of a run that meets what another one has put.

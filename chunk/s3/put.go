@@ -65,6 +65,9 @@ func (s *Store) put(ctx context.Context, name string, p []byte, size int64, sum 
 		ChecksumSHA256: aws.String(base64Sum(sum)),
 		ACL:            k.acl, StorageClass: k.class, ServerSideEncryption: k.sse, SSEKMSKeyId: k.kmsKey, Tagging: k.tagging,
 	}
+	if cond.run != "" {
+		in.Metadata = map[string]string{runKey: cond.run}
+	}
 	send := func() (*s3.PutObjectOutput, error) {
 		in.IfNoneMatch, in.IfMatch = s.server.conditions(cond)
 		return s.client.PutObject(awsapi.WithSubject(late, name), in, signed(sum), s.looking(name, cond))
@@ -77,7 +80,7 @@ func (s *Store) put(ctx context.Context, name string, p []byte, size int64, sum 
 	if cond.failed(err) {
 		// Unless an earlier try put it, whose answer was lost.
 		if b.tries > 1 || errors.Is(err, errThere) || cond.same {
-			if etag, ok := s.holds(late, name, b, sum); ok {
+			if etag, ok := s.holds(late, name, b, sum, cond); ok {
 				return etag, false, nil
 			}
 		}

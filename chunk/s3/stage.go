@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"purebundle/chunk"
 	"purebundle/chunk/work"
 )
@@ -78,6 +80,7 @@ type stage struct {
 	life     context.Context // until Abort
 	kill     context.CancelCauseFunc
 	busy     sync.WaitGroup // items that are being made
+	run      string         // tells this run from others, see runKey
 	retired  func() error   // if not nil, removes the manifest that was there, once
 
 	mu     sync.Mutex
@@ -104,7 +107,7 @@ func (s *Store) Begin(ctx context.Context, set chunk.Set) (chunk.Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	st := &stage{s: s, set: set, made: make(map[string]object), begun: make(map[string]mark), there: make(map[string]bool)}
+	st := &stage{s: s, set: set, made: make(map[string]object), begun: make(map[string]mark), there: make(map[string]bool), run: uuid.NewString()}
 	st.life, st.kill = context.WithCancelCause(context.Background())
 	for _, o := range files {
 		st.there[o.Name] = true
