@@ -92,7 +92,7 @@ func (d *disk) Check(ctx context.Context, f File) error {
 	return err
 }
 
-// check returns where the result of the first check of a file is kept.
+// check returns the result of the first check of a file, for all that read it.
 func (d *disk) check(f File) *checkOnce {
 	d.mu.Lock()
 	defer d.mu.Unlock()

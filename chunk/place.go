@@ -53,8 +53,7 @@ type Set struct {
 	Resume []byte
 }
 
-// Look is Taken, with errors that say which file they are about; path is what it
-// is called in messages.
+// Look returns what Taken does, with errors that say which file they are about: path.
 func (s Set) Look(name, path string) (bool, error) {
 	if s.Taken == nil {
 		return false, nil

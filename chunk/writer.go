@@ -46,7 +46,7 @@ type Writer struct {
 	stats  Stats
 }
 
-// partState is what is known of one part.
+// partState is the state of one part.
 type partState struct {
 	whole bool // it is made
 	zero  bool

@@ -20,7 +20,7 @@ import (
 // slow, but may not stand still, whatever the buffers between hold.
 type conn struct {
 	net.Conn
-	raw   syscall.RawConn // nil where there is none
+	raw   syscall.RawConn // nil if the connection has no descriptor
 	stall time.Duration
 
 	mu    sync.Mutex
@@ -50,7 +50,7 @@ func newConn(c net.Conn, stall time.Duration) *conn {
 	return out
 }
 
-// tick is how often a transfer that waits looks whether something moved.
+// tick returns how often a transfer that waits looks whether something moved.
 func (c *conn) tick() time.Time { return time.Now().Add(c.stall / 8) }
 
 func (c *conn) Read(p []byte) (int, error) {
@@ -125,7 +125,7 @@ func (c *conn) why(err error) error {
 	return err
 }
 
-// unsent is how many bytes the other side has not acknowledged.
+// unsent returns how many bytes the other side has not acknowledged.
 func (c *conn) unsent() int64 {
 	if c.raw == nil {
 		return 0

@@ -41,7 +41,7 @@ func (c cause) Error() string { return c.text }
 // Unwrap returns the error of the SDK.
 func (c cause) Unwrap() error { return c.err }
 
-// Is makes it fs.ErrNotExist where the service says so.
+// Is returns true for fs.ErrNotExist if the service says that something is not there.
 func (c cause) Is(target error) bool {
 	if target != fs.ErrNotExist {
 		return false
@@ -50,7 +50,7 @@ func (c cause) Is(target error) bool {
 	return ok && (api.ErrorCode() == "NoSuchKey" || api.ErrorCode() == "NotFound")
 }
 
-// reason is what went wrong and what to do about it.
+// reason returns what went wrong, and what to do about it.
 func reason(err error) (text, hint string) {
 	if c, ok := errors.AsType[*credentialsError](err); ok {
 		return noCredentials(c)
@@ -148,7 +148,7 @@ func answered(err error, api smithy.APIError) (text, hint string) {
 	return sentence(code, said), ""
 }
 
-// hints is what to do about codes that always mean the same.
+// hints say what to do about codes that always mean the same.
 var hints = map[string]string{
 	"NoSuchBucket":                  "look at the bucket's name, or make the bucket",
 	"InvalidBucketName":             "a bucket's name has 3 to 63 lower-case letters, digits, dots and hyphens",
@@ -182,7 +182,7 @@ var hints = map[string]string{
 // maxSaid is the longest text of a service that is passed on, in bytes.
 const maxSaid = 300
 
-// oneLine is what somebody else said, without what would disturb a terminal.
+// oneLine returns what somebody else said without what would disturb a terminal.
 func oneLine(said string) string {
 	said = strings.Join(strings.FieldsFunc(said, func(r rune) bool { return r < ' ' || r == 0x7f || r == ' ' }), " ")
 	said = strings.TrimSuffix(strings.ToValidUTF8(said, "?"), ".")
@@ -192,7 +192,7 @@ func oneLine(said string) string {
 	return said
 }
 
-// sentence is what the service said, on one line.
+// sentence returns what the service said on one line.
 func sentence(code, said string) string {
 	said = oneLine(said)
 	switch {
@@ -204,7 +204,7 @@ func sentence(code, said string) string {
 	return code + ": " + said
 }
 
-// action is the IAM action that an operation needs.
+// action returns the IAM action that an operation needs.
 func action(err error) string {
 	op, ok := errors.AsType[*smithy.OperationError](err)
 	if !ok {
@@ -225,7 +225,7 @@ func action(err error) string {
 	return strings.ToLower(op.ServiceID) + ":" + op.OperationName
 }
 
-// skew says how far the clock is off, where the answer tells the time.
+// skew says how far the clock is off, if the answer tells the time.
 func skew(err error) string {
 	server, perr := http.ParseTime(answer(err).Get("Date"))
 	if perr != nil {

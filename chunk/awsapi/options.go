@@ -159,7 +159,7 @@ func CheckEndpoint(endpoint string) error {
 	return &chunk.Error{Op: "endpoint", Path: strconv.Quote(endpoint), Err: errors.New("is no URL of a service"), Hint: "such as https://s3.example.com or http://127.0.0.1:7070"}
 }
 
-// setup is what went wrong before any request.
+// setup explains an error that came before any request.
 func setup(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -144,7 +144,7 @@ func (r *Retryer) Do(ctx context.Context, op, subject string, try func(context.C
 	}
 }
 
-// pause is how long to wait after try number attempt. A server that says how
+// pause returns how long to wait after try number attempt. A server that says how
 // long (RFC 9110, Retry-After, seconds) is heeded within reason.
 func pause(attempt int, err error) time.Duration {
 	most := longestPause
@@ -217,7 +217,7 @@ func (r *Retryer) watch(stack *middleware.Stack) error {
 
 var _ aws.RetryerV2 = (*Retryer)(nil)
 
-// status is the HTTP status of the answer, or 0 if there was none.
+// status returns the HTTP status of the answer, or 0 if none came.
 func status(err error) int {
 	if r, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && r.Response != nil && r.Response.Response != nil {
 		return r.Response.StatusCode
@@ -225,7 +225,7 @@ func status(err error) int {
 	return 0
 }
 
-// answer is the header of the answer; nil if there was none.
+// answer returns the header of the answer, or nil if none came.
 func answer(err error) http.Header {
 	if r, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && r.Response != nil && r.Response.Response != nil {
 		return r.Response.Header

@@ -86,10 +86,10 @@ func dialed(err error) bool {
 	return ok && (op.Op == "dial" || op.Op == "proxyconnect")
 }
 
-// unknownCode is what the SDK puts where an answer has no code.
+// unknownCode is the code that the SDK gives an answer that has none.
 const unknownCode = "UnknownError"
 
-// short is the cause of a failed request in a few words.
+// short says in a few words why a request failed.
 func short(err error) string {
 	api, isAPI := errors.AsType[smithy.APIError](err)
 	stall, isStall := errors.AsType[*StallError](err)
@@ -130,7 +130,7 @@ func short(err error) string {
 	return innermost(err).Error()
 }
 
-// innermost is the error at the end of the chain.
+// innermost returns the error at the end of the chain.
 func innermost(err error) error {
 	for {
 		next := errors.Unwrap(err)

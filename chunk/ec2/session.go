@@ -47,7 +47,7 @@ func (s *session) wrap(pub *rsa.PublicKey) (key, iv string, err error) {
 	return out[0], out[1], nil
 }
 
-// unwrap is the inverse of wrap.
+// unwrap undoes wrap.
 func unwrap(priv *rsa.PrivateKey, key, iv string) (*session, error) {
 	s := new(session)
 	for _, part := range []struct {

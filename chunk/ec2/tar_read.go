@@ -113,7 +113,7 @@ func (t *tarReader) records(h *block) ([]byte, error) {
 	return text[:n], t.full(text)
 }
 
-// paxRecords parses "LENGTH KEY=VALUE\n", where LENGTH counts the whole record.
+// paxRecords parses "LENGTH KEY=VALUE\n"; LENGTH counts the whole record.
 func paxRecords(text []byte) (map[string]string, error) {
 	bad := cause("an extended tar header makes no sense")
 	out := make(map[string]string)
@@ -148,7 +148,7 @@ func (t *tarReader) memberName(h *block) string {
 	return name
 }
 
-// layout says where the data that follows belongs, and the size of the file.
+// layout returns the ranges of the file that the data after h fills, and its size.
 func (t *tarReader) layout(h *block) (data []Range, size int64, err error) {
 	stored, err := number(h[sizeOff : sizeOff+sizeLen])
 	if s := t.pax["size"]; err == nil && s != "" {
@@ -269,7 +269,7 @@ func (t *tarReader) paxMap(stored int64) (data []Range, used int64, err error) {
 }
 
 // checkMap refuses a map that is not ascending, leaves the file, or does not
-// have the bytes that are stored. Each piece begins a block of tar.
+// have the bytes that are stored. Each range begins a block of tar.
 func checkMap(data []Range, size, stored int64) error {
 	at, sum := int64(0), int64(0)
 	for i, r := range data {

@@ -18,7 +18,7 @@ type UnbundleOptions struct {
 }
 
 // Unbundle writes the image to the file dst. It appears under its name only when
-// all is checked (see Read), sparse, with mode 0600. If that fails, nothing is left.
+// all is checked (see Read), sparse, with mode 0600. If that fails, no file remains.
 func (b *Bundle) Unbundle(ctx context.Context, key *rsa.PrivateKey, dst string, opt UnbundleOptions) error {
 	if st, err := os.Lstat(dst); err == nil {
 		switch {
@@ -45,8 +45,8 @@ func (b *Bundle) Unbundle(ctx context.Context, key *rsa.PrivateKey, dst string, 
 }
 
 // Copy writes the image to the file dst as it is, sparse, in the place of what is
-// there. It appears under its name only when it is whole; if that fails, nothing is
-// left. done is as for Writer.Write.
+// there. It appears under its name only when it is whole; if that fails, no
+// file remains. done is as for Writer.Write.
 func (s Source) Copy(ctx context.Context, dst string, done func(n int64)) error {
 	if err := s.normal(); err != nil {
 		return err

@@ -115,7 +115,7 @@ func (s *Store) fetch(ctx context.Context, f chunk.File, buf []byte) error {
 	return err
 }
 
-// damaged is what a part is that arrived whole but wrong.
+// damaged is the error of a part that arrived whole but wrong.
 type damaged string
 
 func (d damaged) Error() string        { return string(d) }

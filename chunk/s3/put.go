@@ -126,7 +126,7 @@ func (s *Store) copy(ctx context.Context, from, was, to string) (etag string, er
 	if was != "" {
 		in.CopySourceIfMatch = aws.String(`"` + was + `"`)
 	}
-	if k.tagging != nil { // without, S3 copies tags, which needs another permission where there are none
+	if k.tagging != nil { // without, S3 copies tags, which needs another permission even if it finds none
 		in.TaggingDirective, in.Tagging = types.TaggingDirectiveReplace, k.tagging
 	}
 	out, err := s.client.CopyObject(awsapi.WithSubject(ctx, to), in)
@@ -161,7 +161,7 @@ func base64Sum(sum string) string {
 	return base64.StdEncoding.EncodeToString(raw)
 }
 
-// hexSum spells a digest of S3 as the manifest does; "" where S3 gave none, or
+// hexSum spells a digest of S3 as the manifest does; "" if S3 gave none, or
 // one that is not of the whole object.
 func hexSum(sum *string) string {
 	raw, err := base64.StdEncoding.DecodeString(aws.ToString(sum))

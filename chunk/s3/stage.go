@@ -92,7 +92,7 @@ type stage struct {
 	zeroBytes int64 // of parts, at most
 }
 
-// object is where the content of an item is.
+// object is an object of S3 that has the content of an item.
 type object struct {
 	name string
 	etag string

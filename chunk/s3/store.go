@@ -146,7 +146,7 @@ type plain string
 
 func (p plain) Error() string { return string(p) }
 
-// kept is what every object that is put or copied is given.
+// kept are the properties that every object gets, put or copied.
 type kept struct {
 	acl     types.ObjectCannedACL
 	class   types.StorageClass

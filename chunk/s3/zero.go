@@ -9,7 +9,7 @@ import (
 )
 
 // zeros makes parts that are all zero: the first is sent, the others are copied
-// from it within S3. Where that is refused they are sent too.
+// from it within S3. If that is refused they are sent too.
 type zeros struct {
 	mu     sync.Mutex
 	first  string // an object that is all zero; "" if there is none

@@ -90,7 +90,7 @@ func (d *Device) parseVolume(fields []string) error {
 	return nil
 }
 
-// count is a number above 0, or 0 where there is none.
+// count returns a number above 0, or 0 if text is empty.
 func count(text string) (int32, error) {
 	if text == "" {
 		return 0, nil

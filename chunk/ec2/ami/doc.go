@@ -2,7 +2,7 @@
 // machine image (AMI), and waits until the image can be used.
 //
 // It makes no bundles, uploads nothing, and does not launch, copy, share or
-// deregister images. What EC2 checks, it checks too where that needs no
+// deregister images. What EC2 checks, it checks too if that needs no
 // request: names, lengths, forms.
 //
 // Source: the EC2 API reference, RegisterImage and DescribeImages, version

@@ -40,7 +40,7 @@ const (
 	maxTagValue    = 256
 )
 
-// nameMarks is what may be in a name beside ASCII letters and digits.
+// nameMarks are the marks that a name may have beside ASCII letters and digits.
 const nameMarks = "()[] ./-'@_"
 
 // Check says why EC2 would refuse in whatever is in S3, or nil.
@@ -138,7 +138,7 @@ func (in *Input) request() *ec2.RegisterImageInput {
 	return r
 }
 
-// given is nil for what is left to EC2.
+// given returns nil for a value that EC2 is to choose.
 func given(text string) *string {
 	if text == "" {
 		return nil

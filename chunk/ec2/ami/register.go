@@ -56,7 +56,7 @@ func countTries(tries *atomic.Int64) func(*ec2.Options) {
 	})
 }
 
-// registered is the id of one's own image of that name and location, or "".
+// registered returns the id of one's own image of that name and location, or "".
 func registered(ctx context.Context, client *ec2.Client, in Input) string {
 	out, err := client.DescribeImages(ctx, &ec2.DescribeImagesInput{
 		Owners:  []string{"self"},

@@ -67,7 +67,7 @@ func Wait(ctx context.Context, cfg aws.Config, id string, opt WaitOptions) error
 	}
 }
 
-// broken is the error of an image that will not become available.
+// broken returns the error of an image that will not become available.
 func broken(id string, image types.Image) error {
 	err := fmt.Errorf("its state is %s", image.State)
 	if r := image.StateReason; r != nil {

@@ -74,7 +74,7 @@ func (p *Proxy) breakResponse(w http.ResponseWriter, r *http.Request, response *
 	}
 }
 
-// head is the head of a response as it is sent. The connection ends with it.
+// head returns the head of a response as it is sent. The connection ends with it.
 func head(response *http.Response) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "HTTP/1.1 %s\r\n", response.Status)

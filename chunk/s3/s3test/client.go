@@ -32,7 +32,7 @@ func (s *Server) Setenv(t testing.TB) {
 	setenv(t, s.Env())
 }
 
-// Client is a plain client of the SDK: what a test looks at the server with.
+// Client returns a plain client of the SDK: what a test looks at the server with.
 func (s *Server) Client() *s3.Client {
 	return s3.New(s3.Options{
 		BaseEndpoint: aws.String(s.Endpoint),

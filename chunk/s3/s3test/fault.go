@@ -10,8 +10,8 @@ import (
 // Kind is one way to break a request.
 type Kind int
 
-// The kinds of faults. "Half" is half of the body, or of the head where there
-// is no body.
+// The kinds of faults. "Half" is half of the body, or of the head of a
+// message without one.
 const (
 	None           Kind = iota
 	InternalError       // answered 500 InternalError, never forwarded
@@ -36,7 +36,7 @@ var kindNames = [kinds]string{"none", "internal error", "slow down", "late error
 
 func (k Kind) String() string { return kindNames[k] }
 
-// Kinds are all kinds of faults.
+// Kinds returns all kinds of faults.
 func Kinds() []Kind {
 	var all []Kind
 	for k := InternalError; k < kinds; k++ {
@@ -55,11 +55,11 @@ type Faults struct {
 	// Streak is how many requests in a row for the same method and path may be
 	// broken; 0: any number.
 	Streak int
-	// Only, where it is set, picks the requests that may be broken.
+	// Only, if not nil, picks the requests that may be broken.
 	Only func(*http.Request) bool
 }
 
-// choose is the fault of request n, from 0; chosen is how often each was before.
+// choose returns the fault of request n, from 0; chosen is how often each was before.
 func (f *Faults) choose(n int, r *http.Request, chosen *[kinds]int) Kind {
 	rng := rand.New(rand.NewPCG(f.Seed, uint64(n)))
 	if rng.Float64() >= f.Rate || f.Only != nil && !f.Only(r) {

@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// Path is the file of an object.
+// Path returns the file of an object.
 func (s *Server) Path(bucket, key string) string {
 	return filepath.Join(s.Dir, bucket, filepath.FromSlash(key))
 }
 
-// Keys are the keys of all objects of a bucket, sorted, read from the disk.
+// Keys returns the keys of all objects of a bucket, sorted, read from the disk.
 // Uploads that were not finished are not among them. What goes away meanwhile is
 // no error.
 func (s *Server) Keys(t testing.TB, bucket string) []string {
@@ -45,7 +45,7 @@ func (s *Server) Keys(t testing.TB, bucket string) []string {
 	return keys
 }
 
-// Read is the content of an object, read from the disk.
+// Read returns the content of an object, read from the disk.
 func (s *Server) Read(t testing.TB, bucket, key string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(s.Path(bucket, key))

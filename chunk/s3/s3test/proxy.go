@@ -54,7 +54,7 @@ func (s *Server) Proxy(t testing.TB, faults Faults) *Proxy {
 	return p
 }
 
-// Env is that of the server, through the proxy.
+// Env returns that of the server, through the proxy.
 func (p *Proxy) Env() []string { return p.through().Env() }
 
 // Setenv sets Env for the rest of the test.
@@ -63,7 +63,7 @@ func (p *Proxy) Setenv(t testing.TB) {
 	setenv(t, p.Env())
 }
 
-// Client is a plain client of the SDK, through the proxy.
+// Client returns a plain client of the SDK, through the proxy.
 func (p *Proxy) Client() *s3.Client { return p.through().Client() }
 
 func (p *Proxy) through() *Server {
@@ -77,14 +77,14 @@ func (p *Proxy) Set(faults Faults) {
 	p.faults = faults
 }
 
-// Requests is how many requests have come.
+// Requests returns how many requests have come.
 func (p *Proxy) Requests() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.requests
 }
 
-// Count is how many faults of a kind have happened.
+// Count returns how many faults of a kind have happened.
 func (p *Proxy) Count(k Kind) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -180,7 +180,7 @@ func pass(w http.ResponseWriter, response *http.Response) {
 	}
 }
 
-// answer is an error in the form that S3 gives it, when the request has come.
+// answer sends an error in the form that S3 gives it, when the request has come.
 func answer(w http.ResponseWriter, r *http.Request, status int, code, message string) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	w.Header().Set("Content-Type", "application/xml")
@@ -194,7 +194,7 @@ func answer(w http.ResponseWriter, r *http.Request, status int, code, message st
 
 var deleteKey = regexp.MustCompile(`<Key>[^<]*</Key>`)
 
-// deleteErrors is an answer to DeleteObjects that nothing was deleted.
+// deleteErrors answers to DeleteObjects that nothing was deleted.
 func deleteErrors(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	w.Header().Set("Content-Type", "application/xml")

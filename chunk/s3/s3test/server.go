@@ -90,7 +90,7 @@ func needXattr(t testing.TB, dir string) {
 	}
 }
 
-// random is n random bytes as hexadecimal digits.
+// random returns n random bytes as hexadecimal digits.
 func random(n int) string {
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // never fails
@@ -164,7 +164,7 @@ func (s *Server) wait() error {
 	return fmt.Errorf("does not answer: %w", err)
 }
 
-// Log is what the server printed so far: a line for each request.
+// Log returns what the server printed so far: a line for each request.
 func (s *Server) Log() string { return s.log.String() }
 
 // lockedBuffer is a buffer that two goroutines may use.

@@ -70,7 +70,7 @@ var parameters = map[string][]parameter{
 
 var index = regexp.MustCompile(`\.[1-9][0-9]*(\.|$)`)
 
-// checkParameters is the error of a request that the API does not know.
+// checkParameters returns the error of a request that the API does not know.
 func checkParameters(form url.Values) *Fault {
 	bad := func(code, format string, args ...any) *Fault {
 		return &Fault{http.StatusBadRequest, code, fmt.Sprintf(format, args...)}

@@ -151,7 +151,7 @@ func (s *Server) do(form url.Values) (xml string, fault *Fault) {
 	return xml, fault
 }
 
-// answer is an error as EC2's query API gives it.
+// answer sends an error as EC2's query API gives it.
 func (f *Fault) answer(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/xml;charset=UTF-8")
 	w.WriteHeader(f.Status)

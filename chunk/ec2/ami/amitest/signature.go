@@ -49,7 +49,7 @@ func (s *Server) checkSignature(r *http.Request, body []byte) *Fault {
 	return nil
 }
 
-// sign is the Authorization that the signed headers and the body should have.
+// sign returns the Authorization that the signed headers and the body should have.
 func (s *Server) sign(r *http.Request, body []byte, signed []string, when time.Time) (string, error) {
 	again, err := http.NewRequest(r.Method, "http://"+r.Host+r.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
