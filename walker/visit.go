@@ -12,16 +12,15 @@ func (w *walker) visit(f *frame, n name) error {
 	if n.typ == typeMade {
 		return w.device(f, standardDevices()[n.ino])
 	}
-	p := string(w.path)
 	sp := f.spot.kid(f.text[n.off:n.end])
 	for range maxLooks {
-		err := w.look(f, n, p, sp)
+		err := w.look(f, n, string(w.path), sp) // no copy of the path stays here while the walk is below it
 		if err != errReplaced {
 			return err
 		}
 		n.typ = unix.DT_UNKNOWN
 	}
-	w.unreadable(p, noOwner, errReplaced)
+	w.unreadable(w.here(), noOwner, errReplaced)
 	return nil
 }
 
