@@ -50,7 +50,7 @@ func newConn(c net.Conn, stall time.Duration) *conn {
 	return out
 }
 
-// tick returns how often a transfer that waits looks whether something moved.
+// tick returns when a transfer that waits looks again whether something moved.
 func (c *conn) tick() time.Time { return time.Now().Add(c.stall / 8) }
 
 func (c *conn) Read(p []byte) (int, error) {
