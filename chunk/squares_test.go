@@ -378,8 +378,12 @@ func (b *bucket) empty(t *testing.T) {
 func (b *bucket) fail(at int, forever bool) func() int { return b.set(at, forever) }
 
 // squares runs a test in each of them, with and without an older bundle; the changes
-// of a bucket fail in these ways.
+// of a bucket fail in these ways. They make one part at a time: the race detector
+// has nothing to see, and -short leaves them out.
 func squares(t *testing.T, kinds []s3test.Kind, run func(t *testing.T, f format, s site, had int)) {
+	if testing.Short() {
+		t.Skip("takes minutes under the race detector")
+	}
 	server := s3test.Start(t)
 	server.Setenv(t)
 	formats := append([]format{raw, amazon}, copies(t)...)
