@@ -62,6 +62,7 @@ func TestDismantle(t *testing.T) {
 		}
 		must(t, b.Drop(i))
 	}
+	must(t, b.Close()) // lets go of the lock
 	if names, err := os.ReadDir(dir); err != nil || len(names) > 0 {
 		t.Errorf("left: %v, %v", names, err)
 	}

@@ -15,7 +15,7 @@ import (
 // joinDevice writes to a block device.
 func (b *Bundle) joinDevice(ctx context.Context, dst string, opt JoinOptions) error {
 	// O_EXCL on a block device: fails with EBUSY while it is mounted or otherwise in use.
-	f, err := os.OpenFile(dst, os.O_RDWR|unix.O_EXCL, 0)
+	f, err := dir.OpenDevice(dst)
 	if errors.Is(err, unix.EBUSY) {
 		return &Error{Op: "write", Path: dst, Err: unix.EBUSY, Hint: "the device is mounted or in use: unmount it, or choose another"}
 	}

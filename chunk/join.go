@@ -14,7 +14,8 @@ import (
 
 // JoinOptions of Join; the zero value is what most want.
 type JoinOptions struct {
-	Force   bool           // replace an existing file, or write to a block device
+	Force   bool           // replace an existing file, or write to a block device below /dev
+	Trusted bool           // as in Directory
 	Workers int            // each with a buffer of Size bytes; 0: one a processor
 	Done    func(part int) // if not nil, called after each part, never twice at once
 }
@@ -32,7 +33,10 @@ type JoinOptions struct {
 // and must be as large as the image. Its first part, with the superblock, is
 // cleared first and written last: a device that was written half cannot be mounted.
 func (b *Bundle) Join(ctx context.Context, dst string, opt JoinOptions) error {
-	st, err := os.Stat(dst)
+	st, err := os.Lstat(dst)
+	if err == nil && st.Mode()&fs.ModeSymlink != 0 {
+		return b.joinLinked(ctx, dst, opt)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return b.joinFile(ctx, dst, opt)
 	}
@@ -45,8 +49,7 @@ func (b *Bundle) Join(ctx context.Context, dst string, opt JoinOptions) error {
 			Hint: "name the image file, such as " + filepath.Join(dst, b.manifest.Prefix+".img")}
 	case mode&fs.ModeDevice != 0 && mode&fs.ModeCharDevice == 0:
 		if !opt.Force {
-			return &Error{Op: "write", Path: dst, Err: cause("is a block device: all that is on it would be lost"),
-				Hint: "force it if that is what you want"}
+			return onDevice(dst)
 		}
 		return b.joinDevice(ctx, dst, opt)
 	case !mode.IsRegular():
@@ -55,15 +58,30 @@ func (b *Bundle) Join(ctx context.Context, dst string, opt JoinOptions) error {
 	case !opt.Force:
 		return &Error{Op: "write", Path: dst, Err: ErrExists, Hint: "choose another name, or force it to be replaced"}
 	}
-	if dst, err = filepath.EvalSymlinks(dst); err != nil {
-		return fail("write", dst, err)
-	}
 	return b.joinFile(ctx, dst, opt)
+}
+
+// joinLinked writes to what a symbolic link leads to, which can only be a block device.
+func (b *Bundle) joinLinked(ctx context.Context, dst string, opt JoinOptions) error {
+	st, err := os.Stat(dst)
+	if err != nil || st.Mode()&fs.ModeDevice == 0 || st.Mode()&fs.ModeCharDevice != 0 {
+		return &Error{Op: "write", Path: dst, Err: cause("is a symbolic link"), Hint: "name the file that it leads to"}
+	}
+	if !opt.Force {
+		return onDevice(dst)
+	}
+	return b.joinDevice(ctx, dst, opt)
+}
+
+// onDevice is the error of an image that is a device, without Force.
+func onDevice(dst string) error {
+	return &Error{Op: "write", Path: dst, Err: cause("is a block device: all that is on it would be lost"),
+		Hint: "force it if that is what you want"}
 }
 
 // joinFile joins to a file that appears when it is whole.
 func (b *Bundle) joinFile(ctx context.Context, dst string, opt JoinOptions) (err error) {
-	f, err := dir.CreateFile(dst)
+	f, err := dir.CreateFile(dst, dir.FileOptions{Trusted: opt.Trusted})
 	if err != nil {
 		return err
 	}

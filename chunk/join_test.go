@@ -56,17 +56,20 @@ func TestJoin(t *testing.T) {
 		{"FIFO", func(t *testing.T, dst string) { must(t, unix.Mkfifo(dst, 0o600)) },
 			JoinOptions{Force: true}, "no regular file or block device", []string{"image"}},
 		{"dangling link", func(t *testing.T, dst string) { must(t, os.Symlink("nowhere", dst)) },
-			JoinOptions{}, "exists already", []string{"image"}},
+			JoinOptions{}, "is a symbolic link", []string{"image"}},
 		{"link, forced", func(t *testing.T, dst string) {
 			must(t, os.WriteFile(dst+"-2", []byte("mine"), 0o600))
 			must(t, os.Symlink("image-2", dst))
-		}, JoinOptions{Force: true}, "", []string{"image", "image-2"}},
+		}, JoinOptions{Force: true}, "is a symbolic link", []string{"image", "image-2"}},
 		{"what a killed run left", func(t *testing.T, dst string) {
 			must(t, os.WriteFile(filepath.Join(filepath.Dir(dst), joinTemp("image")), bytes.Repeat([]byte("x"), 5*Size), 0o600))
 		}, JoinOptions{}, "", []string{"image"}},
 		{"temporary name is a link", func(t *testing.T, dst string) {
 			must(t, os.Symlink("/etc/passwd", filepath.Join(filepath.Dir(dst), joinTemp("image"))))
-		}, JoinOptions{}, "is a symbolic link", []string{joinTemp("image")}},
+		}, JoinOptions{}, "", []string{"image", joinTemp("image")}},
+		{"temporary name is a directory", func(t *testing.T, dst string) {
+			must(t, os.Mkdir(filepath.Join(filepath.Dir(dst), joinTemp("image")), 0o700))
+		}, JoinOptions{}, "", []string{"image", joinTemp("image")}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dst := filepath.Join(t.TempDir(), "image")

@@ -160,13 +160,16 @@ func (m *Manifest) Split() (data, zero []int) {
 }
 
 // Directory is the Maker of a directory of this machine. It is made if it is
-// missing; what killed runs left there, of any bundle, is put right first.
-type Directory string
+// missing, with mode 0700; what killed runs left there, of any bundle, is put right first.
+type Directory struct {
+	Path    string
+	Trusted bool // others than root and the user of this process may be able to change it
+}
 
 // Begin begins a group of files.
 func (d Directory) Begin(_ context.Context, set Set) (Stage, error) {
-	taken := func(name string) (bool, error) { return set.Look(name, filepath.Join(string(d), name)) }
-	s, err := dir.Begin(string(d), dir.Options{Group: set.Prefix, Last: set.Last, Taken: taken, Force: set.Force})
+	taken := func(name string) (bool, error) { return set.Look(name, filepath.Join(d.Path, name)) }
+	s, err := dir.Begin(d.Path, dir.Options{Group: set.Prefix, Last: set.Last, Taken: taken, Force: set.Force, Trusted: d.Trusted})
 	if err != nil {
 		return nil, err // not s: an interface that holds nil is not nil
 	}

@@ -191,7 +191,7 @@ func copies(t *testing.T) []format {
 	for _, seed := range []int{older, newer} {
 		path[seed] = t.TempDir()
 		for _, f := range []format{raw, amazon} {
-			if err := f.make(t.Context(), chunk.Directory(filepath.Join(path[seed], f.name)), seed, false); err != nil {
+			if err := f.make(t.Context(), chunk.Directory{Path: filepath.Join(path[seed], f.name)}, seed, false); err != nil {
 				t.Fatal(err)
 			}
 		}

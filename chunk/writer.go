@@ -26,7 +26,8 @@ type Options struct {
 	Workers int    // parts made at once, each with a buffer of Size bytes; 0: one more than processors
 	Zeros   int    // parts made at once that are all zero; 0: one
 	// Grace is how long a cancelled run waits for its workers; 0: 300 ms.
-	Grace time.Duration
+	Grace   time.Duration
+	Trusted bool // as in Directory, for Create
 	// Resume, if not nil, is the manifest of the bundle that is made: see Set.
 	Resume *Manifest
 }
@@ -64,7 +65,7 @@ type Stats struct {
 // Create begins a bundle in the directory at path. It refuses with ErrExists if
 // files of the prefix are there, unless opt.Force is set.
 func Create(path string, opt Options) (*Writer, error) {
-	return Make(context.Background(), Directory(path), opt)
+	return Make(context.Background(), Directory{Path: path, Trusted: opt.Trusted}, opt)
 }
 
 // Make begins a bundle in a place.
@@ -314,6 +315,16 @@ func (w *Writer) Stats() Stats {
 		}
 	}
 	return s
+}
+
+// Held returns a path that leads to the directory of the bundle whatever becomes of its
+// name, as long as w is not through; "" if it is in no directory of this machine.
+func (w *Writer) Held() string {
+	s, ok := w.stage.(*dir.Stage)
+	if !ok {
+		return ""
+	}
+	return s.Dir().Held()
 }
 
 // Open opens part i for reading, before any Commit. Only for a directory.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,6 +15,10 @@ import (
 type Dir struct {
 	f    *os.File
 	path string
+	st   unix.Stat_t // as it was when it was opened
+	// trusted: who can change what lies in it is not asked (Options.Trusted).
+	trusted bool
+	lock    *lock // held by this run; nil: none
 	// fault, if not nil, is called before each change of the directory (see OnChange).
 	fault func(op, name string) error
 }
@@ -32,11 +37,28 @@ func Open(path string) (*Dir, error) {
 	if err != nil {
 		return nil, Fail("open", path, err)
 	}
-	return &Dir{f: f, path: path}, nil
+	return newDir(f, path)
+}
+
+// newDir returns the directory that f is.
+func newDir(f *os.File, path string) (*Dir, error) {
+	d := &Dir{f: f, path: path}
+	if err := unix.Fstat(d.fd(), &d.st); err != nil {
+		f.Close()
+		return nil, Fail("stat", path, err)
+	}
+	return d, nil
 }
 
 // Close closes the directory; a lock that this run has on it goes.
-func (d *Dir) Close() error { return d.f.Close() }
+func (d *Dir) Close() error {
+	d.unlock()
+	return d.f.Close()
+}
+
+// Held returns a path that leads to the directory whatever becomes of its name, as
+// long as it is open in this process.
+func (d *Dir) Held() string { return "/proc/self/fd/" + strconv.Itoa(d.fd()) }
 
 func (d *Dir) fd() int { return int(d.f.Fd()) }
 
@@ -109,6 +131,32 @@ func (d *Dir) rename(from, to string) error {
 	return Fail("rename", d.Join(shown), unix.Renameat(d.fd(), from, d.fd(), to))
 }
 
+// appear renames what was made to a name that is free, and refuses with ErrSwapped if
+// another file has its temporary name by now.
+func (d *Dir) appear(from, to string, made id) error {
+	if err := d.change("rename", to); err != nil {
+		return err
+	}
+	st, err := d.lookUp(from)
+	if err != nil {
+		return renamed(err, d.Join(to))
+	}
+	if st == nil {
+		return Fail("rename", d.Join(to), unix.ENOENT)
+	}
+	if idOf(st) != made {
+		return &Error{Op: "rename", Path: d.Join(to), Err: ErrSwapped, Hint: "somebody else changes files there: choose a directory that only you can write to"}
+	}
+	err = unix.Renameat2(d.fd(), from, d.fd(), to, unix.RENAME_NOREPLACE)
+	switch {
+	case errors.Is(err, unix.EEXIST):
+		return &Error{Op: "create", Path: d.Join(to), Err: ErrExists, Hint: "it appeared during the run: choose another name"}
+	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS): // flags that the file system does not know
+		err = unix.Renameat(d.fd(), from, d.fd(), to)
+	}
+	return Fail("rename", d.Join(to), err)
+}
+
 // Remove removes a file. One that is gone already is no error.
 func (d *Dir) Remove(name string) error {
 	if err := d.change("remove", name); err != nil {
@@ -120,17 +168,18 @@ func (d *Dir) Remove(name string) error {
 	return nil
 }
 
-// exists says whether there is something called name.
-func (d *Dir) exists(name string) (bool, error) {
+// lookUp returns what name is, never through a symbolic link; nil if there is nothing
+// of that name.
+func (d *Dir) lookUp(name string) (*unix.Stat_t, error) {
 	var st unix.Stat_t
 	err := unix.Fstatat(d.fd(), name, &st, unix.AT_SYMLINK_NOFOLLOW)
 	switch {
 	case err == nil:
-		return true, nil
+		return &st, nil
 	case errors.Is(err, unix.ENOENT):
-		return false, nil
+		return nil, nil
 	}
-	return false, Fail("stat", d.Join(name), err)
+	return nil, Fail("stat", d.Join(name), err)
 }
 
 // sync makes renames and removals in the directory last through a power loss.
@@ -165,19 +214,21 @@ func (d *Dir) Names() ([]string, error) {
 	return names, nil
 }
 
-// create makes name with this content and syncs it. It must not be there.
-func (d *Dir) create(name, shown string, content []byte) (err error) {
-	f, err := d.open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o600)
+// create makes a file with this content, under name or one like it, and syncs it.
+// It returns its name, also after an error if there is such a file.
+func (d *Dir) create(name, shown string, content []byte) (made fileMade, err error) {
+	fd, made, err := d.make(name)
 	if err != nil {
-		return renamed(err, d.Join(shown))
+		return made, renamed(err, d.Join(shown))
 	}
+	f := os.NewFile(uintptr(fd), d.Join(name))
 	defer func() {
 		if cerr := f.Close(); err == nil {
 			err = Fail("close", d.Join(shown), cerr)
 		}
 	}()
 	if _, err := f.Write(content); err != nil {
-		return Fail("write", d.Join(shown), err)
+		return made, Fail("write", d.Join(shown), err)
 	}
-	return Fail("sync", d.Join(shown), f.Sync())
+	return made, Fail("sync", d.Join(shown), f.Sync())
 }

@@ -25,6 +25,17 @@ type Cause string
 
 func (c Cause) Error() string { return string(c) }
 
+// kindError is an error of a kind, in words of its own.
+type kindError struct {
+	kind Cause
+	text string
+}
+
+func (e *kindError) Error() string { return e.text }
+
+// Unwrap returns the kind.
+func (e *kindError) Unwrap() error { return e.kind }
+
 // Causes that a caller may tell apart with errors.Is.
 const (
 	// ErrExists: what is to be made is there already and may not be replaced.
@@ -33,6 +44,8 @@ const (
 	ErrBusy Cause = "another run is writing there"
 	// ErrStranger: what is to be replaced was never made by this program.
 	ErrStranger Cause = "is no part of a bundle, but named like one"
+	// ErrSwapped: a file that was made is not the one that has its name now.
+	ErrSwapped Cause = "is another file than the one that was made there"
 )
 
 // Fail makes an *Error of the cause in err, with the hint that goes with it.

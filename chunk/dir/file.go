@@ -1,10 +1,12 @@
 package dir
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,63 +18,96 @@ import (
 type File struct {
 	f    *os.File
 	dir  *Dir
-	temp string
+	temp fileMade
 	name string
 	path string
 	over bool // Publish or Discard is through
 }
 
+// FileOptions of CreateFile; the zero value is what most want.
+type FileOptions struct {
+	Trusted bool // as in Options
+}
+
 // CreateFile begins the file that is to be at path. One that a killed run left
 // half made is used again.
-func CreateFile(path string) (*File, error) {
-	d, err := Open(filepath.Dir(path))
+func CreateFile(path string, opt FileOptions) (*File, error) {
+	w := way{trusted: opt.Trusted}
+	above, name := filepath.Split(path)
+	if above != "/" {
+		above = strings.TrimSuffix(above, "/")
+	}
+	d, _, err := w.reach(cmp.Or(above, "."))
 	if err != nil {
 		return nil, err
 	}
-	name := filepath.Base(path)
-	f := &File{dir: d, temp: fileTemp(name), name: name, path: path}
-	if f.f, err = f.open(); err != nil {
+	f := &File{dir: d, name: name, path: path}
+	if err = d.Writable(); err == nil {
+		err = f.open()
+	}
+	if err != nil {
 		d.Close()
-		return nil, err
+		return nil, renamed(Fail("write", path, err), path)
 	}
 	return f, nil
 }
 
-// open opens the temporary file, empty, and locks it.
-func (f *File) open() (*os.File, error) {
-	file, err := f.dir.open(f.temp, unix.O_RDWR|unix.O_CREAT, 0o600)
-	if err != nil {
-		return nil, renamed(err, f.path)
+// open opens the temporary file, empty, and locks it. It is made, unless a killed run
+// of ours left one; what a stranger has called so is stepped over.
+func (f *File) open() error {
+	temp := fileTemp(f.name)
+	fd, err := f.dir.openFD(temp, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, 0o600)
+	if errors.Is(err, unix.EEXIST) {
+		if fd, err = f.dir.left(temp); errors.Is(err, errStranger) {
+			temp = other(strings.TrimSuffix(temp, fileSuffix)) + fileSuffix
+			fd, err = f.dir.openFD(temp, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, 0o600)
+		}
 	}
-	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	switch {
-	case errors.Is(err, unix.EWOULDBLOCK):
-		err = &Error{Op: "write", Path: f.path, Err: ErrBusy, Hint: "wait until that run is over, or choose another name"}
-	case err == nil:
-		err = f.dir.stillNamed(f.temp, file)
+	if err != nil {
+		return err
+	}
+	file := os.NewFile(uintptr(fd), f.path)
+	var st unix.Stat_t
+	if err = flock(fd); err == nil {
+		err = unix.Fstat(fd, &st)
 	}
 	if err == nil {
-		err = file.Truncate(0)
+		f.f, f.temp = file, fileMade{temp, idOf(&st)}
+		if err = f.stillNamed(); err == nil {
+			err = file.Truncate(0)
+		}
 	}
 	if err != nil {
 		file.Close()
-		return nil, Fail("write", f.path, err)
 	}
-	return file, nil
+	if errors.Is(err, ErrBusy) {
+		err = &Error{Op: "write", Path: f.path, Err: ErrBusy, Hint: "wait until that run is over, or choose another name"}
+	}
+	return err
 }
 
-// stillNamed checks that a file that was just locked still has its name: the run
-// that held the lock before may have renamed or removed it.
-func (d *Dir) stillNamed(name string, f *os.File) error {
-	var here, there unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &here); err != nil {
-		return err
+// left opens the temporary file of a killed run, if it is our own.
+func (d *Dir) left(name string) (fd int, err error) {
+	st, err := d.lookUp(name)
+	switch {
+	case err != nil:
+		return -1, err
+	case st == nil:
+		return -1, ErrBusy // the run that had it is over just now
+	case !d.own(st):
+		return -1, errStranger
 	}
-	err := unix.Fstatat(d.fd(), name, &there, unix.AT_SYMLINK_NOFOLLOW)
-	if err != nil || here.Dev != there.Dev || here.Ino != there.Ino || here.Mode&unix.S_IFMT != unix.S_IFREG {
-		return ErrBusy
+	return d.reopen(fileMade{name, idOf(st)}, unix.O_RDWR)
+}
+
+// stillNamed checks that the temporary file, which was just locked, still has its
+// name: the run that held the lock before may have renamed or removed it.
+func (f *File) stillNamed() error {
+	st, err := f.dir.lookUp(f.temp.name)
+	if err == nil && (st == nil || idOf(st) != f.temp.id || st.Mode&unix.S_IFMT != unix.S_IFREG) {
+		err = ErrBusy
 	}
-	return nil
+	return err
 }
 
 // Dir returns the directory of the file.
@@ -132,23 +167,23 @@ func (f *File) Publish(ctx context.Context, opt PublishOptions) error {
 
 // place renames the temporary file.
 func (f *File) place(replace bool) error {
-	if replace {
-		return f.dir.rename(f.temp, f.name)
+	if !replace {
+		return renamed(f.dir.appear(f.temp.name, f.name, f.temp.id), f.path)
 	}
-	err := unix.Renameat2(f.dir.fd(), f.temp, f.dir.fd(), f.name, unix.RENAME_NOREPLACE)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, unix.EEXIST):
-		return &Error{Op: "write", Path: f.path, Err: ErrExists, Hint: "it appeared during the run: choose another name"}
-	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS): // flags that the file system does not know
-		return f.dir.rename(f.temp, f.name)
+	if err := f.dir.replaceable(f.name); err != nil {
+		return err
 	}
-	return Fail("rename", f.path, err)
+	if f.stillNamed() != nil {
+		return &Error{Op: "rename", Path: f.path, Err: ErrSwapped, Hint: "somebody else changes files there: choose a directory that only you can write to"}
+	}
+	return f.dir.rename(f.temp.name, f.name)
 }
 
 // keepOld gives the older file a second name.
 func (f *File) keepOld(backup string) error {
+	if err := f.dir.replaceable(backup); err != nil {
+		return err
+	}
 	if err := f.dir.Remove(backup); err != nil {
 		return err
 	}
@@ -161,7 +196,7 @@ func (f *File) Discard() error {
 		return nil
 	}
 	f.over = true
-	err := f.dir.Remove(f.temp) // still locked
+	err := f.dir.Remove(f.temp.name) // still locked
 	f.close()
 	return err
 }

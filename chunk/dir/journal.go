@@ -22,9 +22,14 @@ import (
 // and the others, and backups go only after the journal went. Hence: a new last
 // file in place means that all else is, and every state can be told from the
 // names alone.
+//
+// Only a journal that is our own is believed (Dir.own), of the files that it names only
+// those that are mine (Dir.mine): what strangers have called so counts as not there.
 type journal struct {
+	name  string // of its file, once it is there
 	group string
 	last  string
+	tag   string          // "", or what makes backup names differ from those that strangers have taken
 	old   []string        // in byte order
 	fresh map[string]bool // names that the new files get
 	all   bool            // fresh is not known: every name of the group that is not old (version 1)
@@ -36,14 +41,50 @@ const (
 	journalTail = "end\n"
 	oldLine     = "old "
 	newLine     = "new "
+	tagLine     = "tag " // a line before the others, if backup names have a tag
 	// maxJournal bounds what is read of one, in bytes: over a million names of usual length.
 	maxJournal = 128 << 20
 )
 
-// write begins a commit.
-func (j *journal) write(d *Dir, items []Item) error {
+// backup returns the name that an old file has while it is being replaced.
+func (j *journal) backup(name string) string {
+	if j.tag != "" {
+		name += "." + j.tag
+	}
+	return backupName(name)
+}
+
+// choose finds names for the journal and for backups that no stranger has taken.
+func (j *journal) choose(d *Dir) (name string, err error) {
+	for _, old := range j.old {
+		st, err := d.lookUp(j.backup(old))
+		if err != nil {
+			return "", err
+		}
+		if st != nil { // those of killed runs are gone by now
+			j.tag = strings.TrimPrefix(other(""), ".")
+			break
+		}
+	}
+	name = journalName(j.group)
+	st, err := d.lookUp(name)
+	if st != nil {
+		name = other(name)
+	}
+	return name, err
+}
+
+// write begins a commit. If that fails it returns the temporary file that is left.
+func (j *journal) write(d *Dir, items []Item) (temp fileMade, err error) {
+	name, err := j.choose(d)
+	if err != nil {
+		return temp, err
+	}
 	var b strings.Builder
 	b.WriteString(journalHead)
+	if j.tag != "" {
+		b.WriteString(tagLine + j.tag + "\n")
+	}
 	for _, name := range j.old {
 		b.WriteString(oldLine + name + "\n")
 	}
@@ -51,56 +92,66 @@ func (j *journal) write(d *Dir, items []Item) error {
 		b.WriteString(newLine + it.Name + "\n")
 	}
 	b.WriteString(journalTail)
-	name := journalName(j.group)
-	if err := d.create(tempName(name), name, []byte(b.String())); err != nil {
-		return err
+	if temp, err = d.create(tempName(name), name, []byte(b.String())); err != nil {
+		return temp, err
 	}
-	if err := d.rename(tempName(name), name); err != nil {
-		return err
+	if err := d.appear(temp.name, name, temp.id); err != nil {
+		return temp, err
 	}
-	return d.sync()
+	j.name = name
+	return fileMade{}, d.sync()
 }
 
-// readJournal returns the commit of a group that was going on.
-func readJournal(d *Dir, group string) (j journal, err error) {
-	name := journalName(group)
+// readJournal returns the commit that a journal of group tells of, nil if the file
+// is not our own.
+func readJournal(d *Dir, name, group string) (j *journal, err error) {
 	bad := func(why string) error {
 		return &Error{Op: "read", Path: d.Join(name), Err: Cause(why),
 			Hint: "it was not written by this program: look at the files of that prefix and remove it by hand"}
 	}
+	if st, err := d.lookUp(name); err != nil || st == nil || !d.own(st) {
+		return nil, err
+	}
 	f, err := d.open(name, unix.O_RDONLY, 0)
 	if err != nil {
-		return j, err
+		return nil, err
 	}
 	defer f.Close()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil || !d.own(&st) {
+		return nil, Fail("stat", d.Join(name), err)
+	}
 	data, err := io.ReadAll(io.LimitReader(f, maxJournal))
 	if err != nil {
-		return j, Fail("read", d.Join(name), err)
+		return nil, Fail("read", d.Join(name), err)
 	}
 	text, ended := strings.CutSuffix(string(data), journalTail)
 	body, ok := strings.CutPrefix(text, journalHead)
 	if old, first := strings.CutPrefix(text, journalHead1); first && ended {
-		return parseJournal1(group, old, bad)
+		return parseJournal1(name, group, old, bad)
 	}
 	if !ok || !ended {
-		return j, bad("is no journal of a commit")
+		return nil, bad("is no journal of a commit")
 	}
-	j = journal{group: group, fresh: make(map[string]bool)}
+	j = &journal{name: name, group: group, fresh: make(map[string]bool)}
 	for line := range strings.Lines(body) {
 		line = strings.TrimSuffix(line, "\n")
 		old, isOld := strings.CutPrefix(line, oldLine)
 		fresh, isNew := strings.CutPrefix(line, newLine)
+		tag, isTag := strings.CutPrefix(line, tagLine)
 		switch {
+		case isTag && j.tag == "" && len(j.old)+len(j.fresh) == 0 && tag != "" && !strings.Contains(tag, "/"):
+			j.tag = tag
 		case isOld && believed(group, old):
 			j.old = append(j.old, old)
 		case isNew && believed(group, fresh):
 			j.fresh[fresh], j.last = true, fresh
 		default:
-			return j, bad("names a file that is no part of the bundle")
+			return nil, bad("names a file that is no part of the bundle")
 		}
 	}
 	if j.last == "" {
-		return j, bad("is no journal of a commit")
+		return nil, bad("is no journal of a commit")
 	}
 	return j, nil
 }
@@ -126,7 +177,7 @@ func (d *Dir) settle() error {
 		if !ok {
 			continue
 		}
-		if err := settleGroup(d, group); err != nil {
+		if err := settleGroup(d, name, group); err != nil {
 			return err
 		}
 	}
@@ -153,37 +204,55 @@ func removeTemps(d *Dir) error {
 			}
 		}
 	}
+	temps, err = d.ours(temps)
+	if err != nil {
+		return err
+	}
 	return removeAll(d, temps)
 }
 
 // removeScratch removes the directory that a killed run left, with what no run
 // uses any more: this one has the lock of the directory above it.
 func removeScratch(d *Dir, name string) error {
+	st, err := d.lookUp(name)
+	if err != nil || st == nil || st.Mode&unix.S_IFMT != unix.S_IFDIR || !d.trusted && (st.Uid != euid() || othersWrite(st)) {
+		return err // a stranger's
+	}
 	f, err := d.open(name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return err
 	}
-	sub := &Dir{f: f, path: d.Join(name), fault: d.fault}
+	sub, err := newDir(f, d.Join(name))
+	if err != nil {
+		return err
+	}
+	sub.fault, sub.trusted = d.fault, d.trusted
 	defer sub.Close()
+	if sub.shared() || !d.trusted && sub.st.Uid != euid() {
+		return nil
+	}
 	if err := removeTemps(sub); err != nil {
 		return err
+	}
+	if err := unix.Unlinkat(sub.fd(), lockName, 0); err != nil && err != unix.ENOENT {
+		return Fail("remove", sub.Join(lockName), err)
 	}
 	return d.removeDir(name)
 }
 
 // settleGroup finishes or undoes the commit whose journal is there.
-func settleGroup(d *Dir, group string) error {
-	j, err := readJournal(d, group)
-	if err != nil {
+func settleGroup(d *Dir, name, group string) error {
+	j, err := readJournal(d, name, group)
+	if err != nil || j == nil {
 		return err
 	}
-	placed, err := d.exists(j.last)
+	placed, err := d.has(j.last)
 	if err != nil {
 		return err
 	}
 	if placed && slices.Contains(j.old, j.last) {
 		// Is it the new one?
-		if placed, err = d.exists(backupName(j.last)); err != nil {
+		if placed, err = d.has(j.backup(j.last)); err != nil {
 			return err
 		}
 	}
@@ -195,7 +264,7 @@ func settleGroup(d *Dir, group string) error {
 
 // finish ends a commit whose last file is in place.
 func (j *journal) finish(d *Dir) error {
-	if err := d.Remove(journalName(j.group)); err != nil {
+	if err := d.Remove(j.name); err != nil {
 		return err
 	}
 	if len(j.old) == 0 {
@@ -206,7 +275,11 @@ func (j *journal) finish(d *Dir) error {
 	}
 	backups := make([]string, len(j.old))
 	for i, name := range j.old {
-		backups[i] = backupName(name)
+		backups[i] = j.backup(name)
+	}
+	backups, err := d.ours(backups)
+	if err != nil {
+		return err
 	}
 	return removeAll(d, backups)
 }
@@ -215,13 +288,13 @@ func (j *journal) finish(d *Dir) error {
 // can be done again from the start. New files go first: putting a name back can
 // take room in the directory.
 func (j *journal) undo(d *Dir) error {
-	saved, err := d.exists(backupName(j.last))
+	saved, err := d.has(j.backup(j.last))
 	if err != nil {
 		return err
 	}
 	old := set(j.old)
 	if saved || !old[j.last] {
-		if err := d.Remove(j.last); err != nil {
+		if err := d.removeOurs(j.last); err != nil {
 			return err
 		}
 		if err := d.sync(); err != nil {
@@ -239,13 +312,19 @@ func (j *journal) undo(d *Dir) error {
 			fresh = append(fresh, name)
 		}
 	}
+	if fresh, err = d.ours(fresh); err != nil {
+		return err
+	}
 	if err := removeAll(d, fresh); err != nil {
 		return err
 	}
-	there := set(names)
 	for _, name := range j.old {
-		if name != j.last && there[backupName(name)] {
-			if err := d.rename(backupName(name), name); err != nil {
+		there, err := d.has(j.backup(name))
+		if err != nil {
+			return err
+		}
+		if name != j.last && there {
+			if err := d.restore(j.backup(name), name); err != nil {
 				return err
 			}
 		}
@@ -254,14 +333,14 @@ func (j *journal) undo(d *Dir) error {
 		return err
 	}
 	if saved {
-		if err := d.rename(backupName(j.last), j.last); err != nil {
+		if err := d.restore(j.backup(j.last), j.last); err != nil {
 			return err
 		}
 		if err := d.sync(); err != nil {
 			return err
 		}
 	}
-	if err := d.Remove(journalName(j.group)); err != nil {
+	if err := d.Remove(j.name); err != nil {
 		return err
 	}
 	return d.sync()

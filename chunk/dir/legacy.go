@@ -20,12 +20,12 @@ const (
 )
 
 // parseJournal1 reads the lines of a journal of version 1.
-func parseJournal1(group, body string, bad func(why string) error) (journal, error) {
-	j := journal{group: group, last: group + manifest1, all: true}
+func parseJournal1(name, group, body string, bad func(why string) error) (*journal, error) {
+	j := &journal{name: name, group: group, last: group + manifest1, all: true}
 	for line := range strings.Lines(body) {
 		line = strings.TrimSuffix(line, "\n")
 		if !isFile1(group, line) {
-			return j, bad("names a file that is no part of the bundle")
+			return nil, bad("names a file that is no part of the bundle")
 		}
 		j.old = append(j.old, line)
 	}
@@ -61,14 +61,27 @@ func settleEC2(d *Dir) error {
 		hidden, dot := strings.CutPrefix(name, ".")
 		old, moved := strings.CutSuffix(hidden, ec2Suffix)
 		unborn, fresh := strings.CutSuffix(hidden, ec2Manifest+newSuffix)
+		if !dot || !moved && !fresh {
+			continue
+		}
+		has, err := d.has(name)
 		switch {
-		case !dot:
+		case err != nil:
+			return err
+		case !has: // a stranger's
 		case moved:
-			group, _, _ := strings.Cut(strings.TrimSuffix(old, ec2Manifest), partInfix)
-			groups[group] = append(groups[group], old)
+			if group, ok := groupEC2(old); ok {
+				groups[group] = append(groups[group], old)
+			}
 		case fresh:
 			groups[unborn] = append(groups[unborn], "")
 		}
+	}
+	if len(groups) == 0 {
+		return nil
+	}
+	if names, err = d.ours(names); err != nil {
+		return err
 	}
 	for _, group := range slices.Sorted(maps.Keys(groups)) {
 		old := slices.DeleteFunc(groups[group], func(name string) bool { return name == "" })
@@ -77,6 +90,17 @@ func settleEC2(d *Dir) error {
 		}
 	}
 	return nil
+}
+
+// groupEC2 returns the prefix of a bundle in Amazon's format that has a file of that
+// name; such bundles have no others.
+func groupEC2(name string) (group string, ok bool) {
+	if group, ok = strings.CutSuffix(name, ec2Manifest); !ok {
+		var number string
+		group, number, ok = strings.Cut(name, partInfix)
+		ok = ok && isNumber(number)
+	}
+	return group, ok && group != "" && group[0] != '.' && !strings.Contains(group, "/")
 }
 
 func settleEC2Group(d *Dir, names []string, group string, old []string) error {
@@ -113,7 +137,7 @@ func settleEC2Group(d *Dir, names []string, group string, old []string) error {
 	}
 	for _, name := range old {
 		if name != last {
-			if err := d.rename(backup(name), name); err != nil {
+			if err := d.restore(backup(name), name); err != nil {
 				return err
 			}
 		}
@@ -124,7 +148,7 @@ func settleEC2Group(d *Dir, names []string, group string, old []string) error {
 	if !slices.Contains(old, last) {
 		return nil
 	}
-	if err := d.rename(backup(last), last); err != nil {
+	if err := d.restore(backup(last), last); err != nil {
 		return err
 	}
 	return d.sync()

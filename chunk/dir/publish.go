@@ -45,39 +45,28 @@ func (s *Stage) Publish(ctx context.Context, items []Item) error {
 		return Fail("commit", s.dir.path, Cause("the bundle was aborted"))
 	}
 	if len(items) == 0 || items[len(items)-1].Name != s.opt.Last {
-		return s.giveUp(items, Fail("commit", s.dir.Join(s.opt.Last), Cause("is not the last file")))
+		return s.giveUp(Fail("commit", s.dir.Join(s.opt.Last), Cause("is not the last file")))
 	}
 	if err := s.prepare(ctx, items); err != nil {
-		return s.giveUp(items, s.explain(err))
+		return s.giveUp(s.explain(err))
 	}
 	return s.install(items)
 }
 
 // giveUp ends a Publish that failed with err before any file got its name.
-func (s *Stage) giveUp(items []Item, err error) error {
-	if derr := s.discard(texts(items, s.opt.Group)); derr != nil {
+func (s *Stage) giveUp(err error) error {
+	if derr := s.discard(); derr != nil {
 		err = fmt.Errorf("%w; then %w", err, derr)
 	}
 	return err
 }
 
-// texts lists the names of the small files that Publish makes.
-func texts(items []Item, group string) []string {
-	names := []string{journalName(group)}
-	for _, it := range items {
-		if it.Text != nil {
-			names = append(names, it.Name)
-		}
-	}
-	return names
-}
-
-// temp returns the temporary name of an item.
-func (it *Item) temp() string {
+// key returns what an item is staged by; a small file has no Key.
+func (it *Item) key() string {
 	if it.Text != nil {
-		return tempName(it.Name)
+		return "text\x00" + it.Name
 	}
-	return tempName(it.Key)
+	return it.Key
 }
 
 // prepare makes all files durable under their temporary names.
@@ -94,7 +83,11 @@ func (s *Stage) prepare(ctx context.Context, items []Item) error {
 		if it.Text == nil {
 			continue
 		}
-		if err := s.dir.create(it.temp(), it.Name, it.Text); err != nil {
+		made, err := s.dir.create(tempName(it.Name), it.Name, it.Text)
+		if made.name != "" {
+			s.staged[it.key()] = &staged{fileMade: made, whole: true}
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -124,13 +117,22 @@ func (s *Stage) syncStaged(ctx context.Context, items []Item) error {
 		alone = all
 	}
 	return work.Each(ctx, crew(syncers), alone, func(_ context.Context, it Item) error {
-		f, err := s.dir.open(it.temp(), unix.O_RDONLY, 0)
+		fd, err := s.dir.reopen(s.staged[it.Key].fileMade, unix.O_RDONLY)
 		if err != nil {
 			return renamed(err, s.dir.Join(it.Name))
 		}
-		defer f.Close()
-		return Fail("sync", s.dir.Join(it.Name), f.Sync())
+		defer unix.Close(fd)
+		return Fail("sync", s.dir.Join(it.Name), fsync(fd))
 	})
+}
+
+// fsync is fsync(2), again if a signal came.
+func fsync(fd int) error {
+	for {
+		if err := unix.Fsync(fd); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
 }
 
 // install moves the files into place. See journal for the order.
@@ -142,13 +144,16 @@ func (s *Stage) install(items []Item) error {
 	var err error
 	j.old, err = s.present() // again: hours may have passed
 	if err == nil {
-		err = j.write(s.dir, items)
+		var temp fileMade
+		if temp, err = j.write(s.dir, items); temp.name != "" {
+			s.staged["journal\x00"] = &staged{fileMade: temp}
+		}
 	}
 	if err == nil {
-		err = s.swap(items, j)
+		err = s.swap(items, &j)
 	}
 	if err != nil {
-		return s.rollBack(items, j, s.explain(err))
+		return s.rollBack(&j, s.explain(err))
 	}
 	serr := s.dropScratch()
 	if err := j.finish(s.dir); err != nil {
@@ -172,19 +177,16 @@ func (s *Stage) unwanted(items []Item) (temps []string) {
 		return nil
 	}
 	for _, it := range items {
-		delete(s.staged, it.Key)
+		delete(s.staged, it.key())
 	}
-	for key := range s.staged {
-		temps = append(temps, tempName(key))
-	}
-	return temps
+	return s.temps()
 }
 
 // swap moves the old files away and the new ones in. After it the new ones are
 // there to stay.
-func (s *Stage) swap(items []Item, j journal) error {
+func (s *Stage) swap(items []Item, j *journal) error {
 	if slices.Contains(j.old, j.last) {
-		if err := s.dir.rename(j.last, backupName(j.last)); err != nil {
+		if err := s.dir.rename(j.last, j.backup(j.last)); err != nil {
 			return err
 		}
 		if err := s.dir.sync(); err != nil {
@@ -195,7 +197,7 @@ func (s *Stage) swap(items []Item, j journal) error {
 		if name == j.last {
 			continue
 		}
-		if err := s.dir.rename(name, backupName(name)); err != nil {
+		if err := s.dir.rename(name, j.backup(name)); err != nil {
 			return err
 		}
 	}
@@ -210,7 +212,8 @@ func (s *Stage) swap(items []Item, j journal) error {
 				return err
 			}
 		}
-		if err := s.dir.rename(it.temp(), it.Name); err != nil {
+		f := s.staged[it.key()]
+		if err := s.dir.appear(f.name, it.Name, f.id); err != nil {
 			return err
 		}
 	}
@@ -218,9 +221,9 @@ func (s *Stage) swap(items []Item, j journal) error {
 }
 
 // rollBack undoes an install that failed with err.
-func (s *Stage) rollBack(items []Item, j journal, err error) error {
-	begun, uerr := s.dir.exists(journalName(j.group))
-	if uerr == nil && begun {
+func (s *Stage) rollBack(j *journal, err error) error {
+	var uerr error
+	if j.name != "" {
 		uerr = j.undo(s.dir)
 	}
 	if uerr != nil {
@@ -233,5 +236,5 @@ func (s *Stage) rollBack(items []Item, j journal, err error) error {
 		s.close()
 		return err
 	}
-	return s.giveUp(items, err)
+	return s.giveUp(err)
 }

@@ -21,6 +21,9 @@ type Options struct {
 	// give way. An error of it is the error of Begin. nil: no file does.
 	Taken func(name string) (bool, error)
 	Force bool // replace what is taken, once the new files are whole
+	// Trusted: the directory is used even if others than root and the user of this
+	// process can change it; else that is an *UntrustedError.
+	Trusted bool
 	// OnChange, if not nil, is called before each change of the directory, with what
 	// is done to which file; its error is the error of that change. Tests make faults
 	// of it, and look at what a crash would leave.
@@ -55,13 +58,14 @@ type Stage struct {
 
 	mu      sync.Mutex
 	closed  bool
-	staged  map[string]*staged // by key
+	staged  map[string]*staged // by key, small files too
 	need    int64              // bytes, once Room was asked; else 0
 	written int64              // bytes
 }
 
 // staged is what is known of one file.
 type staged struct {
+	fileMade
 	whole bool // all of it is there
 	data  bool // it is not all zero
 }
@@ -71,20 +75,16 @@ type staged struct {
 // any group), and refuses with ErrExists if files of the group are there, unless
 // opt.Force is set.
 func Begin(path string, opt Options) (s *Stage, err error) {
-	d, made, err := openLocked(path)
+	d, made, err := openLocked(path, opt.Trusted)
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			removeDirs(made) // before the lock goes
-			d.Close()
+			d.leave(made)
 		}
 	}()
 	d.fault = opt.OnChange
-	if err := d.Writable(); err != nil {
-		return nil, err
-	}
 	if err := d.settle(); err != nil {
 		return nil, err
 	}
@@ -168,7 +168,8 @@ func (s *Stage) make(it Item, p []byte, runs []extent, size int64) (written int6
 		return 0, s.explain(Fail("write", s.dir.Join(it.Name), err))
 	}
 	s.written += written
-	s.staged[it.Key] = &staged{whole: true, data: len(runs) > 0}
+	f := s.staged[it.Key]
+	f.whole, f.data = true, len(runs) > 0
 	return written, nil
 }
 
@@ -181,14 +182,24 @@ func (s *Stage) begin(it Item) (fd int, err error) {
 	if s.closed {
 		return -1, Fail("write", shown, os.ErrClosed)
 	}
-	flags := unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL
-	if s.staged[it.Key] != nil {
-		flags = unix.O_WRONLY | unix.O_TRUNC
+	f := s.staged[it.Key]
+	if f == nil {
+		f = new(staged)
+		fd, f.fileMade, err = s.dir.make(tempName(it.Key))
+		if f.name != "" {
+			s.staged[it.Key] = f
+		}
+	} else {
+		f.whole = false
+		if fd, err = s.dir.reopen(f.fileMade, unix.O_WRONLY); err == nil {
+			if err = unix.Ftruncate(fd, 0); err != nil {
+				unix.Close(fd)
+			}
+		}
 	}
-	if fd, err = s.dir.openFD(tempName(it.Key), flags, 0o600); err != nil {
+	if err != nil {
 		return -1, s.explain(renamed(Fail("create", shown, err), shown))
 	}
-	s.staged[it.Key] = &staged{}
 	return fd, nil
 }
 
@@ -197,22 +208,27 @@ func (s *Stage) Open(it Item) (*os.File, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	shown := s.dir.Join(it.Name)
-	if f := s.staged[it.Key]; s.closed || f == nil || !f.whole {
+	f := s.staged[it.Key]
+	if s.closed || f == nil || !f.whole {
 		return nil, Fail("read", shown, Cause("was never made"))
 	}
-	f, err := s.dir.open(tempName(it.Key), unix.O_RDONLY, 0)
-	return f, renamed(err, shown)
+	fd, err := s.dir.reopen(f.fileMade, unix.O_RDONLY)
+	if err != nil {
+		return nil, renamed(err, shown)
+	}
+	return os.NewFile(uintptr(fd), s.dir.Join(f.name)), nil
 }
 
 // Drop removes a staged file. It can be staged again; Publish fails without it.
 func (s *Stage) Drop(it Item) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if f := s.staged[it.Key]; s.closed || f == nil || !f.whole {
+	f := s.staged[it.Key]
+	if s.closed || f == nil || !f.whole {
 		return nil
 	}
 	delete(s.staged, it.Key)
-	return s.dir.Remove(tempName(it.Key))
+	return s.dir.Remove(f.name)
 }
 
 // Scratch makes a directory in the directory, so that what needs room while the
@@ -221,7 +237,12 @@ func (s *Stage) Drop(it Item) error {
 // in one is removed by the next Begin.
 func (s *Stage) Scratch() (path string, err error) {
 	name := "." + s.opt.Group + rawSuffix
-	if err := unix.Mkdirat(s.dir.fd(), name, 0o700); err != nil {
+	err = unix.Mkdirat(s.dir.fd(), name, 0o700)
+	if errors.Is(err, unix.EEXIST) { // a stranger's: ours would be gone
+		name = "." + other(s.opt.Group) + rawSuffix
+		err = unix.Mkdirat(s.dir.fd(), name, 0o700)
+	}
+	if err != nil {
 		return "", Fail("mkdir", s.dir.Join(name), err)
 	}
 	s.scratch = name
@@ -245,26 +266,26 @@ func (s *Stage) Abort() error {
 	if s.closed {
 		return nil
 	}
-	return s.discard(nil)
+	return s.discard()
 }
 
-// discard is Abort with s.mu held; texts are the names of small files that may
-// have been made.
-func (s *Stage) discard(texts []string) error {
-	var temps []string
-	for key := range s.staged {
-		temps = append(temps, tempName(key))
-	}
-	for _, name := range texts {
-		temps = append(temps, tempName(name))
-	}
-	err := removeAll(s.dir, temps)
+// discard is Abort with s.mu held.
+func (s *Stage) discard() error {
+	err := removeAll(s.dir, s.temps())
 	if serr := s.dropScratch(); err == nil {
 		err = serr
 	}
-	removeDirs(s.made) // before the lock goes: the next run must not get a directory that vanishes
-	s.close()
+	s.closed = true
+	s.dir.leave(s.made)
 	return err
+}
+
+// temps lists the temporary names of all that is staged.
+func (s *Stage) temps() (names []string) {
+	for _, f := range s.staged {
+		names = append(names, f.name)
+	}
+	return names
 }
 
 // close lets go of the directory.

@@ -109,7 +109,7 @@ func TestFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "x")
 	publish := func(text string, opt PublishOptions) error {
-		f, err := CreateFile(path)
+		f, err := CreateFile(path, FileOptions{})
 		if err != nil {
 			return err
 		}

@@ -84,6 +84,7 @@ func TestRawBothWays(t *testing.T) {
 			must(t, err)
 			must(t, w.Write(t.Context(), src, nil))
 			must(t, w.Commit(t.Context(), testManifest(), testKeys()))
+			must(t, b.Close()) // lets go of the lock
 			if left := names(t, first); (left == "") != (consume == Remove) {
 				t.Errorf("left: %q", left)
 			}

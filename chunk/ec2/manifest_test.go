@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"purebundle/chunk/dir"
 )
 
 // The manifest is, byte for byte, what the format says: one line, no white space
@@ -96,7 +98,7 @@ func TestOlderManifests(t *testing.T) {
 			if !bytes.Equal(got, img) {
 				t.Error("not the image")
 			}
-			must(t, b.Migrate(Keys{userPair().key, &userPair().key.PublicKey, &otherPair().key.PublicKey}, func(m *Manifest) { m.Arch = "i386" }))
+			must(t, b.Migrate(Keys{userPair().key, &userPair().key.PublicKey, &otherPair().key.PublicKey}, dir.FileOptions{}, func(m *Manifest) { m.Arch = "i386" }))
 			fresh := load(t, path)
 			must(t, fresh.CheckSignature(&userPair().key.PublicKey))
 			if m := fresh.Manifest(); m.Version != version20071010 || m.Arch != "i386" {

@@ -13,8 +13,9 @@ import (
 
 // UnbundleOptions of Unbundle; the zero value is what most want.
 type UnbundleOptions struct {
-	Force bool           // replace an existing file
-	Done  func(part int) // if not nil, called after each part
+	Force   bool           // replace an existing file
+	Trusted bool           // as in chunk.Directory
+	Done    func(part int) // if not nil, called after each part
 }
 
 // Unbundle writes the image to the file dst. It appears under its name only when
@@ -30,11 +31,16 @@ func (b *Bundle) Unbundle(ctx context.Context, key *rsa.PrivateKey, dst string, 
 			return hinted("write", dst, chunk.ErrExists, "choose another name, or force it to be replaced")
 		}
 	}
-	f, err := dir.CreateFile(dst)
+	f, err := dir.CreateFile(dst, dir.FileOptions{Trusted: opt.Trusted})
 	if err != nil {
 		return err
 	}
-	err = b.Read(ctx, key, f.WriteSparse, opt.Done)
+	// gzip makes nothing longer by more than a few bytes in a block: so much, at least,
+	// is not zero. How much more that is only the end tells.
+	err = f.Dir().Room(1, b.manifest.BundledSize)
+	if err == nil {
+		err = b.Read(ctx, key, f.WriteSparse, opt.Done)
+	}
 	if err == nil {
 		err = f.Truncate(b.manifest.Size)
 	}
@@ -44,18 +50,24 @@ func (b *Bundle) Unbundle(ctx context.Context, key *rsa.PrivateKey, dst string, 
 	return f.Publish(ctx, dir.PublishOptions{Replace: opt.Force})
 }
 
+// CopyFileOptions of Source.Copy; the zero value is what most want.
+type CopyFileOptions struct {
+	Trusted bool          // as in chunk.Directory
+	Done    func(n int64) // as for Writer.Write
+}
+
 // Copy writes the image to the file dst as it is, sparse, in the place of what is
-// there. It appears under its name only when it is whole; if that fails, no
-// file remains. done is as for Writer.Write.
-func (s Source) Copy(ctx context.Context, dst string, done func(n int64)) error {
+// there. It appears under its name only when it is whole; if that fails, no file
+// remains.
+func (s Source) Copy(ctx context.Context, dst string, opt CopyFileOptions) error {
 	if err := s.normal(); err != nil {
 		return err
 	}
-	f, err := dir.CreateFile(dst)
+	f, err := dir.CreateFile(dst, dir.FileOptions{Trusted: opt.Trusted})
 	if err != nil {
 		return err
 	}
-	if err = s.each(ctx, f.WriteSparse, done); err == nil {
+	if err = s.each(ctx, f.WriteSparse, opt.Done); err == nil {
 		err = f.Truncate(s.Size)
 	}
 	if err != nil {
@@ -108,7 +120,7 @@ func (s Source) Bytes() (n int64) {
 // made of it: signed again, and its key encrypted for EC2's other certificate. The
 // signature must be right. The parts stay as they are. What was at the manifest's
 // path is kept under the same name with ".bak".
-func (b *Bundle) Migrate(keys Keys, change func(m *Manifest)) error {
+func (b *Bundle) Migrate(keys Keys, opt dir.FileOptions, change func(m *Manifest)) error {
 	if err := b.CheckSignature(keys.User); err != nil {
 		return err
 	}
@@ -128,7 +140,7 @@ func (b *Bundle) Migrate(keys Keys, change func(m *Manifest)) error {
 	if err := m.CheckSignature(keys.User); err != nil {
 		return hinted("sign", b.path, cause("the private key does not go with the user's certificate"), "give the two that were made together")
 	}
-	f, err := dir.CreateFile(b.path)
+	f, err := dir.CreateFile(b.path, opt)
 	if err != nil {
 		return err
 	}

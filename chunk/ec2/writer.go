@@ -27,6 +27,7 @@ const DefaultLevel = 4
 type Options struct {
 	Prefix  string    // see CheckPrefix
 	Force   bool      // replace a bundle of that prefix, once the new one is whole
+	Trusted bool      // as in chunk.Directory, for Create
 	Level   int       // of gzip, 1 to 9; 0: DefaultLevel
 	Workers int       // blocks of 1 MiB compressed at once; 0: one a processor
 	Flight  int       // parts on their way at once, each with a buffer of 10 MiB; 0: two
@@ -76,7 +77,7 @@ type Writer struct {
 // Create begins a bundle in a directory. It refuses with chunk.ErrExists if files
 // of the prefix are there, unless opt.Force is set.
 func Create(path string, opt Options) (*Writer, error) {
-	return Make(context.Background(), chunk.Directory(path), opt)
+	return Make(context.Background(), chunk.Directory{Path: path, Trusted: opt.Trusted}, opt)
 }
 
 // Make begins a bundle in a place.
@@ -113,6 +114,15 @@ func (w *Writer) RawDir() (string, error) {
 		return "", fail("mkdir", w.opt.Prefix, errors.ErrUnsupported)
 	}
 	return s.Scratch()
+}
+
+// Held is as chunk.Writer.Held.
+func (w *Writer) Held() string {
+	s, ok := w.stage.(*dir.Stage)
+	if !ok {
+		return ""
+	}
+	return s.Dir().Held()
 }
 
 // Write makes the parts of src: archived, compressed, encrypted with a key of

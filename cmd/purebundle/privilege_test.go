@@ -112,7 +112,7 @@ mount --bind /proc/version $R/srv/version && mount -t tmpfs volatile $R/volatile
 
 // bundleLine is the command line of a run whose bytes depend on the tree alone.
 func bundleLine(program, source, dest string) []string {
-	return []string{program, "bundle", "--progress", "plain", "--force", "--time", "@1000000000", "--label", "same",
+	return []string{program, "bundle", "--progress", "plain", "--force", "--trust-dest", "--time", "@1000000000", "--label", "same",
 		"--uuid", "1b4e28ba-2fa1-11d2-883f-0016d3cca427", source, dest}
 }
 

@@ -28,6 +28,9 @@ func HintFor(err error) string {
 	if errors.As(err, &hinted) {
 		return hinted.hint
 	}
+	if hint := trustHint(err); hint != "" {
+		return hint
+	}
 	var space *chunk.SpaceError
 	if errors.As(err, &space) {
 		return fmt.Sprintf("free %s there, or give a DEST on another file system; --dry-run shows what takes the room",

@@ -74,6 +74,7 @@ func New(a *cli.App) *cobra.Command {
 	cfg.ImageFlags(cmd)
 	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
 		cfg.OutputFlags(f)
+		cli.TrustFlag(f, &cfg.TrustDest)
 		f.BoolVarP(&cfg.DryRun, "dry-run", "n", false, "say what would happen; write nothing")
 		cli.ProgressFlag(f, &cfg.Progress)
 		f.BoolVar(&cfg.JSON, "json", false, "print the summary as JSON")

@@ -37,6 +37,7 @@ type Flags struct {
 
 	S3                          cli.S3
 	force, strict, DryRun, JSON bool
+	TrustDest                   bool
 	Progress                    progress.Mode
 }
 
@@ -82,7 +83,7 @@ func (c *Flags) OutputFlags(f *pflag.FlagSet) {
 // mistakes that need no look at the tree.
 func (c *Flags) Options(source, dest string) (opt Options, err error) {
 	opt = Options{Source: source, Dest: dest, Walk: c.walk, Prefix: c.prefix, S3: c.S3,
-		Force: c.force, Strict: c.strict, DryRun: c.DryRun, JSON: c.JSON}
+		Force: c.force, Strict: c.strict, DryRun: c.DryRun, JSON: c.JSON, TrustDest: c.TrustDest}
 	for _, name := range c.excludeFrom {
 		patterns, err := readPatterns(name)
 		if err != nil {

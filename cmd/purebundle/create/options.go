@@ -31,6 +31,7 @@ type Options struct {
 	Work   string      // directory of this run alone that DEST is in; "": none
 
 	Force, Strict, DryRun, JSON bool
+	TrustDest                   bool // see chunk.Directory
 }
 
 // Notes are warnings about what the image is called, "" if there is none to give.

@@ -32,6 +32,7 @@ type Run struct {
 	sizes    *directorySizes // with --dry-run
 	excluded measuring       // what is left out by an exclude, and its size
 	Swap     *substitute     // a file that is another one in the image; nil: none
+	held     string          // see Hold
 
 	opened  func(*walker.Tree) error // gives up power when SOURCE is open; nil: keeps it
 	walked  func()                   // called when the walk is over; nil: nothing is

@@ -38,6 +38,7 @@ func (r *Run) Make(ctx context.Context) (made chunk.Stats, err error) {
 		return made, err
 	}
 	defer func() { err = r.abort(out, err) }()
+	r.Hold(out.Held())
 	if err := r.Plan(ctx); err != nil {
 		return made, err
 	}
@@ -52,6 +53,10 @@ func (r *Run) Make(ctx context.Context) (made chunk.Stats, err error) {
 	}
 	return out.Stats(), nil
 }
+
+// Hold tells the run by which path it has DEST open, so that the walk leaves that very
+// directory out, whatever has its name by then; "" if it has none.
+func (r *Run) Hold(path string) { r.held = path }
 
 // Write makes the parts, in the order that the image asks for.
 func (r *Run) Write(ctx context.Context, out *chunk.Writer) (err error) {

@@ -50,19 +50,22 @@ func (r *Run) target() target {
 	if s3.IsURL(r.Opt.Dest) {
 		return &bucket{r.App, &r.Opt}
 	}
-	return &directory{&r.Opt}
+	return &directory{&r.Opt, r.held}
 }
 
 // directory is a DEST on this machine, or none at all.
-type directory struct{ opt *Options }
+type directory struct {
+	opt  *Options
+	held string // see Run.Hold
+}
 
 func (d *directory) open(context.Context) (*chunk.Writer, error) {
-	return chunk.Create(d.opt.Dest, chunk.Options{Prefix: d.opt.Prefix, Force: d.opt.Force})
+	return chunk.Create(d.opt.Dest, chunk.Options{Prefix: d.opt.Prefix, Force: d.opt.Force, Trusted: d.opt.TrustDest})
 }
 
 // leaveOut returns nothing for a directory that is not there, as in a dry run.
 func (d *directory) leaveOut() []string {
-	dir := cmp.Or(d.opt.Work, d.opt.Dest)
+	dir := cmp.Or(d.opt.Work, d.held, d.opt.Dest)
 	if _, err := os.Stat(dir); err != nil {
 		return nil
 	}

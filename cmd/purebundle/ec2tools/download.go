@@ -22,6 +22,7 @@ import (
 type downloadOptions struct {
 	S3Options
 	manifest, prefix, dir string
+	trusted               bool
 }
 
 func newDownload(a *cli.App) *cobra.Command {
@@ -42,6 +43,7 @@ digest of each part are checked; the bundle appears only when all of them are ri
 		f.StringVarP(&c.manifest, "manifest", "m", "", "`NAME.manifest.xml` in the bucket")
 		f.StringVarP(&c.prefix, "prefix", "p", "", "`NAME` of the bundle, in the place of --manifest (default image)")
 		cli.DirVarP(f, &c.dir, "directory", "d", ".", "`DIR` for the bundle (made if missing)")
+		cli.TrustFlag(f, &c.trusted)
 		f.BoolVar(&c.Force, "force", false, "replace a bundle of that name, once the new one is complete")
 		f.StringP("privatekey", "k", "", "no effect: `FILE` of a key, which manifests needed before version 3")
 	})
@@ -87,7 +89,7 @@ func downloadBundle(ctx context.Context, a *cli.App, c *downloadOptions) error {
 	m := b.Manifest()
 	show, made := c.startParts(a, m, progress.Downloading)
 	defer show.Close()
-	_, err = b.Copy(ctx, chunk.Directory(c.dir), ec2.CopyOptions{Force: c.Force, Workers: c.s3.Concurrency, Done: made})
+	_, err = b.Copy(ctx, chunk.Directory{Path: c.dir, Trusted: c.trusted}, ec2.CopyOptions{Force: c.Force, Workers: c.s3.Concurrency, Done: made})
 	err = damagedPart(err)
 	show.Close()
 	if err != nil || a.Quiet {

@@ -152,7 +152,7 @@ type Options struct {
 	key, cert, user, ec2cert string
 
 	dest, Prefix, Arch string
-	force              bool
+	force, trusted     bool
 	level              int
 	progress           progress.Mode
 
@@ -177,7 +177,8 @@ func (c *Options) machineFlags(f *pflag.FlagSet) {
 }
 
 func (c *Options) outputFlags(f *pflag.FlagSet) {
-	cli.DirVarP(f, &c.dest, "destination", "d", "/tmp", "`DIR` for the bundle")
+	cli.DirVarP(f, &c.dest, "destination", "d", "", "`DIR` for the bundle, made if missing (default: "+defaultDestText+")")
+	cli.TrustFlag(f, &c.trusted)
 	f.BoolVar(&c.force, "force", false, "replace a bundle of that name, once the new one is complete")
 	f.IntVar(&c.level, "level", ec2.DefaultLevel, "gzip level `N`, 1 (fast) to 9 (small)")
 	f.Var(&c.progress, "progress", "how to show progress: auto, bar, plain, json or none")

@@ -83,7 +83,10 @@ func bundleImage(ctx context.Context, a *cli.App, c *imageOptions) (err error) {
 	if c.Prefix == "" {
 		c.Prefix = img.name
 	}
-	out, err := ec2.Create(c.dest, ec2.Options{Prefix: c.Prefix, Force: c.force, Level: c.level, Time: time.Now()})
+	if err := c.place(); err != nil {
+		return err
+	}
+	out, err := ec2.Create(c.dest, ec2.Options{Prefix: c.Prefix, Force: c.force, Trusted: c.trusted, Level: c.level, Time: time.Now()})
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"purebundle/chunk/dir"
 	"purebundle/chunk/ec2"
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/progress"
@@ -40,6 +41,7 @@ stay as they are. The old manifest is kept beside it, with .bak after its name.`
 		f.BoolVar(&noMapping, "no-mapping", false, "drop kernel and RAM disk that are not given")
 	})
 	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
+		cli.TrustFlag(f, &c.trusted)
 		f.Bool("force", false, "no effect: the old manifest is always kept")
 		ownVerbose(a, f)
 		oldSwitches(f)
@@ -69,7 +71,7 @@ func migrate(a *cli.App, c *Options, path string, given func(flag string) bool, 
 	if err != nil {
 		return err
 	}
-	err = b.Migrate(keys, func(m *ec2.Manifest) {
+	err = b.Migrate(keys, dir.FileOptions{Trusted: c.trusted}, func(m *ec2.Manifest) {
 		m.User, m.Arch = fresh.User, fresh.Arch
 		if given("kernel") || noMapping {
 			m.Kernel = fresh.Kernel

@@ -26,6 +26,7 @@ import (
 type readOptions struct {
 	key, cert, manifest, source string
 	progress                    progress.Mode
+	trusted                     bool
 }
 
 func (c *readOptions) flags(f *pflag.FlagSet) {
@@ -111,6 +112,7 @@ With --raw, the image becomes a bundle of "purebundle bundle" instead.`,
 	})
 	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
 		cli.DirVarP(f, &dest, "destination", "d", ".", "`DIR` for the image")
+		cli.TrustFlag(f, &c.trusted)
 		f.BoolVar(&raw, "raw", false, "make a raw bundle of it: parts of 10 MiB, neither compressed nor encrypted")
 		f.BoolVar(&force, "force", false, "replace what is there, once the new is complete")
 		f.Var(&c.progress, "progress", "how to show progress: auto, bar, plain, json or none")
@@ -144,7 +146,7 @@ func unbundleImage(ctx context.Context, a *cli.App, c *readOptions, dest string,
 	defer show.Close()
 	m := b.Manifest()
 	image := filepath.Join(dest, m.Name)
-	if err := b.Unbundle(ctx, key, image, ec2.UnbundleOptions{Force: force, Done: made}); err != nil {
+	if err := b.Unbundle(ctx, key, image, ec2.UnbundleOptions{Force: force, Trusted: c.trusted, Done: made}); err != nil {
 		return err
 	}
 	show.Close()
@@ -174,7 +176,7 @@ func unbundleRaw(ctx context.Context, a *cli.App, c *readOptions, dest string, f
 	}
 	defer b.Close()
 	m := b.Manifest()
-	out, err := chunk.Create(dest, chunk.Options{Prefix: m.Name, Force: force})
+	out, err := chunk.Create(dest, chunk.Options{Prefix: m.Name, Force: force, Trusted: c.trusted})
 	if err != nil {
 		return err
 	}

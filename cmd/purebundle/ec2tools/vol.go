@@ -127,7 +127,7 @@ func (c *VolOptions) check() (opt create.Options, err error) {
 	if err := ec2.CheckPrefix(c.Prefix); err != nil {
 		return opt, &cli.UsageError{Err: err}
 	}
-	opt = create.Options{Source: c.Volume, Dest: c.dest, Prefix: c.Prefix, Force: c.force, AllUsed: true}
+	opt = create.Options{Source: c.Volume, Dest: c.dest, Prefix: c.Prefix, Force: c.force, TrustDest: c.trusted, AllUsed: true}
 	opt.Image, opt.Notes = create.ParamsFor(c.Volume)
 	opt.Image.Size = c.size << 20
 	opt.Walk.CrossAll, opt.Walk.Secret = c.all, c.Named()
@@ -166,6 +166,9 @@ func volumePaths(flag, volume string, list []string) ([]string, error) {
 
 // bundleVol makes the image, in raw parts, and the bundle of them.
 func bundleVol(ctx context.Context, a *cli.App, c *VolOptions) error {
+	if err := c.place(); err != nil {
+		return err
+	}
 	opt, err := c.check()
 	if err != nil {
 		return err
@@ -253,7 +256,7 @@ func (r *VolRun) Make(ctx context.Context) (made Made, err error) {
 			r.UI.Warn("", aerr.Error())
 		}
 	}()
-	raw, err := chunk.Create(rawDir, chunk.Options{Prefix: r.Opt.Prefix})
+	raw, err := chunk.Create(rawDir, chunk.Options{Prefix: r.Opt.Prefix, Trusted: r.Opt.TrustDest})
 	if err != nil {
 		return made, err
 	}
@@ -272,7 +275,7 @@ func (r *VolRun) Make(ctx context.Context) (made Made, err error) {
 	}
 	show := readBytes(r.UI, src.Bytes())
 	if r.C.cloneOnly {
-		err = src.Copy(ctx, filepath.Join(r.Opt.Dest, r.Opt.Prefix), show)
+		err = src.Copy(ctx, filepath.Join(r.Opt.Dest, r.Opt.Prefix), ec2.CopyFileOptions{Trusted: r.Opt.TrustDest, Done: show})
 	} else {
 		err = out.Write(ctx, src, show)
 	}
@@ -292,7 +295,7 @@ func (r *VolRun) Make(ctx context.Context) (made Made, err error) {
 
 // begin begins the bundle, and says where the raw parts of the image go.
 func (r *VolRun) begin(ctx context.Context) (out *ec2.Writer, rawDir string, err error) {
-	opt := ec2.Options{Prefix: r.Opt.Prefix, Force: r.Opt.Force || r.C.cloneOnly, Level: r.C.level, Time: time.Now()}
+	opt := ec2.Options{Prefix: r.Opt.Prefix, Force: r.Opt.Force || r.C.cloneOnly, Level: r.C.level, Trusted: r.Opt.TrustDest, Time: time.Now()}
 	if r.Store != nil {
 		opt.Flight = r.Opt.S3.Concurrency
 		out, err = ec2.Make(ctx, r.Store, opt)
@@ -301,6 +304,7 @@ func (r *VolRun) begin(ctx context.Context) (out *ec2.Writer, rawDir string, err
 	if out, err = ec2.Create(r.Opt.Dest, opt); err != nil {
 		return nil, "", err
 	}
+	r.Hold(out.Held())
 	if rawDir, err = out.RawDir(); err != nil {
 		err = errors.Join(err, out.Abort())
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"purebundle/chunk"
 	"purebundle/chunk/s3"
@@ -47,6 +48,7 @@ disk.`,
 		ValidArgsFunction: completeBundles(a, &c.s3),
 	}
 	c.flags(cmd, "replace a bundle of that name in DEST, once the new one is complete")
+	cli.Group(cmd, "The output", func(f *pflag.FlagSet) { cli.TrustFlag(f, &c.trusted) })
 	c.s3.ReadFlags(cmd)
 	return cmd
 }
@@ -84,7 +86,7 @@ func download(ctx context.Context, a *cli.App, url, dest string, c *moveConfig) 
 
 // fetch makes in dest what b is.
 func fetch(ctx context.Context, b *chunk.Bundle, dest string, c *moveConfig, show partsShown) (made chunk.Stats, err error) {
-	out, err := chunk.Create(dest, chunk.Options{Prefix: b.Manifest().Prefix, Force: c.force, Workers: c.s3.Concurrency})
+	out, err := chunk.Create(dest, chunk.Options{Prefix: b.Manifest().Prefix, Force: c.force, Trusted: c.trusted, Workers: c.s3.Concurrency})
 	if err != nil {
 		return made, err
 	}

@@ -18,7 +18,7 @@ import (
 
 func NewUnbundle(a *cli.App) *cobra.Command {
 	var cfg readConfig
-	var force bool
+	var opt chunk.JoinOptions
 	cmd := &cobra.Command{
 		Use:   "unbundle [flags] BUNDLE IMAGE",
 		Short: "Join the parts into IMAGE, checking digests on the way",
@@ -38,18 +38,19 @@ BUNDLE is the directory of a bundle, or its manifest; either may be in S3.`,
 			if err := cli.CheckLocal(args[1]); err != nil {
 				return cli.Usagef("%s %s: IMAGE %w", cmd.Name(), args[1], err)
 			}
-			return unbundle(cmd.Context(), a, args[0], args[1], cfg, force)
+			return unbundle(cmd.Context(), a, args[0], args[1], cfg, opt)
 		},
 		ValidArgsFunction: completeBundles(a, &cfg.s3),
 	}
 	cfg.flags(cmd, "What to do", func(f *pflag.FlagSet) {
-		f.BoolVar(&force, "force", false, "replace an existing IMAGE, or write to a block device")
+		f.BoolVar(&opt.Force, "force", false, "replace an existing IMAGE, or write to a block device")
+		cli.TrustFlag(f, &opt.Trusted)
 	})
 	cfg.s3.ReadFlags(cmd)
 	return cmd
 }
 
-func unbundle(ctx context.Context, a *cli.App, path, image string, cfg readConfig, force bool) error {
+func unbundle(ctx context.Context, a *cli.App, path, image string, cfg readConfig, opt chunk.JoinOptions) error {
 	a.Confine(joining(cfg.s3.Reading(ctx, path), image))
 	b, err := openBundle(ctx, a, path, cfg.prefix, &cfg.s3)
 	if err != nil {
@@ -58,7 +59,8 @@ func unbundle(ctx context.Context, a *cli.App, path, image string, cfg readConfi
 	defer b.Close()
 	show := showParts(a, cfg.progress, b, progress.Reading)
 	defer show.Close()
-	err = b.Join(ctx, image, chunk.JoinOptions{Force: force, Workers: workers(&cfg.s3, path), Done: show.made})
+	opt.Workers, opt.Done = workers(&cfg.s3, path), show.made
+	err = b.Join(ctx, image, opt)
 	show.Close()
 	if err != nil {
 		return Damaged(a, path, err)

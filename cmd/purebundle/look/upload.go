@@ -22,6 +22,7 @@ import (
 type moveConfig struct {
 	readConfig
 	force, json bool
+	trusted     bool // see chunk.Directory
 }
 
 // flags adds them; force says what --force does.

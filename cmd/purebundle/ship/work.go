@@ -27,7 +27,7 @@ func newWorkDir(parent string) (*workDir, error) {
 			parent = "/var/tmp" // /tmp is often in memory
 		}
 	}
-	if err := os.MkdirAll(parent, 0o755); err != nil {
+	if err := os.MkdirAll(parent, 0o700); err != nil {
 		return nil, err
 	}
 	if err := sweepWork(parent); err != nil {
