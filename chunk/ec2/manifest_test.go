@@ -133,6 +133,10 @@ func TestBadManifests(t *testing.T) {
 		{"two names", "<name>image</name>", "<name>image</name><name>other</name>", "<name> twice"},
 		{"two machines", "<image>", "<machine_configuration></machine_configuration><image>", "twice"},
 		{"document type", "<manifest>", "<!DOCTYPE m><manifest>", "document type"},
+		{"comment", "<manifest>", "<manifest><!-- x -->", "has a comment"},
+		{"comment in text", "<name>image", "<name>im<!-- x -->age", "has a comment"},
+		{"instruction", "<name>image", "<name>im<?x y?>age", "has an instruction"},
+		{"many elements", "<manifest>", "<manifest>" + strings.Repeat("<a/>", maxElements), "elements"},
 		{"not a manifest", "<manifest>", "<other>", "is no XML"},
 		{"cut", "</manifest>", "", "is no XML"},
 		{"deep", "<name>image", "<a><b><c><d><e><f><g><name>image", "deep"},
@@ -158,4 +162,18 @@ func FuzzReadManifest(f *testing.F) {
 			t.Error("a bundle without parts")
 		}
 	})
+}
+
+// TestLongManifests reads documents as long as one may be, of pieces as small as they
+// can be: it ends, which it did not while text was joined anew for each piece.
+func TestLongManifests(t *testing.T) {
+	for name, text := range map[string]string{
+		"text in pieces":     "<manifest><name>" + strings.Repeat("<![CDATA[x]]>", maxManifest/14),
+		"white space before": "<manifest>" + strings.Repeat(" ", maxManifest/2) + strings.Repeat("<a/>", maxManifest/9),
+		"comments":           "<manifest><name>" + strings.Repeat("x<!---->", maxManifest/9),
+	} {
+		if _, err := ReadManifest(strings.NewReader(text)); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
 }

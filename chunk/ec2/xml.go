@@ -11,17 +11,21 @@ import (
 // maxDepth bounds elements in one another.
 const maxDepth = 8
 
+// maxElements bounds the elements of a document. An image of 2 TiB has 209,716 parts,
+// of three elements each.
+const maxElements = 1 << 20
+
 // element is an element of a document with elements or text in it, never both.
 type element struct {
 	name     string
 	attrs    map[string]string
-	text     string
+	text     []byte
 	children []*element
 	raw      []byte // its bytes in the document, tags included
 }
 
-// parseXML reads a document of one element. Declarations of types, and text
-// beside elements, are errors: a manifest has none.
+// parseXML reads a document of one element. Declarations of types, comments,
+// instructions, and text beside elements, are errors: a manifest has none.
 func parseXML(data []byte) (*element, error) {
 	dec := xml.NewDecoder(bytes.NewReader(data))
 	dec.CharsetReader = func(charset string, r io.Reader) (io.Reader, error) {
@@ -33,6 +37,7 @@ func parseXML(data []byte) (*element, error) {
 	document := new(element) // its one child is the root
 	open := []*element{document}
 	var starts []int64 // offsets of the tags that opened them, in bytes
+	elements := 0
 	for {
 		start := dec.InputOffset()
 		token, err := dec.Token()
@@ -45,6 +50,9 @@ func parseXML(data []byte) (*element, error) {
 		top := open[len(open)-1]
 		switch tok := token.(type) {
 		case xml.StartElement:
+			if elements++; elements > maxElements {
+				return nil, fmt.Errorf("has more than %d elements", maxElements)
+			}
 			e, err := top.add(tok, len(open)-1)
 			if err != nil {
 				return nil, err
@@ -55,9 +63,15 @@ func parseXML(data []byte) (*element, error) {
 			open, starts = open[:len(open)-1], starts[:len(starts)-1]
 		case xml.CharData:
 			if len(open) > 1 && len(top.children) == 0 {
-				top.text += string(tok)
+				top.text = append(top.text, tok...)
 			} else if len(bytes.TrimSpace(tok)) > 0 {
 				return nil, fmt.Errorf("has text beside elements")
+			}
+		case xml.Comment:
+			return nil, fmt.Errorf("has a comment, which no manifest has")
+		case xml.ProcInst:
+			if tok.Target != "xml" {
+				return nil, fmt.Errorf("has an instruction for %s, which no manifest has", tok.Target)
 			}
 		case xml.Directive:
 			return nil, fmt.Errorf("has a document type, which no manifest has")
@@ -78,11 +92,12 @@ func (e *element) add(tok xml.StartElement, depth int) (*element, error) {
 		return nil, err
 	case depth == 0 && len(e.children) > 0:
 		return nil, fmt.Errorf("has a second document, <%s>", child.name)
-	case strings.TrimSpace(e.text) != "":
+	case len(bytes.TrimSpace(e.text)) > 0:
 		return nil, fmt.Errorf("has text beside elements in <%s>", e.name)
 	case depth == maxDepth:
 		return nil, fmt.Errorf("has elements more than %d deep", maxDepth)
 	}
+	e.text = nil // else the white space would be looked at again for each child
 	e.children = append(e.children, child)
 	return child, nil
 }
@@ -90,7 +105,10 @@ func (e *element) add(tok xml.StartElement, depth int) (*element, error) {
 func notASCII(r rune) bool { return r >= 0x80 }
 
 func newElement(tok xml.StartElement) (*element, error) {
-	e := &element{name: tok.Name.Local, attrs: make(map[string]string)}
+	e := &element{name: tok.Name.Local}
+	if len(tok.Attr) > 0 {
+		e.attrs = make(map[string]string)
+	}
 	for _, a := range tok.Attr {
 		if _, twice := e.attrs[a.Name.Local]; twice {
 			return nil, fmt.Errorf("has the attribute %s twice in <%s>", a.Name.Local, e.name)
@@ -146,7 +164,7 @@ func (f *fields) optional(name string) string {
 	if len(c.children) > 0 {
 		f.fail("has elements in <%s>", name)
 	}
-	return strings.TrimSpace(c.text)
+	return string(bytes.TrimSpace(c.text))
 }
 
 // text returns the text of a child, which must be there.
@@ -170,7 +188,7 @@ func (f *fields) texts(list, name string) []string {
 			f.fail("has <%s> in <%s>", e.name, list)
 			continue
 		}
-		out = append(out, strings.TrimSpace(e.text))
+		out = append(out, string(bytes.TrimSpace(e.text)))
 	}
 	return out
 }
