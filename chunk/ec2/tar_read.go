@@ -287,11 +287,15 @@ func checkMap(data []Range, size, stored int64) error {
 
 // copy hands on the data, and skips what fills its last block.
 func (t *tarReader) copy(data []Range, put func(p []byte, off int64) error) error {
-	buf := make([]byte, stepLen)
+	longest := int64(blockLen)
+	for _, r := range data {
+		longest = max(longest, r.Len)
+	}
+	buf := make([]byte, min(longest, stepLen))
 	total := int64(0)
 	for _, r := range data {
 		for at := r.Off; at < r.end(); {
-			p := buf[:min(stepLen, r.end()-at)]
+			p := buf[:min(int64(len(buf)), r.end()-at)]
 			if err := t.full(p); err != nil {
 				return err
 			}
@@ -307,7 +311,7 @@ func (t *tarReader) copy(data []Range, put func(p []byte, off int64) error) erro
 
 // end reads the two zero blocks of the end and the zeros that fill the record.
 func (t *tarReader) end() error {
-	buf := make([]byte, 64<<10)
+	buf := make([]byte, 20*blockLen) // a record of tar
 	total := 0
 	for {
 		n, err := t.r.Read(buf)
