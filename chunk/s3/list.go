@@ -60,9 +60,6 @@ func (s *Store) list(ctx context.Context, prefix string) ([]Object, error) {
 			if checkName(n) != "" {
 				continue // the marker of a directory, or a name that no bundle has
 			}
-			if len(objects) == maxListed {
-				return plain("the server lists no end of names")
-			}
 			objects = append(objects, Object{Name: n, Size: aws.ToInt64(o.Size), ETag: unquote(o.ETag), Modified: aws.ToTime(o.LastModified)})
 		}
 		return nil
@@ -72,8 +69,41 @@ func (s *Store) list(ctx context.Context, prefix string) ([]Object, error) {
 	return slices.CompactFunc(objects, func(a, b Object) bool { return a.Name == b.Name }), err
 }
 
-// maxListed bounds how many objects a list may have.
-const maxListed = 1 << 21
+// Bounds of a list, so that it ends whatever the server says.
+const (
+	maxListed = 1 << 21 // objects and directories
+	maxPages  = 1 << 15 // S3 has 1000 objects a page
+	maxIdle   = 100     // pages in a row that have nothing, or begin as the one before
+)
+
+// progress counts what a server lists.
+type progress struct {
+	pages, listed, idle int
+	first               string // key of the page before
+}
+
+// add returns why the list is given up after this page, or nil.
+func (p *progress) add(page *s3.ListObjectsV2Output) error {
+	first := ""
+	if len(page.Contents) > 0 {
+		first = aws.ToString(page.Contents[0].Key)
+	} else if len(page.CommonPrefixes) > 0 {
+		first = aws.ToString(page.CommonPrefixes[0].Prefix)
+	}
+	p.idle++
+	if first != "" && first != p.first {
+		p.idle, p.first = 0, first
+	}
+	p.pages++
+	p.listed += len(page.Contents) + len(page.CommonPrefixes)
+	switch {
+	case p.idle > maxIdle:
+		return plain("the server does not go on with a long list")
+	case p.listed > maxListed || p.pages > maxPages:
+		return plain("the server lists no end of names")
+	}
+	return nil
+}
 
 // pages calls each for every page of what begins with prefix; name is a key
 // without the directory.
@@ -83,6 +113,7 @@ func (s *Store) pages(ctx context.Context, prefix string, each func(page *s3.Lis
 		Bucket: &s.loc.Bucket, Prefix: aws.String(s.loc.key(prefix)), Delimiter: aws.String("/"),
 		EncodingType: types.EncodingTypeUrl, // keys that XML cannot hold
 	}
+	var p progress
 	for {
 		page, err := s.client.ListObjectsV2(awsapi.WithSubject(ctx, s.loc.Path(prefix)), in)
 		if err != nil {
@@ -101,7 +132,10 @@ func (s *Store) pages(ctx context.Context, prefix string, each func(page *s3.Lis
 			}
 			return n, nil
 		}
-		if err := each(page, name); err != nil {
+		if err = each(page, name); err == nil {
+			err = p.add(page)
+		}
+		if err != nil {
 			return &chunk.Error{Op: "list", Path: s.loc.String(), Err: err}
 		}
 		next := aws.ToString(page.NextContinuationToken)

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"purebundle/chunk"
@@ -114,11 +115,15 @@ func TestHostileList(t *testing.T) {
 		{"escaped", "<EncodingType>url</EncodingType>" + key("dir%2F..%2Fp"), ""},
 		{"bad escape", "<EncodingType>url</EncodingType>" + key("dir/%zz"), "makes no sense"},
 		{"endless", "<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>" + key("dir/a"), "does not go on"},
+		{"endless, a token each", "<IsTruncated>true</IsTruncated><NextContinuationToken>NEXT</NextContinuationToken>" + key("dir/a"), "does not go on"},
+		{"endless, nothing", "<IsTruncated>true</IsTruncated><NextContinuationToken>NEXT</NextContinuationToken>", "does not go on"},
+		{"endless, directories", "<IsTruncated>true</IsTruncated><NextContinuationToken>NEXT</NextContinuationToken>" + strings.Repeat("<CommonPrefixes><Prefix>dir/NEXT/</Prefix></CommonPrefixes>", 1<<17), "no end"},
 		{"no token", "<IsTruncated>true</IsTruncated>" + key("dir/a"), "does not go on"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			var requests atomic.Int64
 			web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				list := tt.list
+				list := strings.ReplaceAll(tt.list, "NEXT", fmt.Sprint(requests.Add(1)))
 				if r.URL.Query().Get("continuation-token") != "" {
 					list = strings.ReplaceAll(list, "dir/a", "dir/b")
 				}
