@@ -56,12 +56,16 @@ func (j *journal) backup(name string) string {
 
 // choose finds names for the journal and for backups that no stranger has taken.
 func (j *journal) choose(d *Dir) (name string, err error) {
-	for _, old := range j.old {
-		st, err := d.lookUp(j.backup(old))
-		if err != nil {
+	var names []string
+	if d.exposed() {
+		if names, err = d.Names(); err != nil {
 			return "", err
 		}
-		if st != nil { // those of killed runs are gone by now
+	}
+	old := set(j.old)
+	for _, name := range names {
+		backed, backup := strings.CutSuffix(name, oldSuffix)
+		if backup && old[strings.TrimPrefix(backed, ".")] { // those of killed runs are gone by now
 			j.tag = strings.TrimPrefix(other(""), ".")
 			break
 		}
@@ -277,9 +281,11 @@ func (j *journal) finish(d *Dir) error {
 	for i, name := range j.old {
 		backups[i] = j.backup(name)
 	}
-	backups, err := d.ours(backups)
-	if err != nil {
-		return err
+	if d.exposed() {
+		var err error
+		if backups, err = d.ours(backups); err != nil {
+			return err
+		}
 	}
 	return removeAll(d, backups)
 }

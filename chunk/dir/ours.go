@@ -42,6 +42,10 @@ type fileMade struct {
 // shared says whether others can make files in the directory: it is like /tmp.
 func (d *Dir) shared() bool { return !d.trusted && othersWrite(&d.st) }
 
+// exposed says whether others can make files in the directory or, where it is trusted,
+// perhaps change them.
+func (d *Dir) exposed() bool { return d.trusted || d.shared() }
+
 // own says whether a file was surely made by a run of this user: what recovers a
 // killed run is believed only then. Where others can make files, they can link one of
 // ours as well, so that it must have one name.
