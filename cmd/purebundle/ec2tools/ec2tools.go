@@ -36,7 +36,16 @@ func CommandLine(argv []string) []string {
 	if !old {
 		return argv[1:]
 	}
-	return slices.Concat([]string{"ec2", command, "--force"}, argv[1:])
+	args := []string{"ec2", command, "--force"}
+	if command == "unbundle" && !slices.ContainsFunc(argv[1:], certificate) {
+		args = append(args, "--signature", string(sigNone)) // that tool has no -c
+	}
+	return slices.Concat(args, argv[1:])
+}
+
+// certificate says whether an argument is the flag of a certificate, or about signatures.
+func certificate(arg string) bool {
+	return strings.HasPrefix(arg, "-c") || strings.HasPrefix(arg, "--c") || strings.HasPrefix(arg, "--sig")
 }
 
 // New returns the command that has those for Amazon's bundles.

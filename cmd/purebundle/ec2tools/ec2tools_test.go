@@ -17,7 +17,7 @@ func TestCommandLine(t *testing.T) {
 		{"/usr/bin/purebundle ec2 unbundle", "ec2 unbundle"},
 		{"/usr/local/bin/ec2-bundle-vol -k x", "ec2 bundle-vol --force -k x"},
 		{"ec2-bundle-image", "ec2 bundle-image --force"},
-		{"./ec2-unbundle -m x", "ec2 unbundle --force -m x"},
+		{"./ec2-unbundle -m x", "ec2 unbundle --force --signature none -m x"},
 		{"ec2-migrate-manifest -m x", "ec2 migrate-manifest --force -m x"},
 		{"ec2-upload-bundle -b x", "ec2 upload-bundle --force -b x"},
 		{"ec2-download-bundle -b x", "ec2 download-bundle --force -b x"},

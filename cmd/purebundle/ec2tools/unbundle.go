@@ -1,6 +1,7 @@
 package ec2tools
 
 import (
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"errors"
@@ -27,16 +28,21 @@ type readOptions struct {
 	key, cert, manifest, source string
 	progress                    progress.Mode
 	trusted                     bool
+	signature                   signature
 }
 
 func (c *readOptions) flags(f *pflag.FlagSet) {
 	f.StringVarP(&c.manifest, "manifest", "m", "", "manifest `FILE`, NAME.manifest.xml")
 	f.StringVarP(&c.source, "source", "s", "", "`DIR` with the parts (default: that of the manifest, or the working directory)")
 	f.StringVarP(&c.cert, "cert", "c", "", "X.509 certificate of the user, PEM `FILE`: checks the signature")
+	f.Var(&c.signature, "signature", "required (so with -c) or none; unless it was checked, or none, the exit status is 3")
 }
 
 // load opens the bundle and checks its signature where there is a certificate.
 func (c *readOptions) load() (*ec2.Bundle, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
 	if c.manifest == "" {
 		return nil, cli.WithHint(cli.Usagef("--manifest (-m) is needed"), "give the manifest of the bundle, NAME.manifest.xml")
 	}
@@ -90,7 +96,8 @@ func newUnbundle(a *cli.App) *cobra.Command {
 		Long: `Get the image out of a bundle, as a file of the manifest's name in the directory
 --destination. The signature (with --cert), the size and digest of each part, the
 name in the archive and the digest of the image are checked; the image appears
-only when all of them are right.
+only when all of them are right. Without --cert the exit status is 3, unless
+--signature none says that the signature need not be checked.
 
 With --raw, the image becomes a bundle of "purebundle bundle" instead.`,
 		Example: `  purebundle ec2 unbundle -m image.manifest.xml -k pk.pem -c cert.pem -d /mnt
@@ -150,14 +157,15 @@ func unbundleImage(ctx context.Context, a *cli.App, c *readOptions, dest string,
 		return err
 	}
 	show.Close()
+	verdict := c.verdict("unbundle " + c.manifest + ": done")
 	if a.Quiet {
-		return nil
+		return verdict
 	}
-	return cli.PrintRows(a.Stdout, [][2]string{
+	return cmp.Or(verdict, cli.PrintRows(a.Stdout, [][2]string{
 		{"unbundled", fmt.Sprintf("%s into %s, %s", words.Plural(int64(len(m.Parts)), "part"), words.Printable(image), words.Size(m.Size))},
 		{"checked", c.checked("digests and image")},
 		{"next", "mount -o loop " + words.Quote(image) + " /mnt"},
-	})
+	}))
 }
 
 // checked says what was, the signature too where there was a certificate.
@@ -194,15 +202,16 @@ func unbundleRaw(ctx context.Context, a *cli.App, c *readOptions, dest string, f
 		return err
 	}
 	show.Close()
+	verdict := c.verdict("unbundle " + c.manifest + ": done")
 	if a.Quiet {
-		return nil
+		return verdict
 	}
-	return cli.PrintRows(a.Stdout, [][2]string{
+	return cmp.Or(verdict, cli.PrintRows(a.Stdout, [][2]string{
 		{"unbundled", fmt.Sprintf("%s into %s of 10 MiB in %s, %s", words.Plural(int64(len(m.Parts)), "part"),
 			words.Plural(int64(len(raw.Parts)), "part"), words.Printable(dest), words.Size(m.Size))},
 		{"checked", c.checked("digests and image")},
 		{"next", "purebundle verify --deep " + words.Quote(filepath.Join(dest, chunk.ManifestName(m.Name)))},
-	})
+	}))
 }
 
 // rawManifest says of the image what its own superblock says. What was bundled

@@ -1,6 +1,7 @@
 package ec2tools
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -21,7 +22,10 @@ func newVerify(a *cli.App) *cobra.Command {
 		Short: "Check a bundle: signature, parts, and with the key the image",
 		Long: `Check a bundle of Amazon's format: size and digest of each part; with --cert the
 signature of the manifest; with --privatekey also that the parts decrypt to an
-archive of the image with the right name, size and digest. Nothing is written.`,
+archive of the image with the right name, size and digest. Nothing is written.
+
+Digests say that a bundle is whole, the signature who made it: without --cert the
+exit status is 3, unless --signature none says that it need not be checked.`,
 		Example: `  purebundle ec2 verify -m /mnt/bundle/image.manifest.xml -c cert.pem
   purebundle ec2 verify -m image.manifest.xml -s parts -c cert.pem -k pk.pem`,
 		Args: noArguments,
@@ -65,9 +69,10 @@ func verifyBundle(ctx context.Context, a *cli.App, c *readOptions) error {
 	if err != nil {
 		return look.Damaged(a, c.manifest, err)
 	}
+	verdict := c.verdict("verify " + c.manifest + ": parts are right")
 	if a.Quiet {
-		return nil
+		return verdict
 	}
 	_, err = fmt.Fprintf(a.Stdout, "ok: %s of %s, %s: %s\n", words.Plural(int64(len(m.Parts)), "part"), words.Printable(m.Name), words.Size(m.Size), c.checked(what))
-	return err
+	return cmp.Or(err, verdict)
 }
