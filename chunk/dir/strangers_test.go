@@ -188,6 +188,7 @@ echo his >.purebundle-lock; echo his >.purebundle-lock.x
 mkdir .image.purebundle-join
 printf 'purebundle commit 2\nold q.part.000\nnew q.manifest.json\nend\n' >.q.purebundle-commit
 printf 'purebundle commit 1\nq.part.000\nend\n' >.r.purebundle-commit
+ln -s /etc/passwd .s.purebundle-commit; mkfifo .t.purebundle-commit
 echo bad >.p.purebundle-commit; mkdir ..p.purebundle-commit.purebundle-new
 echo evil >.deploy.sh.purebundle-ec2-old; echo evil >.q.part.0.purebundle-ec2-old; echo evil >.q.manifest.xml.purebundle-ec2-old
 echo evil >.q.part.000.purebundle-old
@@ -325,6 +326,44 @@ func TestSwapped(t *testing.T) {
 		if _, err := os.Lstat(dir + "/p.manifest.json"); err == nil {
 			t.Error("there is a manifest")
 		}
+	}
+}
+
+// TestSwappedLate: he does so just before the file appears.
+func TestSwappedLate(t *testing.T) {
+	for _, script := range []string{"rm .p.part.1.purebundle-new; echo his >.p.part.1.purebundle-new", "rm .p.part.1.purebundle-new; ln -s /etc/passwd .p.part.1.purebundle-new"} {
+		top := sticky(t)
+		plant(t, top, "mkdir his")
+		dir := top + "/his"
+		swapped := false
+		err := bundle(dir, Options{Trusted: true, OnChange: func(op, name string) error {
+			if op == "rename" && name == "p.part.100" && !swapped {
+				swapped = true
+				plant(t, dir, script)
+			}
+			return nil
+		}})
+		if !swapped || !errors.Is(err, ErrSwapped) {
+			t.Errorf("%s: %v", script, err)
+		}
+		for line := range strings.Lines(listed(t, dir)) {
+			if strings.HasPrefix(line, "p.") {
+				t.Errorf("%s: there is %s", script, line)
+			}
+		}
+	}
+}
+
+// TestNoPart: what older versions moved away was a manifest or a part; a file of another
+// name is nobody's backup, even if it is ours.
+func TestNoPart(t *testing.T) {
+	dir := t.TempDir()
+	all := []string{"deploy.sh", ".deploy.sh.purebundle-ec2-old", ".deploy.part.x.purebundle-ec2-old", ".passwd.purebundle-ec2-old"}
+	files(t, dir, all...)
+	before := listed(t, dir)
+	begun(t, dir)
+	if after := listed(t, dir); after != before {
+		t.Errorf("there was\n%s, now\n%s", before, after)
 	}
 }
 
