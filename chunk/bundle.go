@@ -3,6 +3,8 @@ package chunk
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -180,6 +182,20 @@ func (b *Bundle) ReadAt(p []byte, off int64) (n int, err error) {
 		n += len(want)
 	}
 	return n, nil
+}
+
+// md5 returns the MD5 of part i in hexadecimal, which is not held in memory.
+func (b *Bundle) md5(ctx context.Context, i int) (string, error) {
+	h, piece := md5.New(), make([]byte, 128<<10)
+	f := b.manifest.Parts[i].File()
+	for off := int64(0); off < f.Size; off += int64(len(piece)) {
+		piece = piece[:min(int64(len(piece)), f.Size-off)]
+		if err := b.place.Read(ctx, f, piece, off); err != nil {
+			return "", err
+		}
+		h.Write(piece)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // ReadPart fills buf, Size bytes long, with part i and checks its digest.

@@ -25,7 +25,7 @@ func Copy(ctx context.Context, b *Bundle, w *Writer, opt CopyOptions) error {
 	tell := func(part int) { t.Tell(ctx, part) }
 	var err error
 	for _, list := range []*[]int{&data, &zero} {
-		if *list, err = w.missing(ctx, &m, *list, tell); err != nil {
+		if *list, err = w.missing(ctx, b, &m, *list, tell); err != nil {
 			return err
 		}
 	}
@@ -45,13 +45,14 @@ func Copy(ctx context.Context, b *Bundle, w *Writer, opt CopyOptions) error {
 const keepers = 16
 
 // missing lists those of the parts that the place of w does not have.
-func (w *Writer) missing(ctx context.Context, m *Manifest, parts []int, tell func(part int)) ([]int, error) {
+func (w *Writer) missing(ctx context.Context, b *Bundle, m *Manifest, parts []int, tell func(part int)) ([]int, error) {
 	if _, ok := w.stage.(Keeper); !ok || w.opt.Resume == nil {
 		return parts, nil
 	}
 	kept := make([]bool, len(m.Parts))
 	err := work.Each(ctx, w.crew(keepers), parts, func(ctx context.Context, i int) (err error) {
-		if kept[i], err = w.keep(ctx, i, m.Parts[i].SHA256); kept[i] && err == nil {
+		md5 := func(ctx context.Context) (string, error) { return b.md5(ctx, i) }
+		if kept[i], err = w.keep(ctx, i, m.Parts[i].SHA256, md5); kept[i] && err == nil {
 			tell(i)
 		}
 		return err

@@ -3,6 +3,7 @@ package chunk
 import (
 	"cmp"
 	"context"
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -161,7 +162,10 @@ func (w *Writer) store(ctx context.Context, i int, p []byte) error {
 		sum = digest(p)
 	}
 	if w.opt.Resume == nil { // else it is known to be missing
-		kept, err := w.keep(ctx, i, sum)
+		kept, err := w.keep(ctx, i, sum, func(context.Context) (string, error) {
+			m := md5.Sum(p)
+			return hex.EncodeToString(m[:]), nil
+		})
 		if err != nil || kept {
 			return err
 		}
@@ -183,8 +187,9 @@ func (w *Writer) store(ctx context.Context, i int, p []byte) error {
 	return nil
 }
 
-// keep says whether part i with this digest is in the place already. If so, it is made.
-func (w *Writer) keep(ctx context.Context, i int, sum string) (bool, error) {
+// keep says whether part i with this digest is in the place already. If so, it is
+// made. md5 is that of Item.
+func (w *Writer) keep(ctx context.Context, i int, sum string, md5 func(context.Context) (string, error)) (bool, error) {
 	k, ok := w.stage.(Keeper)
 	if !ok {
 		return false, nil
@@ -193,6 +198,7 @@ func (w *Writer) keep(ctx context.Context, i int, sum string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	it.MD5 = md5
 	kept, err := k.Keep(ctx, it)
 	if kept && err == nil {
 		w.made(i, sum, 0, 1)

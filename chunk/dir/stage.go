@@ -36,6 +36,9 @@ type Item struct {
 	Name string // what Publish will call it, or nearly: Sure says which
 	Sure bool
 	Sum  string // SHA-256 of its content in hexadecimal, if that is known
+	// MD5, if not nil, returns that of its content in hexadecimal, which is read for it:
+	// only for places that have no SHA-256.
+	MD5  func(ctx context.Context) (string, error)
 	Text []byte // the content of a small file, for Publish only; it needs no Key
 }
 

@@ -26,12 +26,17 @@ type watched struct {
 	refuse       func(r *http.Request) (status int) // 0: not
 }
 
+// kms stands for an answer that is passed but says that a key of KMS was used.
+const kms = -1
+
 func watch(t *testing.T, srv *s3test.Server) *watched {
 	t.Helper()
 	w, proxy := &watched{}, srv.Proxy(t, s3test.Faults{})
 	w.Server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if w.refuse != nil {
-			if status := w.refuse(r); status != 0 {
+			if status := w.refuse(r); status == kms {
+				rw.Header().Set("X-Amz-Server-Side-Encryption", "aws:kms")
+			} else if status != 0 {
 				_, _ = io.Copy(io.Discard, r.Body)
 				rw.WriteHeader(status)
 				fmt.Fprint(rw, "<Error><Code>NotImplemented</Code><Message>A header you provided implies functionality that is not implemented</Message></Error>")

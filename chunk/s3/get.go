@@ -68,7 +68,11 @@ func (s *Store) body(ctx context.Context, name string, mode types.ChecksumMode, 
 		// Where read stops early the connection is not to be emptied first.
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.loc.Bucket, Key: aws.String(s.loc.key(name)), ChecksumMode: mode}, once)
+		var out *s3.GetObjectOutput
+		err := s.server.get(mode, func(mode types.ChecksumMode) (err error) {
+			out, err = s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.loc.Bucket, Key: aws.String(s.loc.key(name)), ChecksumMode: mode}, once)
+			return err
+		})
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,8 @@ package s3
 
 import (
 	"context"
+	"crypto/md5"
+	"encoding/hex"
 	"net/url"
 	"slices"
 	"strings"
@@ -20,6 +22,7 @@ type Object struct {
 	Name     string // relative to the directory
 	Size     int64  // bytes
 	SHA256   string // hexadecimal, lower case; "" where S3 does not say: a List never does, Head may
+	MD5      string // the same, as far as the ETag is one
 	ETag     string // as S3 gives it, without quotes
 	Modified time.Time
 	Run      string // which run has put it, see runKey; "" where that is not said: a List never does
@@ -154,8 +157,12 @@ func (s *Store) Head(ctx context.Context, name string) (Object, error) {
 	if err := s.check("look at", name); err != nil {
 		return Object{}, err
 	}
-	out, err := s.client.HeadObject(awsapi.WithSubject(ctx, name), &s3.HeadObjectInput{
-		Bucket: &s.loc.Bucket, Key: aws.String(s.loc.key(name)), ChecksumMode: types.ChecksumModeEnabled,
+	var out *s3.HeadObjectOutput
+	err := s.server.get(types.ChecksumModeEnabled, func(mode types.ChecksumMode) (err error) {
+		out, err = s.client.HeadObject(awsapi.WithSubject(ctx, name), &s3.HeadObjectInput{
+			Bucket: &s.loc.Bucket, Key: aws.String(s.loc.key(name)), ChecksumMode: mode,
+		})
+		return err
 	})
 	if err != nil {
 		return Object{}, s.explain(ctx, "look at", name, err)
@@ -163,6 +170,11 @@ func (s *Store) Head(ctx context.Context, name string) (Object, error) {
 	o := Object{Name: name, Size: aws.ToInt64(out.ContentLength), ETag: unquote(out.ETag), Modified: aws.ToTime(out.LastModified), Run: out.Metadata[runKey]}
 	if out.ChecksumType != types.ChecksumTypeComposite {
 		o.SHA256 = hexSum(out.ChecksumSHA256)
+	}
+	// Under a key of KMS or of the customer, or sent in pieces, the ETag is another.
+	raw, err := hex.DecodeString(o.ETag)
+	if err == nil && len(raw) == md5.Size && (out.ServerSideEncryption == "" || out.ServerSideEncryption == types.ServerSideEncryptionAes256) && out.SSECustomerAlgorithm == nil {
+		o.MD5 = strings.ToLower(o.ETag)
 	}
 	return o, nil
 }

@@ -58,25 +58,25 @@ func (s *Store) put(ctx context.Context, name string, p []byte, size int64, sum 
 	defer stop()
 	k := s.kept()
 	in := &s3.PutObjectInput{
-		Bucket:         &s.loc.Bucket,
-		Key:            aws.String(s.loc.key(name)),
-		Body:           b,
-		ContentLength:  &size,
-		ChecksumSHA256: aws.String(base64Sum(sum)),
-		ACL:            k.acl, StorageClass: k.class, ServerSideEncryption: k.sse, SSEKMSKeyId: k.kmsKey, Tagging: k.tagging,
+		Bucket:        &s.loc.Bucket,
+		Key:           aws.String(s.loc.key(name)),
+		Body:          b,
+		ContentLength: &size,
+		ACL:           k.acl, StorageClass: k.class, ServerSideEncryption: k.sse, SSEKMSKeyId: k.kmsKey, Tagging: k.tagging,
 	}
 	if cond.run != "" {
 		in.Metadata = map[string]string{runKey: cond.run}
 	}
-	send := func() (*s3.PutObjectOutput, error) {
-		in.IfNoneMatch, in.IfMatch = s.server.conditions(cond)
-		return s.client.PutObject(awsapi.WithSubject(late, name), in, signed(sum), s.looking(name, cond))
-	}
-	out, err := send()
-	if cond.refused(err) {
-		s.server.unconditional.Store(true)
-		out, err = send()
-	}
+	var out *s3.PutObjectOutput
+	err = s.server.put(cond, func(m manner) (err error) {
+		b.at = 0
+		in.IfNoneMatch, in.IfMatch = m.conditions(cond)
+		if in.ChecksumSHA256, in.ContentMD5 = aws.String(base64Sum(sum)), nil; m.unsummed {
+			in.ChecksumSHA256, in.ContentMD5 = nil, aws.String(base64Sum(b.md5()))
+		}
+		out, err = s.client.PutObject(awsapi.WithSubject(late, name), in, signed(sum), s.looking(name, cond))
+		return err
+	})
 	if cond.failed(err) {
 		// Unless an earlier try put it, whose answer was lost.
 		if b.tries > 1 || errors.Is(err, errThere) || cond.same {

@@ -280,11 +280,30 @@ func (st *stage) Keep(ctx context.Context, it chunk.Item) (bool, error) {
 		return false, nil
 	case err != nil:
 		return false, err
-	case o.SHA256 != it.Sum:
+	case o.SHA256 != "" && o.SHA256 != it.Sum:
 		return false, nil
+	case o.SHA256 == "":
+		if same, err := st.like(ctx, o, it); err != nil || !same {
+			return false, err
+		}
 	}
 	st.note(it, object{name: it.Name, etag: o.ETag, size: o.Size, kept: true})
 	return true, nil
+}
+
+// like returns true if an object of which S3 has no SHA-256 has the MD5 of an item.
+func (st *stage) like(ctx context.Context, o Object, it chunk.Item) (bool, error) {
+	switch {
+	case o.MD5 == "":
+		st.s.server.noLikeness(st.s.loc.Path(o.Name))
+		return false, nil
+	case o.Size != chunk.Size || it.MD5 == nil:
+		return false, nil
+	case it.Sum == chunk.ZeroSum:
+		return o.MD5 == zeroMD5, nil
+	}
+	sum, err := it.MD5(ctx)
+	return sum == o.MD5, err
 }
 
 // Put makes an item with the content p.

@@ -21,7 +21,9 @@ import (
 // Options of Open; the zero value is what most want.
 type Options struct {
 	awsapi.Options
-	PathStyle    bool              // bucket in the path, not in the host name; on by itself if the host can have no names below it
+	// PathStyle: the bucket in the path, not in the host name; on by itself if the host
+	// can have no names below it, or the profile has it (addressing_style).
+	PathStyle    bool
 	ACL          string            // canned ACL of what is put, such as aws-exec-read; "": the bucket's default
 	StorageClass string            // of what is put, such as STANDARD_IA; "": STANDARD
 	SSE          string            // server-side encryption of what is put: AES256, aws:kms, aws:kms:dsse; "": the bucket's default
@@ -58,8 +60,14 @@ func Open(ctx context.Context, loc Location, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	style, err := awsapi.AddressingStyle(opt.Profile)
+	if err != nil {
+		return nil, err
+	}
 	s := &Store{loc: loc, opt: opt, retry: cfg.Retryer().(*awsapi.Retryer), limit: newLimit(opt.Limit), server: &server{warn: opt.Warn}}
 	s.client = s3.NewFromConfig(cfg, func(o *s3.Options) {
+		s.server.unsummed.Store(o.RequestChecksumCalculation == aws.RequestChecksumCalculationWhenRequired)
+		s.server.unsumming.Store(o.ResponseChecksumValidation == aws.ResponseChecksumValidationWhenRequired)
 		// Ours is SHA-256 and nothing else: the SDK would add a CRC as a trailer, and
 		// compare digests that are compared here anyway.
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
@@ -67,7 +75,8 @@ func Open(ctx context.Context, loc Location, opt Options) (*Store, error) {
 		o.DisableLogOutputChecksumValidationSkipped = true
 		o.APIOptions = append(o.APIOptions, unsignedEncoding)
 		endpoint := aws.ToString(o.BaseEndpoint)
-		o.UsePathStyle = o.UsePathStyle || opt.PathStyle || plainHost(endpoint) || noNameBelow(ctx, endpoint, loc.Bucket, net.DefaultResolver.LookupHost)
+		o.UsePathStyle = o.UsePathStyle || opt.PathStyle || style == "path" || plainHost(endpoint) ||
+			style != "virtual" && noNameBelow(ctx, endpoint, loc.Bucket, net.DefaultResolver.LookupHost)
 		if endpoint != "" {
 			o.Region = cmp.Or(o.Region, defaultRegion)
 		}

@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
+	"path/filepath"
 	"testing"
+
+	"purebundle/chunk/awsapi"
 )
 
 // A bucket is named in the path where the endpoint's host has no name for it.
@@ -36,6 +40,36 @@ func TestNoNameBelow(t *testing.T) {
 	} {
 		if have := noNameBelow(t.Context(), tt.endpoint, "bucket", lookup); have != tt.want {
 			t.Errorf("%q: %v", tt.endpoint, have)
+		}
+	}
+}
+
+// What the profile says of the style is heeded.
+func TestStyleOfProfile(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "config")
+	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": "AK", "AWS_SECRET_ACCESS_KEY": "SK", "AWS_PROFILE": "", "AWS_REGION": "eu-west-1",
+		"AWS_ENDPOINT_URL": "", "AWS_CONFIG_FILE": config, "AWS_SHARED_CREDENTIALS_FILE": config + "-none"} {
+		t.Setenv(name, value)
+	}
+	for _, tt := range []struct {
+		style, endpoint string
+		want            bool
+	}{
+		{"path", "", true},
+		{"path", "https://s3.eu-west-1.amazonaws.com", true},
+		{"virtual", "", false},
+		{"virtual", "https://s3.example.invalid", false}, // RFC 6761: no name below it
+		{"auto", "", false},
+	} {
+		if err := os.WriteFile(config, []byte("[default]\ns3 =\n  addressing_style = "+tt.style+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(t.Context(), Location{Bucket: "bucket"}, Options{Options: awsapi.Options{Endpoint: tt.endpoint}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if have := s.client.Options().UsePathStyle; have != tt.want {
+			t.Errorf("%+v: %v", tt, have)
 		}
 	}
 }

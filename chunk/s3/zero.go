@@ -8,6 +8,9 @@ import (
 	"purebundle/chunk"
 )
 
+// zeroMD5 is the MD5 of chunk.Size zero bytes (head -c 10485760 /dev/zero | md5sum).
+const zeroMD5 = "f1c9645dbc14efddc7d8a322685f26eb"
+
 // zeros makes parts that are all zero: the first is sent, the others are copied
 // from it within S3. If that is refused they are sent too.
 type zeros struct {

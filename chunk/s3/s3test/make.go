@@ -27,12 +27,25 @@ type Make struct {
 	Unwatched bool
 	// CopyForgets is true if the checksum of an object does not go with a copy of it.
 	CopyForgets bool
+	// Conditions are those that it heeds.
+	Conditions Conditions
 	// Mismatch is the code of the answer to a body that is not what was signed.
 	Mismatch string
 }
 
+// Conditions says on which conditions of a request a server refuses it. If one is not
+// heeded, the request is done all the same.
+type Conditions struct {
+	PutAbsent    bool // PutObject, If-None-Match: *
+	PutMatch     bool // PutObject, If-Match
+	CopyMatch    bool // CopyObject, x-amz-copy-source-if-match
+	DeleteMatch  bool // DeleteObject, If-Match
+	DeletesMatch bool // DeleteObjects, an ETag for each object
+}
+
 // Versitygw keeps each object as a file and its metadata in extended attributes.
-var Versitygw = &Make{Name: "versitygw", Version: "v1.8.0", xattr: true, own: []string{".sgwtmp"}, Mismatch: "XAmzContentSHA256Mismatch",
+var Versitygw = &Make{Name: "versitygw", Version: "v1.8.0", xattr: true, own: []string{".sgwtmp"},
+	Conditions: Conditions{PutAbsent: true, PutMatch: true, CopyMatch: true, DeleteMatch: true}, Mismatch: "XAmzContentSHA256Mismatch",
 	start: func(s *Server, address string) *exec.Cmd {
 		cmd := exec.Command("", "--port", address, "--region", s.Region, "--keep-alive", "posix", s.Dir)
 		cmd.Env = []string{"ROOT_ACCESS_KEY_ID=" + s.Access, "ROOT_SECRET_ACCESS_KEY=" + s.Secret}
@@ -42,8 +55,9 @@ var Versitygw = &Make{Name: "versitygw", Version: "v1.8.0", xattr: true, own: []
 // Rclone is "rclone serve s3" over a directory. Its metadata are in its memory, and
 // an ETag is the MD5 of the file as it is then.
 var Rclone = &Make{Name: "rclone", Version: "v1.76.0", Unwatched: true, CopyForgets: true,
-	Mismatch: "BadDigest",           // of the checksum: the signed digest is not compared
-	stale:    50 * time.Millisecond, // with 0 its timers take all of a processor
+	Conditions: Conditions{PutAbsent: true, PutMatch: true, CopyMatch: true, DeleteMatch: true, DeletesMatch: true},
+	Mismatch:   "BadDigest",           // of the checksum: the signed digest is not compared
+	stale:      50 * time.Millisecond, // with 0 its timers take all of a processor
 	start: func(s *Server, address string) *exec.Cmd {
 		cmd := exec.Command("", "serve", "s3", "--addr", address, "--auth-key", s.Access+","+s.Secret,
 			"--dir-cache-time", "50ms", "--local-no-check-updated", "--config", "/dev/null", "-v", s.Dir)

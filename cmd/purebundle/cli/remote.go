@@ -17,6 +17,7 @@ var environment = [][2]string{
 	{"AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_EC2", "another server that speaks S3 or EC2"},
 	{"AWS_CA_BUNDLE", "certificates to trust"},
 	{"AWS_MAX_ATTEMPTS", "tries of a request, 10 unless set; once 100 MiB have been moved, --patience says for how long it is tried beyond them"},
+	{"AWS_REQUEST_CHECKSUM_CALCULATION, AWS_RESPONSE_CHECKSUM_VALIDATION", "if when_required, Content-MD5 guards what is sent instead of SHA-256, and S3 is not asked for the checksum of what it has; so by itself if a server refuses checksums"},
 	{"HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "proxies; never for link-local addresses"},
 }
 

@@ -82,7 +82,7 @@ func (c *S3) access(f *pflag.FlagSet) {
 	f.StringVar(&c.Region, "region", "", "AWS `REGION` (default: $AWS_REGION, the profile's, or the instance's)")
 	f.StringVar(&c.Profile, "profile", "", "profile `NAME` of the shared configuration files (default: $AWS_PROFILE)")
 	f.StringVar(&c.Endpoint, "endpoint-url", "", "`URL` of a server that speaks S3 (default: $AWS_ENDPOINT_URL, else Amazon's)")
-	f.BoolVar(&c.pathStyle, "path-style", false, "name the bucket in the path, not in the host name")
+	f.BoolVar(&c.pathStyle, "path-style", false, "name the bucket in the path, not in the host name (default: the profile's addressing_style)")
 	f.Var(&c.limit, "limit-rate", "move at most `SIZE` a second, as in 5M (default: no limit)")
 	f.DurationVar(&c.patience, "patience", 10*time.Minute, "once 100 MiB have been moved, try what fails again for `TIME`")
 	f.IntVar(&c.Concurrency, "concurrency", defaultConcurrency, "`N` requests at a time; each upload holds 10 MiB of memory")
