@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,14 +33,16 @@ func TestLease(t *testing.T) {
 			}
 			res := walk(t, dir, Options{mode: g.mode})
 			leased := lease("leased")
-			go func() {
+			var holder sync.WaitGroup
+			holder.Go(func() {
 				<-asked
 				time.Sleep(100 * time.Millisecond)
 				_, _ = unix.FcntlInt(leased.Fd(), unix.F_SETLEASE, unix.F_UNLCK)
-			}()
+			})
 			f, err := openFile(res.Tree, "/leased")
 			must(t, err)
 			f.Close()
+			holder.Wait()
 			leased.Close()
 
 			kept := lease("kept")
