@@ -12,6 +12,7 @@ type geometry struct {
 	inodesPerGroup int64 // a multiple of ondisk.InodesPerBlock
 	logFlex        int   // a flex group has 1<<logFlex groups
 	gdtBlocks      int64 // blocks of the group descriptor table
+	reservedGDT    int64 // blocks behind them for more, s_reserved_gdt_blocks
 	tableBlocks    int64 // blocks of a group's inode table
 	journalBlocks  int64
 }
@@ -68,6 +69,7 @@ func newGeometry(size, inodes int64) (g geometry, ok bool) {
 		}
 		g.tableBlocks = g.inodesPerGroup / ondisk.InodesPerBlock
 		g.gdtBlocks = ceilDiv(g.groups*ondisk.GroupDescSize, BlockSize)
+		g.reservedGDT = g.reservedBlocks()
 		g.journalBlocks = min(max(blocks/journalShare, minJournal), maxJournal)
 		for g.logFlex = maxLogFlex; g.logFlex > 1 && !g.leaderFits(0, 1<<g.logFlex, ondisk.BlocksPerGroup); {
 			g.logFlex--
@@ -87,7 +89,7 @@ func newGeometry(size, inodes int64) (g geometry, ok bool) {
 // leaderFits says whether a flex group's first group, of so many blocks, holds
 // the metadata of n groups.
 func (g geometry) leaderFits(leader int64, n, blocks int64) bool {
-	return g.superBlocks(leader)+g.bitmapBlocks(leader, n)+n*g.tableBlocks+minLastGroup <= blocks
+	return g.superBlocks(leader)+g.flexBlocks(leader, n)+minLastGroup <= blocks
 }
 
 // lastFits says whether the last group, and the last flex group, hold their
@@ -106,14 +108,24 @@ func (g geometry) lastFits() bool {
 	return g.leaderFits(leader, g.groups-leader, blocks)
 }
 
-// superBlocks is the number of blocks that the superblock and the descriptors
-// take at the start of a group: they stand in groups 0, 1 and powers of 3, 5
-// and 7 (sparse_super).
+// flexBlocks is the number of blocks that the bitmaps and inode tables of a flex
+// group take, which has n groups, and in the first one the resize inode.
+func (g geometry) flexBlocks(leader, n int64) int64 {
+	c := g.bitmapBlocks(leader, n) + n*g.tableBlocks
+	if leader == 0 {
+		c += g.resizeBlocks()
+	}
+	return c
+}
+
+// superBlocks is the number of blocks that the superblock, the descriptors and the
+// room for more take at the start of a group: they stand in groups 0, 1 and powers of
+// 3, 5 and 7 (sparse_super).
 func (g geometry) superBlocks(group int64) int64 {
 	if !hasSuper(group) {
 		return 0
 	}
-	return 1 + g.gdtBlocks
+	return 1 + g.gdtBlocks + g.reservedGDT
 }
 
 func hasSuper(group int64) bool {
@@ -149,12 +161,12 @@ func (g geometry) supers() (rs []run) {
 	return rs
 }
 
-// flexes lists the blocks of bitmaps and inode tables, one run a flex group.
+// flexes lists the blocks of flexBlocks, one run a flex group.
 func (g geometry) flexes() (rs []run) {
 	size := int64(1) << g.logFlex
 	for leader := int64(0); leader < g.groups; leader += size {
 		n := min(size, g.groups-leader)
-		rs = append(rs, run{leader*ondisk.BlocksPerGroup + g.superBlocks(leader), g.bitmapBlocks(leader, n) + n*g.tableBlocks})
+		rs = append(rs, run{leader*ondisk.BlocksPerGroup + g.superBlocks(leader), g.flexBlocks(leader, n)})
 	}
 	return rs
 }
@@ -167,8 +179,7 @@ func (g geometry) journal() (run, bool) {
 		r := g.group(n)
 		used := g.superBlocks(n)
 		if n%size == 0 {
-			c := min(size, g.groups-n)
-			used += g.bitmapBlocks(n, c) + c*g.tableBlocks
+			used += g.flexBlocks(n, min(size, g.groups-n))
 		}
 		if r.count-used >= g.journalBlocks {
 			return run{r.start + used, g.journalBlocks}, true

@@ -172,8 +172,9 @@ func (m *Plan) writeSuper(group int64) {
 	s := ondisk.Super{
 		Blocks: uint64(m.g.blocks), FreeBlocks: uint64(m.freeBlocks), ReservedBlocks: uint64(m.g.reserved()),
 		Inodes: uint32(m.g.inodes()), FreeInodes: uint32(m.freeInodes),
-		Overhead: uint32(m.g.blocks - m.g.free()),
-		Label:    m.p.Label, UUID: m.p.UUID, HashSeed: m.hashSeed, Time: m.p.Now.Sec,
+		ReservedGDT: uint16(m.g.reservedGDT),
+		Overhead:    uint32(m.g.blocks - m.g.free() - m.g.resizeBlocks()),
+		Label:       m.p.Label, UUID: m.p.UUID, HashSeed: m.hashSeed, Time: m.p.Now.Sec,
 		JournalBlock: m.journalRoot(), JournalSize: uint64(m.g.journalBlocks) * BlockSize,
 	}
 	start := group * ondisk.BlocksPerGroup

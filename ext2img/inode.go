@@ -12,6 +12,9 @@ func (m *Image) putInode(b []byte, n uint32) {
 	case n == ondisk.JournalIno:
 		m.putJournal(b)
 		return
+	case n == ondisk.ResizeIno:
+		m.putResize(b)
+		return
 	case n != ondisk.RootIno && n < ondisk.FirstIno:
 		return
 	}

@@ -41,6 +41,7 @@ func (b *Builder) Layout(open Opener) (*Plan, error) {
 	}
 	m.findInUse()
 	m.encodeTrees()
+	m.encodeResize()
 	m.encodeGroups()
 	for n := int64(1); n < m.g.groups; n++ {
 		if hasSuper(n) {

@@ -22,6 +22,7 @@ func mkfs(g geometry, p Params) (*storage, []ondisk.Group, error) {
 	t := g
 	t.groups = min(g.groups, maxTemplate)
 	t.blocks = min(g.blocks, t.groups*ondisk.BlocksPerGroup)
+	t.reservedGDT = 0
 	t.gdtBlocks = ceilDiv(t.groups*ondisk.GroupDescSize, BlockSize)
 	t.journalBlocks = min(g.journalBlocks, t.blocks/journalShare)
 	st := newStorage(t.blocks * BlockSize)
@@ -38,7 +39,7 @@ func mkfs(g geometry, p Params) (*storage, []ondisk.Group, error) {
 			ext4.WithFeatureDirectoryIndices(true),
 			ext4.WithFeatureLargeSubdirectoryCount(true),
 			ext4.WithFeatureLargeInodes(true),
-			// v1.9.4: e2fsck finds the resize inode of 4 KiB blocks not valid.
+			// Ours, see encodeResize: e2fsck finds that of v1.9.4 with 4 KiB blocks not valid.
 			ext4.WithFeatureReservedGDTBlocksForExpansion(false),
 		},
 	})

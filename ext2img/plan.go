@@ -56,7 +56,7 @@ func (m *Plan) Parts() (ps Parts) {
 	for _, t := range m.trees {
 		mark(isMeta, int64(t.phys), 1)
 	}
-	mark(isMeta, 0, m.g.superBlocks(0))
+	mark(isMeta, 0, 1+m.g.gdtBlocks)
 	for n, g := range m.groups {
 		if used := m.usedInodes(int64(n)); used > 0 {
 			mark(isMeta, int64(g.InodeTable), ceilDiv(used, ondisk.InodesPerBlock))
@@ -69,7 +69,7 @@ func (m *Plan) Parts() (ps Parts) {
 	for _, s := range m.spans[m.held:m.late] {
 		mark(isData, int64(s.phys), int64(s.count))
 	}
-	for n := range m.st.blocks { // backups and the journal's superblock
+	for n := range m.st.blocks { // backups, the journal's superblock and the resize inode's blocks
 		mark(isData, n, 1)
 	}
 	for i := int64(0); i < m.Size()/m.p.PartSize; i++ {

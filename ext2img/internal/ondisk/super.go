@@ -5,6 +5,7 @@ package ondisk
 type Super struct {
 	Blocks, FreeBlocks, ReservedBlocks uint64
 	Inodes, FreeInodes                 uint32
+	ReservedGDT                        uint16 // s_reserved_gdt_blocks: for the descriptors of a larger file system
 	Overhead                           uint32 // s_overhead_clusters: blocks that are metadata of the file system itself
 	Label                              string // at most 16 bytes
 	UUID                               [16]byte
@@ -129,12 +130,20 @@ const (
 	ROKnown = 0x1FFFB // those that e2fsck 1.47 knows
 )
 
-// Features that our images have.
+// Features that all our images have; those that can grow have CompatResizeInode too.
 const (
 	FeatureCompat   = CompatHasJournal | CompatExtAttr | CompatDirIndex
 	FeatureIncompat = IncompatFiletype | IncompatExtents | Incompat64bit | IncompatFlexBG
 	FeatureROCompat = ROSparseSuper | ROLargeFile | ROHugeFile | RODirNlink | ROExtraIsize | ROMetadataCsum
 )
+
+// compat returns s_feature_compat.
+func (s *Super) compat() uint32 {
+	if s.ReservedGDT == 0 {
+		return FeatureCompat
+	}
+	return FeatureCompat | CompatResizeInode
+}
 
 // Patch overwrites the fields of Super in the superblock b, for the copy in
 // group, and sets its checksum.
@@ -150,12 +159,13 @@ func (s *Super) Patch(b []byte, group uint32) {
 	le.PutUint16(b[SMaxMntCount:], 0xFFFF)
 	le.PutUint32(b[SLastcheck:], uint32(s.Time))
 	le.PutUint16(b[SBlockGroupNr:], uint16(group))
-	le.PutUint32(b[SFeatureCompat:], FeatureCompat)
+	le.PutUint32(b[SFeatureCompat:], s.compat())
 	le.PutUint32(b[SFeatureIncompat:], FeatureIncompat)
 	le.PutUint32(b[SFeatureROCompat:], FeatureROCompat)
 	copy(b[SUUID:SVolumeName], s.UUID[:])
 	clear(b[SVolumeName : SLastMounted+64])
 	copy(b[SVolumeName:SLastMounted], s.Label)
+	le.PutUint16(b[SReservedGDTBlocks:], s.ReservedGDT)
 	clear(b[SJournalUUID:SJournalInum])
 	for i, w := range s.HashSeed {
 		le.PutUint32(b[SHashSeed+4*i:], w)
