@@ -28,7 +28,8 @@
 // On-disk formats are those of Documentation/filesystems/ext4 in the Linux
 // kernel. Features: has_journal ext_attr dir_index filetype extent 64bit
 // flex_bg sparse_super large_file huge_file dir_nlink extra_isize
-// metadata_csum resize_inode; 4 KiB blocks, 256-byte inodes. Not supported: orphan_file, metadata_csum_seed, large_dir, inline_data, casefold, quota.
+// metadata_csum resize_inode; 4 KiB blocks, 256-byte inodes. Not supported:
+// orphan_file, metadata_csum_seed, large_dir, inline_data, casefold, quota.
 //
 // Limits, each of which leaves out one entry with all below it: names of 255
 // bytes, paths of 64 KiB, targets of 4,095 bytes, files of 16 TiB, 258,570 blocks

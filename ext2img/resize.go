@@ -12,8 +12,7 @@ import (
 const maxGrowth = 1024
 
 // maxReserved is how many blocks can be reserved for descriptors: as many as one
-// indirect block of the resize inode has numbers. With those that are in use, they
-// describe 8 TiB or more.
+// indirect block of the resize inode has numbers. They describe 8 TiB.
 const maxReserved = BlockSize / 4
 
 // reservedBlocks returns s_reserved_gdt_blocks: how many blocks behind the group
@@ -69,7 +68,7 @@ func (m *Image) putResize(b []byte) {
 		return
 	}
 	now, _ := ondisk.NewStamp(m.p.Now.Sec, m.p.Now.Nsec)
-	const direct, perBlock = 12, BlockSize / 4 // EXT4_NDIR_BLOCKS, EXT4_ADDR_PER_BLOCK
+	const direct, perBlock = 12, maxReserved // EXT4_NDIR_BLOCKS, EXT4_ADDR_PER_BLOCK
 	in := ondisk.Inode{
 		Mode: ondisk.SIFREG | 0o600, Links: 1,
 		Size:   (direct + perBlock + perBlock*perBlock) * BlockSize,
