@@ -59,7 +59,7 @@ func (w *walker) tellKept(o *object) {
 // listKey lists the entry as one that looks like a key.
 func (w *walker) listKey(why string) {
 	w.rooms.keys.add(w.entry.Path, &w.tree.Omitted.Keys, func(path string) {
-		w.tree.Keys = append(w.tree.Keys, Left{path, why})
+		w.tree.Keys = append(w.tree.Keys, Left{Path: path, Rule: why})
 	})
 }
 

@@ -87,11 +87,11 @@ func (w *walker) leftOut(v verdict) {
 	w.lastLeft = p
 	if v.secret {
 		w.rooms.filtered.add(p, &w.tree.Omitted.Filtered, func(path string) {
-			w.tree.Filtered = append(w.tree.Filtered, Left{path, v.rule})
+			w.tree.Filtered = append(w.tree.Filtered, Left{Path: path, Rule: v.rule})
 		})
 		return
 	}
 	w.rooms.excluded.add(p, &w.tree.Omitted.Excluded, func(path string) {
-		w.tree.Excluded = append(w.tree.Excluded, Left{path, v.rule})
+		w.tree.Excluded = append(w.tree.Excluded, Left{Path: path, Rule: v.rule})
 	})
 }

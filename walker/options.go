@@ -9,6 +9,7 @@ import "purebundle/walker/filter"
 type Options struct {
 	OneFileSystem bool     // cross no mount but those in Cross, and no border of a btrfs subvolume
 	Snapshots     bool     // take what is in read-only btrfs snapshots
+	Bundles       bool     // take older bundles: a manifest whose parts lie beside it
 	Cross         []string // mount points below SOURCE to cross although the policy or a default leaves them out; never refused mounts
 	CrossAll      bool     // cross every mount that Cross could name and no rule, OneFileSystem or mount around it leaves out
 

@@ -21,6 +21,7 @@ type names struct {
 type name struct {
 	off, end uint32 // in names.text
 	typ      uint8  // DT_*, or typeMade
+	bundled  bool   // it belongs to an older bundle that is left out
 	ino      uint64 // of the entry itself, also where something is mounted on it
 }
 
@@ -59,7 +60,7 @@ func (n *names) clear() { n.text, n.list, n.next = n.text[:0], n.list[:0], 0 }
 func (n *names) add(text string, typ uint8, ino uint64) {
 	off := uint32(len(n.text))
 	n.text = append(n.text, text...)
-	n.list = append(n.list, name{off, uint32(len(n.text)), typ, ino})
+	n.list = append(n.list, name{off: off, end: uint32(len(n.text)), typ: typ, ino: ino})
 }
 
 // sort puts the names in byte order, and one that the walk made up behind a real one. Of equal real names one stays: XFS (seen in

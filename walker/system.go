@@ -1,9 +1,7 @@
 package walker
 
 import (
-	"bytes"
 	"path"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -72,9 +70,7 @@ func (w *walker) openKid(f *frame, name string) kid {
 
 // lists says whether the directory has the name, for what may be a directory.
 func (n *names) lists(text string) bool {
-	i, ok := slices.BinarySearchFunc(n.list, text, func(e name, text string) int {
-		return bytes.Compare(n.text[e.off:e.end], []byte(text))
-	})
+	i, ok := n.find(text)
 	return ok && (n.list[i].typ == unix.DT_DIR || n.list[i].typ == unix.DT_UNKNOWN)
 }
 

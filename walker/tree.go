@@ -10,6 +10,7 @@ type Tree struct {
 	Unreadable []Problem // belongs in the tree, but could not be read; a directory among them was reported empty
 	Vanished   []string  // paths that a directory listed and that were gone when looked at
 	Warnings   []Warning
+	Bundles    Bundles // left out; Excluded has their manifests
 	Omitted    Omitted // how many more there are of each
 
 	roots []*root // of the crossed mounts; SOURCE's own first
@@ -22,8 +23,9 @@ const OutputRule = "output directory"
 
 // Left is a path that was left out and the rule that did it.
 type Left struct {
-	Path string
-	Rule string
+	Path  string
+	Rule  string
+	Bytes int64 // on disk, of what does not lie below Path and went with it
 }
 
 // Problem is a path that could not be read and why; errors.Is sees the errno.

@@ -45,6 +45,9 @@ func (w *walker) look(f *frame, n name, p string, sp *spot) error {
 	if dir {
 		below = w.rules.child(&f.scope, name, v)
 	}
+	if n.bundled && !v.kept {
+		return nil
+	}
 	if v.fate == drop && (!dir || w.rules.hopeless(&below)) {
 		w.unused.skip(&below)
 		w.leftOut(v)

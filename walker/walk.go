@@ -104,7 +104,9 @@ type walker struct {
 	last   string // path reported last
 	now    time.Time
 
-	alone, snapshots bool // Options.OneFileSystem, Options.Snapshots
+	alone, snapshots, bundles bool // Options.OneFileSystem, Options.Snapshots, Options.Bundles
+
+	manifests int64 // bytes of those that were read
 
 	rooms    struct{ filtered, keys, excluded, unreadable, vanished, warnings, same room }
 	lastLeft string // path that was listed last as left out
@@ -153,7 +155,7 @@ func newWalker(ctx context.Context, t *Tree, p *plan, opt Options) (*walker, err
 		buf: make([]byte, dentsSize), link: make([]byte, unix.PathMax+1),
 		hard: make(linkMap), keys: make(map[string]hostKeys),
 	}
-	w.alone, w.snapshots = opt.OneFileSystem, opt.Snapshots
+	w.alone, w.snapshots, w.bundles = opt.OneFileSystem, opt.Snapshots, opt.Bundles
 	w.drop = func(why string) { w.warn(w.entry.Path, why) }
 	var err error
 	if w.leave, err = identities(opt.LeaveOut); err != nil {
@@ -216,6 +218,7 @@ func (w *walker) visitAll(f *frame) error {
 		}
 	}
 	f.sort()
+	w.markBundles(f)
 	w.enterSystem(f)
 	for ; f.next < len(f.list); f.next++ {
 		if err := w.ctx.Err(); err != nil {

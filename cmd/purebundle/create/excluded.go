@@ -84,7 +84,7 @@ func excludedSizes(ctx context.Context, tree *walker.Tree, source string) []excl
 	}
 	list := make([]excludedSize, 0, len(tree.Excluded))
 	for _, l := range tree.Excluded {
-		size := excludedSize{Left: chunk.Left{Path: chunk.Path(l.Path), Rule: l.Rule}}
+		size := excludedSize{Left: chunk.Left{Path: chunk.Path(l.Path), Rule: l.Rule}, Bytes: l.Bytes}
 		top := filepath.Join(source, l.Path)
 		_ = filepath.WalkDir(top, func(name string, d fs.DirEntry, err error) error {
 			rel := l.Path + strings.TrimPrefix(name, top)

@@ -38,6 +38,7 @@ type Summary struct {
 	Keys          int            `json:"keys"` // in the image, and look like keys
 	Excluded      int            `json:"excluded"`
 	ExcludedBytes int64          `json:"excluded_bytes,omitempty"` // on disk, if that was known in time
+	Bundles       int            `json:"bundles,omitempty"`        // older ones among the excluded
 	Unreadable    int            `json:"unreadable"`
 	Changes       map[string]int `json:"changes"` // by kind
 	Warnings      int            `json:"warnings"`
@@ -55,6 +56,7 @@ func (r *Run) Summarize() Summary {
 		Parts: int(r.Image.Size() / chunk.Size), Seconds: time.Since(r.Began).Round(time.Millisecond).Seconds(),
 		Counts: r.counts, Mounts: map[string]int{}, Changes: map[string]int{},
 		Filtered: len(r.Tree.Filtered) + more.Filtered, Keys: len(r.Tree.Keys) + r.Tree.Omitted.Keys, Excluded: len(r.Tree.Excluded) + more.Excluded,
+		Bundles:    r.Tree.Bundles.Count,
 		Unreadable: len(r.Tree.Unreadable) + more.Unreadable,
 		Warnings:   r.warnings(),
 	}
@@ -169,6 +171,7 @@ func (r *Run) LeftOutRows() [][2]string {
 	if n := len(r.Tree.Excluded) + r.Tree.Omitted.Excluded; n > 0 {
 		rows = append(rows, [2]string{"excluded", words.Plural(int64(n), "path") + r.largestExcluded()})
 	}
+	rows = append(rows, r.bundleRows()...)
 	switch n := len(r.Tree.Keys) + r.Tree.Omitted.Keys; n {
 	case 0:
 	case 1:
@@ -199,6 +202,31 @@ func (r *Run) filteredAs() string {
 	return ": " + classes.String() + "; --no-filter keeps them"
 }
 
+// bundleRows name the older bundles that are not in the image.
+func (r *Run) bundleRows() [][2]string {
+	if r.Tree.Bundles.Count == 0 {
+		return nil
+	}
+	var paths []string
+	for _, l := range r.Tree.Excluded {
+		if l.Rule == walker.BundleRule {
+			paths = append(paths, words.Printable(l.Path))
+		}
+	}
+	return [][2]string{{"bundles", fmt.Sprintf("%s of %s left out: %s; --bundles keeps them",
+		words.Plural(int64(r.Tree.Bundles.Count), "older bundle"), words.Size(r.Tree.Bundles.Bytes), someOf(paths))}}
+}
+
+// someOf lists the first few paths.
+func someOf(paths []string) string {
+	const most = 5
+	text := strings.Join(paths[:min(len(paths), most)], ", ")
+	if len(paths) > most {
+		text += ", …"
+	}
+	return text
+}
+
 // missingRows name the local disks and overlays that are not in the image.
 func (r *Run) missingRows() [][2]string {
 	var paths []string
@@ -210,10 +238,5 @@ func (r *Run) missingRows() [][2]string {
 	if len(paths) == 0 {
 		return nil
 	}
-	const most = 5
-	text := words.Plural(int64(len(paths)), "local disk") + " left out: " + strings.Join(paths[:min(len(paths), most)], ", ")
-	if len(paths) > most {
-		text += ", …"
-	}
-	return [][2]string{{"missing", text + "; --cross PATH takes one"}}
+	return [][2]string{{"missing", words.Plural(int64(len(paths)), "local disk") + " left out: " + someOf(paths) + "; --cross PATH takes one"}}
 }

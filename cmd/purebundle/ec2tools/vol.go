@@ -33,6 +33,7 @@ type VolOptions struct {
 	Volume           string
 	size             int64 // MiB
 	all              bool
+	bundles          bool
 	exclude, include []string
 	filter           create.FilterFlags
 	fstab            string
@@ -82,6 +83,7 @@ func (c *VolOptions) flags(a *cli.App, cmd *cobra.Command) {
 		f.StringSliceVarP(&c.exclude, "exclude", "e", nil, "leave out what is in `PATHS`; repeatable")
 		f.StringSliceVarP(&c.include, "include", "i", nil, "keep `PATHS` that would be left out; repeatable")
 		f.BoolVarP(&c.all, "all", "a", false, "also what is mounted from elsewhere (never proc or sysfs)")
+		f.BoolVar(&c.bundles, "bundles", false, "keep older bundles, whose manifest and parts lie in the volume")
 		c.filter.Add(f, "all")
 		f.StringVar(&c.fstab, "fstab", "", "/etc/fstab is to be `FILE`; the old one becomes /etc/fstab.old")
 		f.BoolVar(&c.generateFstab, "generate-fstab", false, "/etc/fstab is made for the image; the old one becomes /etc/fstab.old")
@@ -130,7 +132,7 @@ func (c *VolOptions) check() (opt create.Options, err error) {
 	opt = create.Options{Source: c.Volume, Dest: c.dest, Prefix: c.Prefix, Force: c.force, TrustDest: c.trusted, AllUsed: true}
 	opt.Image, opt.Notes = create.ParamsFor(c.Volume)
 	opt.Image.Size = c.size << 20
-	opt.Walk.CrossAll, opt.Walk.Secret = c.all, c.Named()
+	opt.Walk.CrossAll, opt.Walk.Bundles, opt.Walk.Secret = c.all, c.bundles, c.Named()
 	if opt.Walk.Filter, err = c.filter.Choice(true); err != nil {
 		return opt, err
 	}
