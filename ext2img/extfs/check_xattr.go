@@ -31,7 +31,10 @@ func (c *checker) inodeXattrs(n *Inode) {
 		}
 		names = c.xattrNames(list)
 	}
-	if n.fileACL != 0 {
+	switch {
+	case n.fileACL != 0 && c.f.sb.compat&ondisk.CompatExtAttr == 0:
+		c.inInode(n.Ino, "xattr block %d, without the feature ext_attr", n.fileACL)
+	case n.fileACL != 0:
 		names = append(names, c.xattrBlock(n)...)
 		slices.Sort(names)
 	}
