@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -71,5 +72,42 @@ func TestNoCopies(t *testing.T) {
 		must(t, w.Write(t.Context(), image("cd"), []int{1}, nil))
 		must(t, w.Abort())
 		wantNames(t, s)
+	}
+}
+
+// Without s3:DeleteObject bundles are made and uploaded, and uploads go on, where
+// nothing is in the way.
+func TestNothingDeleted(t *testing.T) {
+	deletes, puts := 0, 0
+	at, srv, _ := unable(t, func(r *http.Request) int {
+		if r.Method == http.MethodDelete || r.Method == http.MethodPost && r.URL.Query().Has("delete") {
+			deletes++
+			return http.StatusForbidden
+		}
+		if r.Method == http.MethodPut {
+			puts++
+		}
+		return 0
+	})
+	s := at()
+	build(t, s, "a0b", chunk.Options{})
+	wantBundle(t, srv, s, "a0b")
+	b := onDisk(t, "abc00")
+	loc := s.Location()
+	s = s.In("uploaded")
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := s.Upload(ctx, b, s3.UploadOptions{Done: func(int) { cancel() }}); err == nil {
+		t.Error("was not broken off")
+	}
+	for range 2 { // it goes on; and there is nothing to do
+		_, err := s.Upload(t.Context(), b, s3.UploadOptions{})
+		must(t, err)
+	}
+	wantBundle(t, srv, s, "abc00")
+	if deletes != 0 || puts < 10 {
+		t.Errorf("%d deletions asked for, %d puts", deletes, puts)
+	}
+	if err := s.In(loc.Dir).Delete(t.Context(), "p"); err == nil || deletes == 0 {
+		t.Error("the server does not refuse to delete")
 	}
 }
