@@ -56,7 +56,7 @@ func (b *Bundle) Join(ctx context.Context, dst string, opt JoinOptions) error {
 		return &Error{Op: "write", Path: dst, Err: cause("is no regular file or block device"),
 			Hint: "name an image file; to write to a pipe: cat " + b.place.Path(b.manifest.Prefix+partInfix) + "*"}
 	case !opt.Force:
-		return &Error{Op: "write", Path: dst, Err: ErrExists, Hint: "choose another name, or force it to be replaced"}
+		return &Error{Op: "write", Path: dst, Err: ErrExists}
 	}
 	return b.joinFile(ctx, dst, opt)
 }

@@ -121,8 +121,7 @@ func (s *Stage) present() ([]string, error) {
 		case !taken && why == nil:
 			continue
 		case taken && !s.opt.Force:
-			return nil, &Error{Op: "create", Path: s.dir.Join(name), Err: ErrExists,
-				Hint: "choose another prefix or directory, or force the older bundle to be replaced"}
+			return nil, &Error{Op: "create", Path: s.dir.Join(name), Err: ErrExists}
 		case why != nil:
 			return nil, why
 		}

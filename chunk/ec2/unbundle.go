@@ -28,7 +28,7 @@ func (b *Bundle) Unbundle(ctx context.Context, key *rsa.PrivateKey, dst string, 
 		case !st.Mode().IsRegular():
 			return hinted("write", dst, cause("is no regular file"), "name another file")
 		case !opt.Force:
-			return hinted("write", dst, chunk.ErrExists, "choose another name, or force it to be replaced")
+			return &chunk.Error{Op: "write", Path: dst, Err: chunk.ErrExists}
 		}
 	}
 	f, err := dir.CreateFile(dst, dir.FileOptions{Trusted: opt.Trusted})

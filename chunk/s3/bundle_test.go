@@ -26,7 +26,7 @@ func TestExists(t *testing.T) {
 	s := open(t, srv, s3.Options{})
 	build(t, s, "a", chunk.Options{})
 	_, err := s.Create(t.Context(), chunk.Options{Prefix: "p"})
-	wantError(t, err, "exists already", "force", "/dir/sub/p.")
+	wantError(t, err, "exists already", "/dir/sub/p.")
 	if !errors.Is(err, chunk.ErrExists) {
 		t.Errorf("%v is not ErrExists", err)
 	}
@@ -38,6 +38,9 @@ func TestExists(t *testing.T) {
 	_, err = s.Create(t.Context(), chunk.Options{Prefix: "../p"})
 	wantError(t, err, "prefix")
 	wantBundle(t, srv, s, "a")
+	must(t, s.Remove(t.Context(), []string{"p.manifest.json"}))
+	_, err = s.Create(t.Context(), chunk.Options{Prefix: "p"})
+	wantError(t, err, "exists already", "there is no manifest", "killed")
 }
 
 // What is named like a bundle's files and is none is never replaced.

@@ -118,7 +118,7 @@ func (s *Store) Begin(ctx context.Context, set chunk.Set) (chunk.Stage, error) {
 	case len(files) == 0:
 		return st, nil
 	case !set.Force:
-		hint := "choose another prefix or directory, or force the older bundle to be replaced"
+		hint := ""
 		if !st.there[set.Last] {
 			hint = "there is no manifest: a run is at work there, or was killed and left this; delete that, force it to be replaced, or choose another prefix"
 		}
@@ -163,7 +163,7 @@ func (st *stage) resume(ctx context.Context) error {
 	}
 	if st.same = string(have) == string(st.set.Resume); !st.same && !st.set.Force {
 		return &chunk.Error{Op: "upload", Path: st.s.loc.Path(st.set.Last), Err: chunk.ErrExists,
-			Hint: "it is another bundle: choose another directory, or force it to be replaced"}
+			Hint: "it is another bundle: choose another directory, or force it to be replaced; its manifest goes first then"}
 	}
 	return nil
 }

@@ -115,8 +115,66 @@ func TestHelp(t *testing.T) {
 				t.Errorf("%s has no %q", cli.ManName(cmd), want)
 			}
 		}
+		if !cmd.HasSubCommands() && cmd.Name() != "completion" && !bytes.Contains(page, []byte(".SH FILES\n")) {
+			t.Errorf("%s does not say what files there are", cli.ManName(cmd))
+		}
+		incomplete := "  3  done, but something that belongs in the image"
+		f := cmd.Flags()
+		makes := cmd.HasSubCommands() || f.Lookup("strict") != nil || f.Lookup("volume") != nil
+		if f.Lookup("signature") != nil {
+			incomplete, makes = "  3  done, but nobody checked who made the bundle", true
+		} else if !makes {
+			incomplete = "  3  "
+		}
+		if bytes.Contains(page, []byte(incomplete)) != makes {
+			t.Errorf("%s: %q: %v", cli.ManName(cmd), incomplete, !makes)
+		}
 		if cmd.Flags().Lookup("endpoint-url") != nil && !bytes.Contains(page, []byte("s3:ListBucket")) {
 			t.Errorf("%s does not say what IAM must allow", cli.ManName(cmd))
+		}
+	}
+}
+
+// The manuals say what a command reads and makes, and what another does they do not.
+func TestManuals(t *testing.T) {
+	dir := t.TempDir()
+	if code, _, stderr := call("man", dir); code != 0 {
+		t.Fatal(stderr)
+	}
+	aws, env := "AWS_PROFILE", ".SH ENVIRONMENT\n"
+	for _, c := range []struct{ page, has, lacks string }{
+		{"bundle", aws + "|AWS_REQUEST_CHECKSUM_CALCULATION|SOURCE_DATE_EPOCH|GOMEMLIMIT|PREFIX.sha256|/proc/self/mountinfo|nothing is left behind|s3:DeleteObject",
+			"EC2_AMITOOL_HOME|AWS_ENDPOINT_URL_EC2|TMPDIR|ec2:"},
+		{"mounts", "/proc/self/mountinfo", env + "|.SH IAM|PREFIX|left behind"},
+		{"completion", "", env + "|.SH IAM"},
+		{"verify", aws + "|AWS_RESPONSE_CHECKSUM_VALIDATION|PREFIX.manifest.json|~/.aws/config", "AWS_REQUEST_CHECKSUM|s3:PutObject|manifest.xml|left behind|SOURCE_DATE"},
+		{"upload", "s3:PutObject|the parts that were sent stay", "left behind|SOURCE_DATE"},
+		{"delete", aws + "|s3:DeleteObject", "s3:PutObject|left behind"},
+		{"register", "ec2:RegisterImage|AWS_ENDPOINT_URL_EC2|PREFIX.manifest.xml", "s3:PutObject|manifest.json"},
+		{"ship", "ec2:RegisterImage|AWS_ENDPOINT_URL_EC2|PREFIX.manifest.xml|PREFIX.manifest.json|TMPDIR|EC2_AMITOOL_HOME|cert-ec2.pem", ""},
+		{"ec2-bundle-vol", "EC2_AMITOOL_HOME|GOMEMLIMIT|PREFIX.manifest.xml|TMPDIR", aws + "|.SH IAM|SOURCE_DATE"},
+		{"ec2-verify", "PREFIX.manifest.xml", env + "|.SH IAM|manifest.json"},
+		{"ec2-upload-bundle", "s3:CreateBucket|~/.aws/config|the parts that were sent stay", "manifest.json|TMPDIR"},
+		{"ec2-migrate-manifest", "manifest.xml.bak|EC2_AMITOOL_HOME", aws + "|TMPDIR"},
+	} {
+		page, err := os.ReadFile(filepath.Join(dir, "purebundle-"+c.page+".1"))
+		if err != nil {
+			t.Error(err)
+		}
+		_, text, _ := strings.Cut(string(page), ".SH DESCRIPTION\n")
+		if i := strings.Index(text, "\n.SH EXAMPLES\n"); i >= 0 {
+			text = text[i:]
+		}
+		text = strings.ReplaceAll(text, `\-`, "-")
+		for _, want := range strings.Split(c.has, "|") {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s lacks %q", c.page, want)
+			}
+		}
+		for _, no := range strings.Split(c.lacks, "|") {
+			if no != "" && strings.Contains(text, no) {
+				t.Errorf("%s has %q", c.page, no)
+			}
 		}
 	}
 }

@@ -23,7 +23,7 @@ func TestReadmeIsComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	readme := string(text)
-	for _, v := range []any{progress.JSONLine{}, create.Summary{}, ship.Summary{}, look.Moved{}, chunk.Manifest{}} {
+	for _, v := range []any{progress.JSONLine{}, create.Summary{}, ship.Summary{}, look.Moved{}, look.Verified{}, chunk.Manifest{}} {
 		for name := range jsonFields(reflect.TypeOf(v)) {
 			if !strings.Contains(readme, "`"+name+"`") {
 				t.Errorf("no `%s` of %T", name, v)

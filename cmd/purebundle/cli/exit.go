@@ -43,12 +43,24 @@ type hintedError struct {
 func (e *hintedError) Error() string { return e.err.Error() }
 func (e *hintedError) Unwrap() error { return e.err }
 
-// WithHint adds advice to err; nil stays nil.
+// WithHint gives err advice in the place of what it has; nil stays nil.
 func WithHint(err error, format string, args ...any) error {
 	if err == nil {
 		return nil
 	}
 	return &hintedError{err, fmt.Sprintf(format, args...)}
+}
+
+// AddHint gives err advice that follows what it has.
+func AddHint(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	hint := fmt.Sprintf(format, args...)
+	if had := HintFor(err); had != "" {
+		hint = had + "; " + hint
+	}
+	return &hintedError{err, hint}
 }
 
 // Status gives the exit status for what a command returned.

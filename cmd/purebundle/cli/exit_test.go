@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+
+	"purebundle/chunk"
 )
 
 func TestPrintError(t *testing.T) {
@@ -22,6 +24,32 @@ func TestPrintError(t *testing.T) {
 		printError(&out, err, c.verbose)
 		if out.String() != c.want {
 			t.Errorf("%s: got %q, want %q", c.name, out.String(), c.want)
+		}
+	}
+}
+
+// What a library advises is not overruled by what its cause suggests, nor lost to what
+// the command adds.
+func TestHintFor(t *testing.T) {
+	exists := &chunk.Error{Op: "create", Path: "p.part.0", Err: chunk.ErrExists}
+	killed := *exists
+	killed.Hint = "a run was killed"
+	const force = "--force replaces it; a bundle is replaced only once the new one is complete"
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{exists, force},
+		{&killed, "a run was killed"},
+		{fmt.Errorf("x: %w", &killed), "a run was killed"},
+		{WithHint(&killed, "this one"), "this one"},
+		{AddHint(&killed, "delete %s", "it"), "a run was killed; delete it"},
+		{AddHint(&LeftError{Err: &killed, Left: "x"}, "delete it"), "a run was killed; delete it"},
+		{AddHint(errors.New("x"), "delete it"), "delete it"},
+		{AddHint(nil, "delete it"), ""},
+	} {
+		if got := HintFor(c.err); got != c.want {
+			t.Errorf("%v: %q, want %q", c.err, got, c.want)
 		}
 	}
 }

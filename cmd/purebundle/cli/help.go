@@ -20,11 +20,15 @@ const (
 )
 
 // exitStatuses is the last section of help texts and manual pages.
-const exitStatuses = `  0  done
-  1  failed; nothing is left behind
-  2  the command line makes no sense
+const exitStatuses = doneStatus + failedStatus + usageStatus + `
   3  done, but something that belongs in the image is not in it as it was
      (unreadable, or changing under every read); it is listed`
+
+const (
+	doneStatus   = "  0  done"
+	failedStatus = "\n  1  failed; nothing is left behind"
+	usageStatus  = "\n  2  the command line makes no sense"
+)
 
 // Group puts the flags of set under title and adds them to cmd. The word between
 // backquotes in a flag's text names its argument; the quotes are taken off, since

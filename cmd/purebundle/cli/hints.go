@@ -36,15 +36,15 @@ func HintFor(err error) string {
 		return fmt.Sprintf("free %s there, or give a DEST on another file system; --dry-run shows what takes the room",
 			words.Size(space.Need-space.Have))
 	}
+	var chunkError *chunk.Error
+	if errors.As(err, &chunkError) && chunkError.Hint != "" {
+		return chunkError.Hint
+	}
 	switch {
 	case errors.Is(err, chunk.ErrExists):
 		return "--force replaces it; a bundle is replaced only once the new one is complete"
 	case errors.Is(err, chunk.ErrBusy):
 		return "wait until the other run is over, or give another DEST"
-	}
-	var chunkError *chunk.Error
-	if errors.As(err, &chunkError) && chunkError.Hint != "" {
-		return chunkError.Hint
 	}
 	if hint := walkHint(err); hint != "" {
 		return hint

@@ -84,7 +84,8 @@ func writeMan(w io.Writer, version string, cmd *cobra.Command) {
 	if cmd.Example != "" {
 		fmt.Fprintf(w, ".SH EXAMPLES\n.EX\n%s\n.EE\n", roff(cmd.Example))
 	}
-	writeRemote(w, cmd)
+	writeEnvironment(w, cmd)
+	writeFiles(w, cmd)
 	fmt.Fprintf(w, ".SH EXIT STATUS\n.EX\n%s\n.EE\n", roff(statuses(cmd)))
 	writeSeeAlso(w, cmd)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+	"time"
 )
 
 // PrintRows writes two columns.
@@ -15,6 +16,9 @@ func PrintRows(w io.Writer, rows [][2]string) error {
 	}
 	return t.Flush()
 }
+
+// Seconds returns the time since then, in seconds to the millisecond, as all JSON has it.
+func Seconds(since time.Time) float64 { return time.Since(since).Round(time.Millisecond).Seconds() }
 
 func PrintJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)

@@ -3,22 +3,34 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
-// environment lists what the SDK reads where the flags say nothing.
-var environment = [][2]string{
-	{"AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN", "keys"},
-	{"AWS_PROFILE, AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE", "the shared files, which somebody else than root or this user must not be able to write"},
-	{"AWS_REGION", "the region; without it, the profile's, or that of the instance"},
-	{"AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_EC2", "another server that speaks S3 or EC2"},
-	{"AWS_CA_BUNDLE", "certificates to trust"},
-	{"AWS_MAX_ATTEMPTS", "tries of a request, 10 unless set; once 100 MiB have been moved, --patience says for how long it is tried beyond them"},
-	{"AWS_REQUEST_CHECKSUM_CALCULATION, AWS_RESPONSE_CHECKSUM_VALIDATION", "if when_required, Content-MD5 guards what is sent instead of SHA-256, and S3 is not asked for the checksum of what it has; so by itself if a server refuses checksums"},
-	{"HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "proxies; never for link-local addresses"},
+// variable is what is read of the environment if the flags do not say it.
+type variable struct {
+	names, what string
+	flag        string // commands that have this flag read it
+}
+
+var environment = []variable{
+	{"AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN", "keys", "endpoint-url"},
+	{"AWS_PROFILE, AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE", "the shared files, which somebody else than root or this user must not be able to write", "endpoint-url"},
+	{"AWS_REGION", "the region; without it, the profile's, or that of the instance", "endpoint-url"},
+	{"AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3", "another server that speaks S3", "endpoint-url"},
+	{"AWS_ENDPOINT_URL_EC2", "another server that speaks EC2; AWS_ENDPOINT_URL is taken for both", "ec2-endpoint-url"},
+	{"AWS_CA_BUNDLE", "certificates to trust", "endpoint-url"},
+	{"AWS_MAX_ATTEMPTS", "tries of a request, 10 unless set; once 100 MiB have been moved, --patience says for how long it is tried beyond them", "endpoint-url"},
+	{"AWS_REQUEST_CHECKSUM_CALCULATION", "if when_required, Content-MD5 guards what is sent instead of SHA-256; so by itself if a server refuses checksums", "acl"},
+	{"AWS_RESPONSE_CHECKSUM_VALIDATION", "if when_required, S3 is not asked for the checksum of what it has", "endpoint-url"},
+	{"HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "proxies; never for link-local addresses", "endpoint-url"},
+	{"SOURCE_DATE_EPOCH", "the default of --time", "time"},
+	{"TMPDIR", "where the bundle is made without --destination, see there", "user"},
+	{"EC2_AMITOOL_HOME, EC2_HOME", "where EC2's certificate is looked for first, without --ec2cert", "ec2cert"},
+	{"GOMEMLIMIT", "the memory that the run may take, such as 8GiB; unless set, three quarters of what machine and control group have left", "exclude"},
 }
 
 // Actions of IAM, for the bucket and for the objects in it.
@@ -39,17 +51,23 @@ var iam = map[string]string{
 	"upload-bundle": iamRead + ", s3:PutObject, s3:PutObjectAcl, s3:DeleteObject; for a bucket that it makes s3:CreateBucket, s3:PutBucketOwnershipControls",
 }
 
-// writeRemote writes what a command that may talk to AWS reads of the environment, and
-// what it must be allowed.
-func writeRemote(w io.Writer, cmd *cobra.Command) {
-	if !remote(cmd) {
+// writeEnvironment writes what a command reads of the environment, and what AWS must
+// allow it.
+func writeEnvironment(w io.Writer, cmd *cobra.Command) {
+	others := slices.DeleteFunc(slices.Clone(environment), func(v variable) bool { return cmd.Flags().Lookup(v.flag) == nil })
+	if len(others) == 0 {
 		return
 	}
-	fmt.Fprint(w, ".SH ENVIRONMENT\nWhere the flags say nothing, and there is a place in S3, the environment does, then ~/.aws, then the role of the instance.\n")
-	for _, e := range environment {
-		fmt.Fprintf(w, ".TP\n.B %s\n%s\n", roff(e[0]), roff(e[1]))
+	fmt.Fprint(w, ".SH ENVIRONMENT\n")
+	if remote(cmd) {
+		fmt.Fprint(w, "Where the flags say nothing, and there is a place in S3, the environment does, then ~/.aws, then the role of the instance.\n")
 	}
-	fmt.Fprintf(w, ".SH IAM\nFor a place in S3, on the bucket and on what is in it: %s.\n", roff(iam[cmd.Name()]))
+	for _, v := range others {
+		fmt.Fprintf(w, ".TP\n.B %s\n%s\n", roff(v.names), roff(v.what))
+	}
+	if remote(cmd) {
+		fmt.Fprintf(w, ".SH IAM\nFor a place in S3, on the bucket and on what is in it: %s.\n", roff(iam[cmd.Name()]))
+	}
 }
 
 // remote returns true if a command has flags about S3.
@@ -59,12 +77,18 @@ func remote(cmd *cobra.Command) bool {
 	return found
 }
 
-// statuses returns the exit statuses that a command has: of an image that lacks
-// something only those that make one tell.
+// statuses returns the exit statuses that a command has, and what each means for it.
 func statuses(cmd *cobra.Command) string {
-	if cmd.HasAvailableSubCommands() || cmd.Flags().Lookup("strict") != nil || cmd.Name() == "bundle-vol" {
+	has := func(flag string) bool { return cmd.Flags().Lookup(flag) != nil }
+	switch {
+	case cmd.HasAvailableSubCommands() || has("strict") || has("volume"): // which make images
 		return exitStatuses
+	case has("signature"):
+		return doneStatus + failedStatus + usageStatus + "\n  3  done, but nobody checked who made the bundle: neither --cert nor --signature"
+	case cmd.Name() == "upload" || cmd.Name() == "upload-bundle":
+		return doneStatus + "\n  1  failed; the parts that were sent stay, without a manifest" + usageStatus
+	case has("force") && cmd.Name() != "delete-bundle": // which make something
+		return doneStatus + failedStatus + usageStatus
 	}
-	text, _, _ := strings.Cut(exitStatuses, "\n  3")
-	return text
+	return doneStatus + "\n  1  failed" + usageStatus
 }

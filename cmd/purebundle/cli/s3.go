@@ -176,6 +176,10 @@ func (c *S3) CliFlags() string {
 	return (&S3{Region: c.Region, Profile: c.Profile}).Again()
 }
 
+// minRate is the least that --limit-rate takes, in bytes a second: a part would take
+// three hours, and what is below lacks its unit.
+const minRate = 1 << 10
+
 // Rate is the value of --limit-rate: bytes a second, 0 for no limit.
 type Rate int64
 
@@ -190,6 +194,9 @@ func (f *Rate) String() string {
 
 func (f *Rate) Set(s string) error {
 	rate, err := ParseSize(strings.TrimSuffix(strings.TrimSpace(s), "/s"))
+	if err == nil && rate > 0 && rate < minRate {
+		err = fmt.Errorf("less than %s a second; write a unit, as in 5M", words.Size(minRate))
+	}
 	*f = Rate(rate)
 	return err
 }

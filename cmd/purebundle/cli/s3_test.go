@@ -5,10 +5,16 @@ import (
 )
 
 func TestRateFlag(t *testing.T) {
-	for in, want := range map[string]int64{"5M": 5 << 20, "5MiB/s": 5 << 20, "1000": 1000, "0": 0} {
+	for in, want := range map[string]int64{"5M": 5 << 20, "5MiB/s": 5 << 20, "1024": 1024, "1K": 1024, "0": 0} {
 		var f Rate
 		if err := f.Set(in); err != nil || int64(f) != want {
 			t.Errorf("%s: %d, %v", in, f, err)
+		}
+	}
+	for _, in := range []string{"1", "5", "1023", "-5", "x"} {
+		var f Rate
+		if f.Set(in) == nil {
+			t.Errorf("%s: taken as %d", in, f)
 		}
 	}
 }

@@ -102,9 +102,23 @@ func dataBytes(e *walker.Entry) int64 {
 
 // DryRun says what run would do, and writes nothing.
 func (r *Run) DryRun(ctx context.Context) error {
+	s, err := r.Foresee(ctx)
+	switch {
+	case err != nil:
+		return err
+	case r.Opt.JSON:
+		return cli.PrintJSON(r.App.Stdout, s)
+	case r.App.Quiet:
+		return nil
+	}
+	return r.PrintPlan(s)
+}
+
+// Foresee returns what run would do, and writes nothing.
+func (r *Run) Foresee(ctx context.Context) (Summary, error) {
 	r.sizes = &directorySizes{}
 	if err := r.Plan(ctx); err != nil {
-		return err
+		return Summary{}, err
 	}
 	defer r.Tree.Close()
 	defer r.Measure(ctx)()
@@ -113,19 +127,10 @@ func (r *Run) DryRun(ctx context.Context) error {
 	s := r.Summarize()
 	parts := r.Image.Parts()
 	s.ZeroParts = len(parts.Zero)
-	bytes := r.target().need(r.Image)
-	r.target().note(&s, bytes)
-	need := [2]string{r.target().needs(), words.Size(bytes) + " at most"}
-	plan := &planJSON{Mounts: MountsJSON(r.Tree.Mounts), Filtered: leftJSON(r.Tree.Filtered), Keys: leftJSON(r.Tree.Keys),
+	r.target().note(&s, r.target().need(r.Image))
+	s.Plan = &planJSON{Mounts: MountsJSON(r.Tree.Mounts), Filtered: leftJSON(r.Tree.Filtered), Keys: leftJSON(r.Tree.Keys),
 		Excluded: r.excluded.wait(ctx.Done()), Largest: r.sizes.largest(), Warnings: warningsJSON(r.Tree.Warnings)}
-	if r.Opt.JSON {
-		s.Plan = plan
-		return cli.PrintJSON(r.App.Stdout, s)
-	}
-	if r.App.Quiet {
-		return nil
-	}
-	return r.printPlan(s, plan, need)
+	return s, nil
 }
 
 func leftJSON(left []walker.Left) []chunk.Left {
@@ -136,9 +141,9 @@ func leftJSON(left []walker.Left) []chunk.Left {
 	return list
 }
 
-// printPlan writes the dry run for people.
-func (r *Run) printPlan(s Summary, plan *planJSON, need [2]string) error {
-	w := r.App.Stdout
+// PrintPlan writes the dry run for people.
+func (r *Run) PrintPlan(s Summary) error {
+	w, plan := r.App.Stdout, s.Plan
 	section := func(title string, rows [][2]string) error {
 		if len(rows) == 0 {
 			return nil
@@ -153,7 +158,7 @@ func (r *Run) printPlan(s Summary, plan *planJSON, need [2]string) error {
 		{"image", r.ImageLine(s)},
 		{"inodes", inodesLine(s)},
 		{"parts", fmt.Sprintf("%s of 10 MiB, %s of them all zero", words.Count(int64(s.Parts)), words.Count(int64(s.ZeroParts)))},
-		need,
+		{r.target().needs(), words.Size(r.target().need(r.Image)) + " at most"},
 	})
 	if err != nil {
 		return err

@@ -3,7 +3,6 @@ package create
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -53,7 +52,7 @@ func (r *Run) Summarize() Summary {
 		ImageSize: r.Image.Size(), UsedBytes: (stats.Blocks - stats.FreeBlocks) * ext2img.BlockSize,
 		Label: r.Opt.Image.Label, UUID: uuid.UUID(r.Opt.Image.UUID).String(),
 		Inodes: stats.Inodes, FreeInodes: stats.FreeInodes,
-		Parts: int(r.Image.Size() / chunk.Size), Seconds: time.Since(r.Began).Round(time.Millisecond).Seconds(),
+		Parts: int(r.Image.Size() / chunk.Size), Seconds: cli.Seconds(r.Began),
 		Counts: r.counts, Mounts: map[string]int{}, Changes: map[string]int{},
 		Filtered: len(r.Tree.Filtered) + more.Filtered, Keys: len(r.Tree.Keys) + r.Tree.Omitted.Keys, Excluded: len(r.Tree.Excluded) + more.Excluded,
 		Bundles:    r.Tree.Bundles.Count,

@@ -137,9 +137,9 @@ func (b *bucket) failed(err error) error {
 		return err
 	}
 	if b.opt.Force { // to delete by name would hit the older bundle
-		return cli.WithHint(err, "an older bundle there is whole: do not delete it; the same command removes the rest once it succeeds")
+		return cli.AddHint(err, "an older bundle there is whole: do not delete it; the same command removes the rest once it succeeds")
 	}
-	return cli.WithHint(err, "what is there of it goes with: purebundle delete%s -p %s %s", b.opt.S3.Again(), b.opt.Prefix, words.Quote(b.opt.Dest))
+	return cli.AddHint(err, "what is there of it goes with: purebundle delete%s -p %s %s", b.opt.S3.Again(), b.opt.Prefix, words.Quote(b.opt.Dest))
 }
 
 func (b *bucket) aborting() func() {
@@ -152,18 +152,22 @@ func (b *bucket) aborting() func() {
 	return func() { late.Stop() }
 }
 
-func (b *bucket) full() chunk.Path               { return chunk.Path(b.opt.Place.String()) }
-func (b *bucket) bundle(prefix string) string    { return cli.BundleURL(b.opt.Place, prefix) }
-func (b *bucket) need(image *ext2img.Plan) int64 { return partBytes(image) }
-func (b *bucket) needs() string                  { return "upload" }
-func (b *bucket) note(s *Summary, bytes int64)   { s.SentBytes = bytes }
-func (b *bucket) took(s *Summary) string         { return words.Size(s.SentBytes) + " sent" }
+func (b *bucket) full() chunk.Path             { return chunk.Path(b.opt.Place.String()) }
+func (b *bucket) bundle(prefix string) string  { return cli.BundleURL(b.opt.Place, prefix) }
+func (b *bucket) needs() string                { return "upload" }
+func (b *bucket) note(s *Summary, bytes int64) { s.SentBytes = bytes }
+func (b *bucket) took(s *Summary) string       { return words.Size(s.SentBytes) + " sent" }
 
 func (b *bucket) power(ctx context.Context) confine.Rest {
 	return b.opt.S3.Remote(ctx, confine.Rest{})
 }
 
 func (b *bucket) opened() []confine.Capability { return nil }
+
+// need counts the one part of zeros that is sent, for the others to be copied from.
+func (b *bucket) need(image *ext2img.Plan) int64 {
+	return partBytes(image) + int64(min(len(image.Parts().Zero), 1))*chunk.Size
+}
 
 // partBytes returns the size of the parts that are not all zero.
 func partBytes(image *ext2img.Plan) int64 {

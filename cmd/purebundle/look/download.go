@@ -69,7 +69,7 @@ func download(ctx context.Context, a *cli.App, url, dest string, c *moveConfig) 
 		return err
 	}
 	m := b.Manifest()
-	seconds := time.Since(began).Seconds()
+	seconds := cli.Seconds(began)
 	if c.json {
 		return cli.PrintJSON(a.Stdout, Moved{Source: url, Dest: cli.Absolute(dest), Prefix: m.Prefix, ImageSize: b.Size(), Parts: stats.Parts,
 			ZeroParts: stats.ZeroParts, DiskBytes: stats.Bytes, Seconds: seconds})

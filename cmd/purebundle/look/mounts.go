@@ -23,9 +23,10 @@ func NewMounts(a *cli.App) *cobra.Command {
 		Long: `Show each mount below SOURCE (default /), what "bundle" would do with it, and why.
 
   crossed    its files go into the image
-  left out   an empty directory in the image; --cross PATH crosses it
-  refused    proc, sysfs and other kernel file systems, and any bind of them:
-             an empty directory (or file) in the image, whatever the flags say`,
+  left out   an empty directory in the image; --cross PATH crosses it, unless it is
+             a kernel file system (devtmpfs, cgroup, ...)
+  refused    proc, sysfs, any bind of them, and what is mounted over them: an empty
+             directory (or file) in the image, whatever the flags say`,
 		Example: `  purebundle mounts
   purebundle mounts --cross /srv/data /`,
 		Args: cli.ArgsBetween(0, 1, "SOURCE"),

@@ -60,6 +60,14 @@ func load(ctx context.Context, store *s3.Store, prefix string) (*chunk.Bundle, e
 	return nil, err
 }
 
+// full returns what JSON calls a BUNDLE: its absolute path, or its URL.
+func full(path string) string {
+	if s3.IsURL(path) {
+		return path
+	}
+	return cli.Absolute(path)
+}
+
 // workers returns how many parts are read at once; 0: as many as there are processors.
 func workers(c *cli.S3, path string) int {
 	if s3.IsURL(path) {

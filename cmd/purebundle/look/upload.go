@@ -3,7 +3,6 @@ package look
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -81,7 +80,7 @@ type Moved struct {
 	ImageSize    int64   `json:"image_size"`
 	Parts        int     `json:"parts"`
 	SkippedParts int     `json:"skipped_parts"` // there already
-	ZeroParts    int     `json:"zero_parts,omitempty"`
+	ZeroParts    int     `json:"zero_parts"`
 	SentBytes    int64   `json:"sent_bytes,omitempty"`
 	DiskBytes    int64   `json:"disk_bytes,omitempty"`
 	Seconds      float64 `json:"seconds"`
@@ -104,8 +103,6 @@ func upload(ctx context.Context, a *cli.App, path string, loc s3.Location, c *mo
 	stats, err := store.Upload(ctx, b, s3.UploadOptions{Force: c.force, Done: show.made})
 	show.Close()
 	switch {
-	case errors.Is(err, chunk.ErrExists):
-		return cli.WithHint(err, "--force replaces it; its manifest goes first")
 	case err != nil && show.Parts.Load() == 0:
 		return err
 	case err != nil:
@@ -113,10 +110,10 @@ func upload(ctx context.Context, a *cli.App, path string, loc s3.Location, c *mo
 	}
 	m := b.Manifest()
 	next := "purebundle verify" + c.s3.Again() + " " + words.Quote(cli.BundleURL(loc, m.Prefix))
-	seconds := time.Since(began).Seconds()
+	seconds := cli.Seconds(began)
 	if c.json {
-		return cli.PrintJSON(a.Stdout, Moved{Source: path, Dest: loc.String(), Prefix: m.Prefix, ImageSize: b.Size(), Parts: stats.Parts,
-			SkippedParts: stats.Kept, SentBytes: stats.Bytes, Seconds: seconds})
+		return cli.PrintJSON(a.Stdout, Moved{Source: cli.Absolute(path), Dest: loc.String(), Prefix: m.Prefix, ImageSize: b.Size(), Parts: stats.Parts,
+			SkippedParts: stats.Kept, ZeroParts: stats.ZeroParts, SentBytes: stats.Bytes, Seconds: seconds})
 	}
 	if a.Quiet {
 		return nil

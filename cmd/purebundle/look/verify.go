@@ -1,9 +1,11 @@
 package look
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -21,8 +23,8 @@ const maxProblemsShown = 50
 
 // verifyDeep checks every name, inode and extent of the file system in b, and
 // that go-diskfs, which shares no code with the check, reads the same names and
-// inodes.
-func verifyDeep(ctx context.Context, a *cli.App, path string, b *chunk.Bundle) error {
+// inodes. The problems that are printed are added to found.
+func verifyDeep(ctx context.Context, a *cli.App, path string, b *chunk.Bundle, found *[]string) error {
 	fs, err := extfs.Open(b, b.Size())
 	if err != nil {
 		return fmt.Errorf("verify %s: %w", path, err)
@@ -31,6 +33,7 @@ func verifyDeep(ctx context.Context, a *cli.App, path string, b *chunk.Bundle) e
 	say := func(problem string) {
 		if problems++; problems <= maxProblemsShown {
 			a.ErrorLine(fmt.Sprintf("verify %s: %s", path, problem))
+			*found = append(*found, problem)
 		}
 	}
 	err = fs.Check(ctx, func(p extfs.Problem) { say(p.String()) })
@@ -71,7 +74,7 @@ func (c *readConfig) flags(cmd *cobra.Command, title string, own func(f *pflag.F
 
 func NewVerify(a *cli.App) *cobra.Command {
 	var cfg readConfig
-	var deep bool
+	var deep, json bool
 	cmd := &cobra.Command{
 		Use:   "verify [flags] BUNDLE",
 		Short: "Check the digests of all parts; --deep checks the file system as well",
@@ -88,40 +91,64 @@ parts that are all zero it is enough that S3 has their SHA-256: they are not fet
 			if err := cfg.s3.Check(cmd, args[0]); err != nil {
 				return err
 			}
-			return verify(cmd.Context(), a, args[0], cfg, deep)
+			return verify(cmd.Context(), a, args[0], cfg, deep, json)
 		},
 		ValidArgsFunction: completeBundles(a, &cfg.s3),
 	}
 	cfg.flags(cmd, "What to check", func(f *pflag.FlagSet) {
 		f.BoolVar(&deep, "deep", false, "check the file system in the image as well")
 	})
+	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
+		f.BoolVar(&json, "json", false, "print the result as JSON, also if something is damaged")
+	})
 	cfg.s3.ReadFlags(cmd)
 	return cmd
 }
 
-func verify(ctx context.Context, a *cli.App, path string, cfg readConfig, deep bool) error {
+// Verified is what --json prints: fields are added, never changed. Sizes are bytes.
+type Verified struct {
+	Source    string   `json:"source"`
+	Prefix    string   `json:"prefix"`
+	ImageSize int64    `json:"image_size"`
+	Parts     int      `json:"parts"`
+	ZeroParts int      `json:"zero_parts"`
+	Deep      bool     `json:"deep"`
+	OK        bool     `json:"ok"`
+	Problems  []string `json:"problems"`
+	Seconds   float64  `json:"seconds"`
+}
+
+func verify(ctx context.Context, a *cli.App, path string, cfg readConfig, deep, json bool) error {
+	began := time.Now()
 	a.Confine(cfg.s3.Reading(ctx, path))
 	b, err := openBundle(ctx, a, path, cfg.prefix, &cfg.s3)
 	if err != nil {
 		return err
 	}
 	defer b.Close()
+	m := b.Manifest()
+	_, zero := m.Split()
+	result := Verified{Source: full(path), Prefix: m.Prefix, ImageSize: b.Size(), Parts: len(m.Parts), ZeroParts: len(zero), Deep: deep, Problems: []string{}}
 	show := showParts(a, cfg.progress, b, progress.Reading)
 	defer show.Close()
-	if err := b.Verify(ctx, workers(&cfg.s3, path), show.made); err != nil {
-		show.Close()
-		return Damaged(a, path, err)
-	}
+	err = b.Verify(ctx, workers(&cfg.s3, path), show.made)
 	show.Close()
-	if deep {
-		if err := verifyDeep(ctx, a, path, b); err != nil {
-			return err
+	switch {
+	case err != nil:
+		result.Problems = problems(err)
+		err = Damaged(a, path, err)
+	case deep:
+		if err = verifyDeep(ctx, a, path, b, &result.Problems); err != nil && len(result.Problems) == 0 {
+			result.Problems = problems(err)
 		}
 	}
-	if a.Quiet {
-		return nil
+	switch {
+	case json && ctx.Err() == nil:
+		result.OK, result.Seconds = err == nil, cli.Seconds(began)
+		return cmp.Or(err, cli.PrintJSON(a.Stdout, result))
+	case err != nil || a.Quiet:
+		return err
 	}
-	m := b.Manifest()
 	what := "digests"
 	if deep {
 		what = "digests and file system"
@@ -129,6 +156,18 @@ func verify(ctx context.Context, a *cli.App, path string, cfg readConfig, deep b
 	_, err = fmt.Fprintf(a.Stdout, "ok: %s of %s, %s, %s: %s\n", words.Plural(int64(len(m.Parts)), "part"),
 		m.Prefix, words.Size(b.Size()), m.Image.Type, what)
 	return err
+}
+
+// problems returns the texts of all that was joined to an error.
+func problems(err error) (texts []string) {
+	all := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		all = joined.Unwrap()
+	}
+	for _, e := range all {
+		texts = append(texts, words.Printable(e.Error()))
+	}
+	return texts
 }
 
 // Damaged prints every problem but the last on its own line, and makes the

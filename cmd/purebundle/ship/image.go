@@ -153,7 +153,7 @@ func (r *imageRun) register(ctx context.Context) (sum Summary, err error) {
 		if sum.ImageID != "" { // it is registered: not again
 			return sum, err
 		}
-		return sum, cli.WithHint(err,
+		return sum, cli.AddHint(err,
 			"once that is put right: purebundle register%s --name %s %s", c.bundle.S3.Again(), words.Quote(sum.Name), words.Quote(sum.Manifest))
 	}
 	sum.ImageSize, sum.Parts, sum.SentBytes = r.made.Size, r.made.Parts, r.made.Bytes

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"purebundle/chunk"
+	"purebundle/chunk/ec2"
 	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/create"
@@ -194,7 +195,9 @@ type Summary struct {
 	ImageID  string   `json:"image_id,omitempty"` // with --register
 	Name     string   `json:"name,omitempty"`     // of that image
 	Deleted  []string `json:"deleted,omitempty"`  // older bundles, with --keep
-	Kept     int      `json:"kept,omitempty"`     // bundles of the template, the new one among them
+	// WouldDelete is that of a dry run, at most: what the new bundle lacks is not known.
+	WouldDelete []string `json:"would_delete,omitempty"`
+	Kept        int      `json:"kept,omitempty"` // bundles of the template, the new one among them
 	// LeftAlone lists bundles that the template matches and that are of others, or
 	// cannot be read.
 	LeftAlone []string `json:"left_alone,omitempty"`
@@ -231,19 +234,23 @@ func (s *Summary) alone() [][2]string {
 
 // dryRun says what would be made, under which names, and what would go for it.
 func (c *options) dryRun(ctx context.Context, r *create.Run, store *s3.Store) error {
+	sum := Summary{Manifest: cli.BundleURL(c.bundle.Place, c.bundle.Prefix)}
 	rows := [][2]string{{"would ship to", words.Printable(c.bundle.Dest)}}
 	if c.register {
+		sum.Name, sum.Manifest = c.image.name, ec2tools.ObjectURL(c.bundle.Place, ec2.ManifestName(c.bundle.Prefix))
 		rows = append(rows, [2]string{"would register", words.Printable(c.image.name)})
 	}
 	if c.keep > 0 {
-		var sum Summary
 		older, err := c.older(ctx, r.App, store, &sum)
 		if err != nil {
 			return err
 		}
 		for _, b := range older[min(c.keep-1, len(older)):] {
-			rows = append(rows, [2]string{"would delete", words.Printable(store.In(b.dir).Location().String())})
+			name := store.In(b.dir).Location().String()
+			sum.WouldDelete = append(sum.WouldDelete, name)
+			rows = append(rows, [2]string{"would delete", words.Printable(name)})
 		}
+		sum.Kept = len(older) + 1 - len(sum.WouldDelete)
 		rows = append(rows, sum.alone()...)
 	}
 	if !r.Opt.JSON && !r.App.Quiet {
@@ -251,5 +258,15 @@ func (c *options) dryRun(ctx context.Context, r *create.Run, store *s3.Store) er
 			return err
 		}
 	}
-	return r.DryRun(ctx)
+	plan, err := r.Foresee(ctx)
+	switch {
+	case err != nil:
+		return err
+	case r.Opt.JSON:
+		sum.Summary = plan
+		return cli.PrintJSON(r.App.Stdout, sum)
+	case r.App.Quiet:
+		return nil
+	}
+	return r.PrintPlan(plan)
 }
