@@ -16,6 +16,7 @@ import (
 
 	"purebundle/ext2img/extfs"
 	"purebundle/ext2img/internal/ondisk"
+	"purebundle/ext2img/internal/sparse"
 )
 
 // SecondReading is what go-diskfs has read of an image.
@@ -157,7 +158,7 @@ func fileMode(mode uint32) iofs.FileMode {
 
 // readOnly gives go-diskfs an image to read.
 type readOnly struct {
-	noFile
+	sparse.NoFile
 	r io.ReaderAt
 }
 

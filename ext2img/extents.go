@@ -42,7 +42,7 @@ func (m *Plan) encodeTree(n int32, places []treeBlock) (root [60]byte, used int)
 	}
 	add := func(put func(b []byte), logical uint32) ondisk.ExtentIndex {
 		phys := int64(places[used].phys)
-		b := m.st.block(phys)[:]
+		b := m.st.Block(phys)[:]
 		put(b)
 		ondisk.SumExtentBlock(b, ino(n), m.seed)
 		used++

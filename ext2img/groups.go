@@ -53,17 +53,17 @@ func (m *Plan) encodeGroups() {
 func (m *Plan) startGroup(n int64) {
 	g := &m.groups[n]
 	*g = ondisk.Group{BlockBitmap: g.BlockBitmap, InodeBitmap: g.InodeBitmap, InodeTable: g.InodeTable, Flags: ondisk.InodeZeroed}
-	delete(m.st.blocks, int64(g.BlockBitmap))
-	delete(m.st.blocks, int64(g.InodeBitmap))
+	delete(m.st.Blocks, int64(g.BlockBitmap))
+	delete(m.st.Blocks, int64(g.InodeBitmap))
 	if m.inUse[n] {
-		b := m.st.block(int64(g.BlockBitmap))
+		b := m.st.Block(int64(g.BlockBitmap))
 		setBits(b, 0, m.g.superBlocks(n))
 		setBits(b, m.g.group(n).count, ondisk.BlocksPerGroup)
 	} else {
 		g.Flags |= ondisk.BlockUninit
 	}
 	if m.usedInodes(n) > 0 {
-		setBits(m.st.block(int64(g.InodeBitmap)), m.g.inodesPerGroup, ondisk.MaxInodesGroup)
+		setBits(m.st.Block(int64(g.InodeBitmap)), m.g.inodesPerGroup, ondisk.MaxInodesGroup)
 	} else {
 		g.Flags |= ondisk.InodeUninit
 	}
@@ -100,7 +100,7 @@ func (m *Plan) markRun(start, count int64) {
 		n := start / ondisk.BlocksPerGroup
 		from := start % ondisk.BlocksPerGroup
 		to := min(from+count, ondisk.BlocksPerGroup)
-		setBits(m.st.block(int64(m.groups[n].BlockBitmap)), from, to)
+		setBits(m.st.Block(int64(m.groups[n].BlockBitmap)), from, to)
 		start, count = start+to-from, count-(to-from)
 	}
 }
@@ -110,7 +110,7 @@ func (m *Plan) markInodes() {
 	mark := func(n uint32) *ondisk.Group {
 		g := &m.groups[int64(n-1)/m.g.inodesPerGroup]
 		bit := int64(n-1) % m.g.inodesPerGroup
-		setBits(m.st.block(int64(g.InodeBitmap)), bit, bit+1)
+		setBits(m.st.Block(int64(g.InodeBitmap)), bit, bit+1)
 		return g
 	}
 	for n := uint32(1); n < ondisk.FirstIno; n++ {
@@ -130,13 +130,13 @@ func (m *Plan) finishGroup(n int64) {
 	g := &m.groups[n]
 	g.FreeBlocks = uint32(m.g.group(n).count - m.g.superBlocks(n))
 	if m.inUse[n] {
-		b := m.st.block(int64(g.BlockBitmap))
+		b := m.st.Block(int64(g.BlockBitmap))
 		g.FreeBlocks = uint32(clearBits(b))
 		g.BlockBitmapSum = m.seed.Add(b[:])
 	}
 	g.FreeInodes = uint32(m.g.inodesPerGroup)
 	if used := m.usedInodes(n); used > 0 {
-		b := m.st.block(int64(g.InodeBitmap))
+		b := m.st.Block(int64(g.InodeBitmap))
 		g.FreeInodes = uint32(clearBits(b))
 		g.InodeBitmapSum = m.seed.Add(b[:m.g.inodesPerGroup/8])
 		g.UnusedInodes = uint32(m.g.inodesPerGroup - used)
@@ -178,12 +178,12 @@ func (m *Plan) writeSuper(group int64) {
 		JournalBlock: m.journalRoot(), JournalSize: uint64(m.g.journalBlocks) * BlockSize,
 	}
 	start := group * ondisk.BlocksPerGroup
-	b := m.st.block(0)[ondisk.SuperblockOffset:][:ondisk.SuperblockSize]
+	b := m.st.Block(0)[ondisk.SuperblockOffset:][:ondisk.SuperblockSize]
 	if group > 0 {
-		b = m.st.block(start)[:copy(m.st.block(start)[:], b)]
+		b = m.st.Block(start)[:copy(m.st.Block(start)[:], b)]
 	}
 	s.Patch(b, uint32(group))
 	for i := range m.g.gdtBlocks {
-		copy(m.st.block(start + 1 + i)[:], m.desc[i*BlockSize:])
+		copy(m.st.Block(start + 1 + i)[:], m.desc[i*BlockSize:])
 	}
 }

@@ -81,7 +81,7 @@ func (m *Image) readBlocks(p []byte, start int64) {
 	end := start + int64(len(p)/BlockSize)
 	at := func(block int64) []byte { return p[(block-start)*BlockSize:] }
 	for n := start; n < end; n++ {
-		if b := m.st.blocks[n]; b != nil {
+		if b := m.st.Blocks[n]; b != nil {
 			copy(at(n), b[:])
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"purebundle/ext2img/internal/ondisk"
+	"purebundle/ext2img/internal/sparse"
 )
 
 // maxTemplate is the largest file system that mkfs makes whole, in groups; a
@@ -18,16 +19,16 @@ const maxTemplate = 16
 // mkfs has go-diskfs create the file system of g in memory and checks that it
 // lies where g says. Kept of it are the superblock and the journal; bitmaps,
 // descriptors and inodes are encoded anew when the content is known.
-func mkfs(g geometry, p Params) (*storage, []ondisk.Group, error) {
+func mkfs(g geometry, p Params) (*sparse.Device, []ondisk.Group, error) {
 	t := g
 	t.groups = min(g.groups, maxTemplate)
 	t.blocks = min(g.blocks, t.groups*ondisk.BlocksPerGroup)
 	t.reservedGDT = 0
 	t.gdtBlocks = ceilDiv(t.groups*ondisk.GroupDescSize, BlockSize)
 	t.journalBlocks = min(g.journalBlocks, t.blocks/journalShare)
-	st := newStorage(t.blocks * BlockSize)
+	st := sparse.New(t.blocks * BlockSize)
 	id := uuid.UUID(p.UUID)
-	_, err := ext4.Create(st, st.size, 0, 512, &ext4.Params{
+	_, err := ext4.Create(st, st.Size, 0, 512, &ext4.Params{
 		UUID:               &id,
 		SectorsPerBlock:    BlockSize / 512,
 		InodeCount:         uint32(t.inodes()),
@@ -49,12 +50,12 @@ func mkfs(g geometry, p Params) (*storage, []ondisk.Group, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("mkfs of %d blocks: %w", g.blocks, err)
 	}
-	kept := newStorage(g.blocks * BlockSize)
-	*kept.block(0) = *st.block(0)
+	kept := sparse.New(g.blocks * BlockSize)
+	*kept.Block(0) = *st.Block(0)
 	from, _ := t.journal()
 	to, _ := g.journal()
-	*kept.block(to.start) = *st.block(from.start)
-	ondisk.PatchJournal(kept.block(to.start)[:], uint32(g.journalBlocks))
+	*kept.Block(to.start) = *st.Block(from.start)
+	ondisk.PatchJournal(kept.Block(to.start)[:], uint32(g.journalBlocks))
 	return kept, g.descriptors(), nil
 }
 
@@ -80,7 +81,7 @@ func (g geometry) descriptors() []ondisk.Group {
 }
 
 // check compares what mkfs wrote with what g foretold.
-func (g geometry) check(st *storage) error {
+func (g geometry) check(st *sparse.Device) error {
 	b := make([]byte, ondisk.GroupDescSize)
 	want := g.descriptors()
 	for n := range want {

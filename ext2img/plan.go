@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"purebundle/ext2img/internal/ondisk"
+	"purebundle/ext2img/internal/sparse"
 )
 
 // Plan says where everything in the image lies, before any of it is read or
@@ -12,7 +13,7 @@ type Plan struct {
 	*tree
 	allocation
 	order    []int32 // names by directory, see dir
-	st       *storage
+	st       *sparse.Device
 	groups   []ondisk.Group
 	open     Opener
 	seed     ondisk.CRC
@@ -69,7 +70,7 @@ func (m *Plan) Parts() (ps Parts) {
 	for _, s := range m.spans[m.held:m.late] {
 		mark(isData, int64(s.phys), int64(s.count))
 	}
-	for n := range m.st.blocks { // backups, the journal's superblock and the resize inode's blocks
+	for n := range m.st.Blocks { // backups, the journal's superblock and the resize inode's blocks
 		mark(isData, n, 1)
 	}
 	for i := int64(0); i < m.Size()/m.p.PartSize; i++ {

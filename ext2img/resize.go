@@ -40,7 +40,7 @@ func (m *Plan) encodeResize() {
 		return
 	}
 	first := 1 + m.g.gdtBlocks
-	root := m.st.block(m.g.resizeRoot())
+	root := m.st.Block(m.g.resizeRoot())
 	copies := m.g.supers()[1:]
 	for i := range m.g.reservedGDT {
 		at := first + i
@@ -48,7 +48,7 @@ func (m *Plan) encodeResize() {
 		if len(copies) == 0 {
 			continue
 		}
-		list := m.st.block(at)
+		list := m.st.Block(at)
 		for n, c := range copies {
 			putNumber(list, int64(n), c.start+at)
 		}

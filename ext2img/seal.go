@@ -59,7 +59,7 @@ func (m *Plan) encodeTrees() {
 	m.roots = make(map[int32][60]byte)
 	m.treeUsed = make(map[int32]int)
 	for _, t := range m.trees {
-		delete(m.st.blocks, int64(t.phys))
+		delete(m.st.Blocks, int64(t.phys))
 	}
 	for i := 0; i < len(m.trees); {
 		n, end := m.trees[i].owner, i
