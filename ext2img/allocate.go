@@ -135,9 +135,9 @@ func (t *tree) least(d demand) (int64, error) {
 // smallest tries sizes of whole parts, from what is needed at least upward.
 func (t *tree) smallest(d demand) (allocation, error) {
 	part := t.p.PartSize / BlockSize
-	least := max(d.metadata+d.data+d.room, (ceilDiv(d.inodes, ondisk.MaxInodesGroup)-1)*ondisk.BlocksPerGroup)
+	least := max(d.metadata+d.data+d.room+t.p.Tail/BlockSize, (ceilDiv(d.inodes, ondisk.MaxInodesGroup)-1)*ondisk.BlocksPerGroup)
 	for n := ceilDiv(least, part); n*t.p.PartSize <= MaxSize; n++ {
-		g, ok := newGeometry(n*t.p.PartSize, d.inodes)
+		g, ok := newGeometry(n*t.p.PartSize-t.p.Tail, d.inodes)
 		if !ok {
 			continue
 		}
@@ -157,7 +157,7 @@ func (t *tree) smallest(d demand) (allocation, error) {
 // spare if they fit.
 func (t *tree) inSize(size int64, d demand) (a allocation, ok bool) {
 	for _, inodes := range []int64{d.inodes + d.inodes/10, d.inodes} {
-		g, ok := newGeometry(size, inodes)
+		g, ok := newGeometry(size-t.p.Tail, inodes)
 		if !ok || g.free() < d.metadata+d.data {
 			continue
 		}

@@ -60,6 +60,8 @@ func (p Params) check() error {
 		return fmt.Errorf("time %d: not between 0 and %d seconds, which a superblock holds", p.Now.Sec, int64(1<<32-1))
 	case p.PartSize < BlockSize || p.PartSize%BlockSize != 0:
 		return fmt.Errorf("part size %d: no multiple of %d", p.PartSize, BlockSize)
+	case p.Tail < 0 || p.Tail%BlockSize != 0:
+		return fmt.Errorf("tail %d: no multiple of %d", p.Tail, BlockSize)
 	case p.Size < 0 || p.Size > MaxSize:
 		return fmt.Errorf("size %d bytes: not between 0 and %d (16 TiB)", p.Size, int64(MaxSize))
 	}

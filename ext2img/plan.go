@@ -28,9 +28,9 @@ type Plan struct {
 }
 
 // Size is the length of the image in bytes, whole parts: the file system, and
-// zeros behind it.
+// zeros behind it, Params.Tail at least.
 func (m *Plan) Size() int64 {
-	return ceilDiv(m.g.blocks*BlockSize, m.p.PartSize) * m.p.PartSize
+	return ceilDiv(m.g.blocks*BlockSize+m.p.Tail, m.p.PartSize) * m.p.PartSize
 }
 
 // Parts numbers the parts of the image, ascending.
