@@ -3,6 +3,7 @@ package walker
 import (
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -41,6 +42,86 @@ func TestBindOfLeftOut(t *testing.T) {
 	bind(t, filepath.Join(dir, "other"), filepath.Join(dir, "other2"))
 	res := walkAll(t, dir, Options{LeaveOut: []string{filepath.Join(dir, "dest")}})
 	diff(t, "paths", res.order, []string{"/", "/dest", "/other", "/other/x", "/other2", "/www", "/www/page"})
+}
+
+// TestBindOfLeftOutElsewhere has the directory that is left out reached by another mount than the bind's origin.
+func TestBindOfLeftOutElsewhere(t *testing.T) {
+	needRoot(t)
+	for _, inside := range []bool{true, false} {
+		dir := makeTree(t, t.TempDir(), "data/dest/site/page=1", "www/", "way/")
+		way := filepath.Join(dir, "way")
+		if !inside {
+			way = t.TempDir()
+		}
+		bind(t, filepath.Join(dir, "data"), way)
+		bind(t, filepath.Join(dir, "data/dest/site"), filepath.Join(dir, "www"))
+		res := walkAll(t, dir, Options{LeaveOut: []string{filepath.Join(way, "dest")}})
+		diff(t, "paths", res.order, []string{"/", "/data", "/data/dest", "/way", "/www", "/www/page"})
+	}
+}
+
+// TestTwinPatterns binds /data/www and /data/www/a to other places, with excludes of all forms: what the tree has nowhere else is crossed.
+func TestTwinPatterns(t *testing.T) {
+	needRoot(t)
+	dir := makeTree(t, t.TempDir(), "data/www/a/file=1", "data/www/b=1", "all/", "part/")
+	bind(t, filepath.Join(dir, "data/www"), filepath.Join(dir, "all"))
+	bind(t, filepath.Join(dir, "data/www/a"), filepath.Join(dir, "part"))
+	const all, part = "/all /all/a /all/a/file /all/b ", "/part /part/file "
+	for _, test := range []struct {
+		exclude string
+		want    string // of /all and /part
+		told    string // the mounts that a warning or a problem names
+	}{
+		{"/data/www/**", all + "/part ", ""}, {"/data/www/*", all + "/part ", ""}, {"/data/www", all + "/part ", ""}, {"/data/www/", all + "/part ", ""},
+		{"www/**", all + "/part ", ""}, {"www/*", all + "/part ", ""}, {"www", all + "/part ", ""}, {"www/", all + "/part ", ""}, {"data/www/", all + "/part ", ""},
+		{"/data/**", all + "/part ", ""}, {"/data/*", all + "/part ", ""}, {"/data", all + "/part ", ""}, {"data", all + "/part ", ""}, {"data/**", all + "/part ", ""},
+		{"**/www", all + "/part ", ""}, {"/**/www/**", all + "/part ", ""}, {"**/www/**", all + "/part ", ""}, {"/d*/w[w]?", all + "/part ", ""}, {"/d**w", all + "/part ", ""},
+		{"/data/**/a", "/all " + part, "/all"}, {"www/a/**", "/all " + part, "/all"}, {"/data/www/a", "/all " + part, "/all"}, {"/data/*/b", "/all /part ", "/all"},
+		{"www/a/file", "/all /part ", "/all /part"}, {"/data/www/a/f*", "/all /part ", "/all /part"}, {"www/*/", "/all " + part, "/all"},
+		{"file", "/all /part ", ""}, {"b", "/all /part ", ""}, {"/none", "/all /part ", ""}, {"a/file", "/all /part ", "/part"},
+	} {
+		res := walkAll(t, dir, Options{Exclude: []string{test.exclude}})
+		got := ""
+		for _, p := range res.order {
+			if strings.HasPrefix(p, "/all") || strings.HasPrefix(p, "/part") {
+				got += p + " "
+			}
+		}
+		if got != test.want {
+			t.Errorf("-e %s: %s, want %s", test.exclude, got, test.want)
+		}
+		var told []string
+		for _, w := range res.Warnings {
+			if strings.HasPrefix(w.Text, "mount left out") {
+				told = append(told, w.Path)
+			}
+		}
+		for _, p := range res.Unreadable {
+			t.Errorf("-e %s: %s: %v", test.exclude, p.Path, p.Err)
+		}
+		if strings.Join(told, " ") != test.told {
+			t.Errorf("-e %s: told %q, want %q", test.exclude, told, test.told)
+		}
+	}
+}
+
+// TestTwinOfFiltered binds what the filter leaves out to places that it does not know: it is left out there as well, unless it is kept.
+func TestTwinOfFiltered(t *testing.T) {
+	needRoot(t)
+	dir := makeTree(t, t.TempDir(), "root/.gnupg/private-keys-v1.d/k=1", "etc/machine-id=1", "srv/keys/", "id=")
+	bind(t, filepath.Join(dir, "root/.gnupg/private-keys-v1.d"), filepath.Join(dir, "srv/keys"))
+	bind(t, filepath.Join(dir, "etc/machine-id"), filepath.Join(dir, "id"))
+	for _, opt := range []Options{{}, {CrossAll: true}} {
+		if got := walkAll(t, dir, opt).below("/srv"); len(got) != 1 {
+			t.Errorf("%+v: %q", opt, got)
+		}
+	}
+	if res := walk(t, dir, Options{}); len(res.Unreadable) > 0 {
+		t.Errorf("unreadable: %v", res.Unreadable)
+	}
+	if got := walkAll(t, dir, Options{Cross: []string{"/srv/keys"}}).below("/srv"); len(got) != 2 {
+		t.Errorf("asked for: %q", got)
+	}
 }
 
 // TestOtherNamespace walks the root of a process that has mounts of its own.
@@ -91,6 +172,18 @@ func TestBtrfs(t *testing.T) {
 	makeTree(t, dir, "nested/file=1", "snapshots/")
 	run(t, "btrfs", "subvolume", "snapshot", "-r", filepath.Join(dir, "nested"), filepath.Join(dir, "snapshots/1"))
 	own := []string{"/", "/etc", "/etc/own", "/home"}
+	// What the snapshot has is nowhere else: a bind of it is told.
+	makeTree(t, dir, "snapshots/old/")
+	bind(t, filepath.Join(dir, "snapshots/1"), filepath.Join(dir, "snapshots/old"))
+	got := walkAll(t, dir, Options{})
+	if len(got.Unreadable) != 1 || got.Unreadable[0].Path != "/snapshots/old" || !strings.Contains(got.Unreadable[0].Err.Error(), "--cross /snapshots/old") {
+		t.Errorf("unreadable: %v", got.Unreadable)
+	}
+	if got = walkAll(t, dir, Options{Snapshots: true}); len(got.Unreadable) > 0 {
+		t.Errorf("with snapshots unreadable: %v", got.Unreadable)
+	}
+	must(t, unix.Unmount(filepath.Join(dir, "snapshots/old"), 0))
+	must(t, os.Remove(filepath.Join(dir, "snapshots/old")))
 	for _, test := range []struct {
 		opt  Options
 		want []string

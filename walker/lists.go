@@ -1,6 +1,9 @@
 package walker
 
-import "unicode/utf8"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // Bounds of each list of a Tree: anybody can make files whose names the filter takes, or a directory whose path is long.
 const (
@@ -85,6 +88,12 @@ func (w *walker) leftOut(v verdict) {
 		return
 	}
 	w.lastLeft = p
+	switch {
+	case v.secret: // it is told as such
+		w.meet(p)
+	case strings.HasPrefix(v.rule, excludeRule):
+		w.lose(p)
+	}
 	if v.secret {
 		w.rooms.filtered.add(p, &w.tree.Omitted.Filtered, func(path string) {
 			w.tree.Filtered = append(w.tree.Filtered, Left{Path: path, Rule: v.rule})

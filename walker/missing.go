@@ -55,8 +55,15 @@ func (p *policy) missing(m *mount) Missing {
 	}
 	switch m.class {
 	case classDisk:
-		if twin, _ := p.twin(m); twin == nil && !p.showsSource(m) {
+		if p.showsSource(m) {
+			return NotMissing
+		}
+		at, secret := p.twin(m)
+		if at == "" {
 			return MissingDisk
+		}
+		if secret == "" {
+			m.twinAt = at
 		}
 		return NotMissing
 	case classLayers:
@@ -71,8 +78,13 @@ func (p *policy) missing(m *mount) Missing {
 // hasLayers returns true if all that an overlay is made of is in the tree.
 func (p *policy) hasLayers(m *mount) bool {
 	for _, dir := range m.layers {
-		rel, in := below(p.source.point, path.Clean(dir))
-		if !in || p.at(path.Clean(dir)).Action != Crossed || !p.meets(rel) {
+		dir = path.Clean(dir)
+		rel, in := below(p.source.point, dir)
+		if !in {
+			return false
+		}
+		at := p.at(dir)
+		if _, ok := p.meets(content{at.Major, at.Minor, at.inside(dir)}, rel); !ok || at.Action != Crossed {
 			return false
 		}
 	}

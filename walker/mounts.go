@@ -43,6 +43,7 @@ type mount struct {
 	order   int    // in the kernel's table: older mounts first
 	top     *mount // the mount seen at this mount point: itself unless hidden
 	cause   cause
+	twinAt  string   // the path below SOURCE at which the tree has what it shows, if that is why nothing is missing without it
 	above   *mount   // what peak has found
 	layers  []string // of an overlay, as who mounted it wrote them
 	judging bool     // decide is at work on it

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"slices"
 
 	"github.com/moby/sys/mountinfo"
@@ -71,7 +72,7 @@ func (p *plan) prepare(source string, opt Options) error {
 	p.table = newTable(lines, int(id), point)
 	p.alone, p.crossAll = opt.OneFileSystem, opt.CrossAll
 	for _, dir := range opt.LeaveOut {
-		if p.leaveOut, err = p.addLeaveOut(p.leaveOut, dir); err != nil {
+		if err := p.addLeaveOut(lines, dir); err != nil {
 			return err
 		}
 	}
@@ -96,21 +97,27 @@ func inThisNamespace(lines []*mountinfo.Info, id int) (bool, error) {
 	return own == uint64(id), err
 }
 
-// addLeaveOut appends the path below SOURCE of a directory of Options.LeaveOut, if it lies there.
-func (p *plan) addLeaveOut(list []string, dir string) ([]string, error) {
+// addLeaveOut notes which directory of which file system one of Options.LeaveOut is.
+func (p *plan) addLeaveOut(lines []*mountinfo.Info, dir string) error {
 	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: dir, Err: err}
+		return &os.PathError{Op: "open", Path: dir, Err: err}
 	}
 	defer unix.Close(fd)
 	point, err := os.Readlink(fdPath(fd))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if rel, ok := below(p.source.point, point); ok {
-		list = append(list, rel)
+	id, err := mountID(fd)
+	if err != nil {
+		return &MountTableError{err}
 	}
-	return list, nil
+	for _, l := range lines {
+		if rel, ok := below(l.Mountpoint, point); ok && l.ID == int(id) {
+			p.leaveOut = append(p.leaveOut, content{l.Major, l.Minor, path.Join(l.Root, rel)})
+		}
+	}
+	return nil
 }
 
 // openRoots opens SOURCE's mount and all others that are crossed. A mount that cannot be opened is left out, and t says why.

@@ -13,7 +13,7 @@ type policy struct {
 	alone    bool              // Options.OneFileSystem
 	crossAll bool              // Options.CrossAll
 	cross    map[string]bool   // mount points below SOURCE named by Options.Cross
-	leaveOut []string          // where the directories of Options.LeaveOut are below SOURCE
+	leaveOut []content         // the directories of Options.LeaveOut
 	fstab    map[string]string // sources by mount point, of SOURCE's etc/fstab, if an automount is idle
 }
 
@@ -149,8 +149,12 @@ func (p *policy) judge(m *mount) (Action, string) {
 		m.cause = byNature
 		return LeftOut, p.nature(m)
 	}
-	if other, at := p.twin(m); other != nil && !p.crossAll {
+	switch at, secret := p.twin(m); {
+	case secret != "":
 		m.cause = byTwin
+		return LeftOut, fmt.Sprintf("shows %s, which is left out: %s", at, secret)
+	case at != "" && !p.crossAll:
+		m.cause, m.twinAt = byTwin, at
 		return LeftOut, fmt.Sprintf("shows what is in the tree at %s already", at)
 	}
 	if rule := p.rules.empties(m.Path); rule != "" {
@@ -267,12 +271,13 @@ func (m *mount) inside(p string) string {
 	return path.Join(m.Root, rel)
 }
 
-// twin looks for another crossed mount of m's file system in which the walk meets m's contents anyway, and returns it with the path
-// of those. Of two mounts with the same root the older one is walked.
-func (p *policy) twin(m *mount) (*mount, string) {
+// twin looks for another crossed mount of m's file system in which the walk meets m's contents anyway, and returns their path there, ""
+// if there is none. If the filter leaves them out there, twin returns its rule. Of two mounts with the same root the older one is walked.
+func (p *policy) twin(m *mount) (at, secret string) {
 	if strings.HasSuffix(m.Root, "//deleted") { // how the kernel shows a directory or file that has no name any more
-		return nil, ""
+		return "", ""
 	}
+	shown := content{m.Major, m.Minor, m.Root}
 	for root := m.Root; ; root = path.Dir(root) {
 		for _, o := range p.shows[content{m.Major, m.Minor, root}] {
 			if o == m || o.Root == m.Root && o.order > m.order {
@@ -286,24 +291,26 @@ func (p *policy) twin(m *mount) (*mount, string) {
 			if p.at(path.Join(o.point, rel)) != o || above(m, o) { // covered by a mount, maybe by m itself: a bind of a directory onto itself
 				continue
 			}
-			if !p.meets(at) {
+			secret, ok := p.meets(shown, at)
+			if !ok {
 				continue
 			}
 			if p.decide(o); o.Action == Crossed {
-				return o, at
+				return at, secret
 			}
 		}
 		if root == "/" || root == "." || root == "" {
-			return nil, ""
+			return "", ""
 		}
 	}
 }
 
-// meets returns true if the walk takes what is in the directory at a path below SOURCE.
-func (p *policy) meets(at string) bool {
+// meets returns true if the walk takes what is in the directory at a path below SOURCE; shown says which one that is. If the filter leaves
+// it out, meets returns its rule.
+func (p *policy) meets(shown content, at string) (secret string, ok bool) {
 	for _, dir := range p.leaveOut {
-		if _, in := below(dir, at); in {
-			return false
+		if _, in := below(dir.root, shown.root); in && dir.major == shown.major && dir.minor == shown.minor {
+			return "", false
 		}
 	}
 	return p.rules.takes(at)

@@ -36,6 +36,9 @@ const (
 	other     = false
 )
 
+// excludeRule begins the rule of an exclude, before its pattern.
+const excludeRule = "exclude "
+
 // verdict is the fate of one name with the rule behind it.
 type verdict struct {
 	fate    fate
@@ -110,7 +113,7 @@ func (r *rules) judge(sc *scope, name string, dir bool) verdict {
 		return verdict{fate: drop, rule: sc.left, told: true}
 	}
 	if i := r.exclude.Match(sc.exc, name, dir); i >= 0 {
-		return verdict{fate: drop, rule: "exclude " + r.exclude.Text(i)}
+		return verdict{fate: drop, rule: excludeRule + r.exclude.Text(i)}
 	}
 	if sc.left != "" {
 		return verdict{resumed: true}
@@ -194,9 +197,9 @@ func (r *rules) reaches(p string) (rule string, ok bool) {
 	return "", true
 }
 
-// takes returns true if the walk takes what is in the directory at p below SOURCE, as far as can be told without looking: no rule leaves
-// it or its contents out, and no anchored exclude names something below it.
-func (r *rules) takes(p string) bool {
+// takes returns true if the walk takes what is in the directory at p below SOURCE, as far as can be told without looking: no exclude or
+// default leaves out the directory or all of its contents. If it is a secret, takes returns the filter's rule.
+func (r *rules) takes(p string) (secret string, ok bool) {
 	sc := r.top()
 	for name := range strings.SplitSeq(strings.Trim(p, "/"), "/") {
 		if name == "" {
@@ -204,11 +207,17 @@ func (r *rules) takes(p string) bool {
 		}
 		v := r.judge(&sc, name, directory)
 		sc = r.child(&sc, name, v)
-		if v.fate == drop && r.hopeless(&sc) {
-			return false
+		if v.fate == drop && v.secret {
+			secret = v.rule
 		}
 	}
-	return sc.left == "" && (p == "/" || len(sc.exc) == 0)
+	switch {
+	case sc.kept:
+		return "", true
+	case sc.left != "":
+		return secret, secret != ""
+	}
+	return "", !r.exclude.All(sc.exc)
 }
 
 // empties says which default rule leaves out the contents of the directory at p, "" if none does.

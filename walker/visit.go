@@ -150,6 +150,9 @@ func (w *walker) report(o *object) error {
 		e.Link = w.hard.link(e)
 	}
 	w.tellKept(o)
+	if !o.bare {
+		w.meet(e.Path)
+	}
 	return w.emit()
 }
 

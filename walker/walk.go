@@ -45,6 +45,7 @@ func Walk(ctx context.Context, source string, opt Options, fn func(*Entry) error
 		t.Close()
 		return nil, err
 	}
+	w.tellOrigins()
 	w.tellUnused()
 	return t, nil
 }
@@ -111,10 +112,11 @@ type walker struct {
 	rooms    struct{ filtered, keys, excluded, unreadable, vanished, warnings, same room }
 	lastLeft string // path that was listed last as left out
 
-	unused *unused
-	keys   map[string]hostKeys // by root: "" is SOURCE itself
-	secret map[identity]bool   // Options.Secret
-	head   []byte              // of a file that may be a key
+	origins origins
+	unused  *unused
+	keys    map[string]hostKeys // by root: "" is SOURCE itself
+	secret  map[identity]bool   // Options.Secret
+	head    []byte              // of a file that may be a key
 }
 
 // linkMap finds the first name of a file with several links.
@@ -164,6 +166,7 @@ func newWalker(ctx context.Context, t *Tree, p *plan, opt Options) (*walker, err
 	if !opt.NoDefaultExcludes {
 		w.swap = swapFiles()
 	}
+	w.origins = p.origins()
 	if w.secret, err = identities(opt.Secret); err != nil {
 		return nil, err
 	}
@@ -216,6 +219,9 @@ func (w *walker) visitAll(f *frame) error {
 		for i, d := range standardDevices() {
 			f.add(d.name, typeMade, uint64(i))
 		}
+	}
+	if f.fd >= 0 && f.scope.left == "" {
+		w.meet(w.here())
 	}
 	f.sort()
 	w.markBundles(f)

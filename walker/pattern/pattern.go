@@ -180,6 +180,12 @@ func newSegment(name string) (segment, error) {
 	return s, nil
 }
 
+// all returns true if any name completes the pattern at its segment seg.
+func (p *compiled) all(seg int32) bool {
+	s := &p.segs[seg]
+	return int(seg) == len(p.segs)-1 && (s.deep || s.text == "*")
+}
+
 // matches says whether the segment matches a name.
 func (s *segment) matches(name string) bool {
 	if s.first != 0 && s.first != name[0] {

@@ -185,3 +185,19 @@ func TestSeen(t *testing.T) {
 		t.Errorf("unseen %q, want %q", got, want)
 	}
 }
+
+// TestAll asks in the directory /a/b.
+func TestAll(t *testing.T) {
+	for text, want := range map[string]bool{
+		"/a/b/**": true, "/a/b/*": true, "b/**": true, "b/*": true, "a/**": true, "/a/**": true, "/a/*/*": true,
+		"/a/b/*/": false, "/a/b/c": false, "/a/b/?": false, "/a/**/c": false, "/a/c/**": false, "b/*/c": false, "/a/b": false, "c": false,
+	} {
+		s, err := NewSet([]string{"/x", text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.All(s.Descend(s.Descend(s.Top(), "a"), "b")); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+}

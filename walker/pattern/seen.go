@@ -29,8 +29,7 @@ func (n *Seen) Enter(states States) {
 		return
 	}
 	for _, st := range states {
-		p := &n.set.pats[st.pat]
-		if seg := &p.segs[st.seg]; int(st.seg) == len(p.segs)-1 && (seg.deep || seg.text == "*") {
+		if p := &n.set.pats[st.pat]; p.all(st.seg) {
 			n.mark(int(p.source))
 		}
 	}

@@ -130,6 +130,16 @@ func (s *Set) Descend(states States, name string) States {
 	return next
 }
 
+// All says whether every name in a directory with these states matches. Patterns that match in every directory are not asked.
+func (s *Set) All(states States) bool {
+	for _, st := range states {
+		if p := &s.pats[st.pat]; !p.dirOnly && p.all(st.seg) {
+			return true
+		}
+	}
+	return false
+}
+
 // Alive says whether anything in a directory with these states or below it can match.
 func (s *Set) Alive(states States) bool {
 	return len(s.roam) > 0 || len(states) > 0
