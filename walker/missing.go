@@ -30,6 +30,7 @@ const (
 	byHolder        // its mount point lies on a mount that is left out
 	byRule          // an exclude or a default
 	byOption        // OneFileSystem
+	byApart         // Options.Apart
 	byTwin          // its content is in the tree elsewhere
 	hidden
 )

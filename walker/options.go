@@ -11,6 +11,7 @@ type Options struct {
 	Snapshots     bool     // take what is in read-only btrfs snapshots
 	Bundles       bool     // take older bundles: a manifest whose parts lie beside it
 	Cross         []string // mount points below SOURCE to cross although the policy or a default leaves them out; never refused mounts
+	Apart         []string // mount points that the output has as partitions of their own: left out unless Cross names them
 	CrossAll      bool     // cross every mount that Cross could name and no rule, OneFileSystem or mount around it leaves out
 
 	// KeepPrivileges lists mount points below SOURCE, "/" for its own mount, whose set-ID bits, capabilities and device nodes are kept

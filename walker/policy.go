@@ -13,6 +13,7 @@ type policy struct {
 	alone    bool              // Options.OneFileSystem
 	crossAll bool              // Options.CrossAll
 	cross    map[string]bool   // mount points below SOURCE named by Options.Cross
+	apart    map[string]bool   // those of Options.Apart
 	leaveOut []content         // the directories of Options.LeaveOut
 	fstab    map[string]string // sources by mount point, of SOURCE's etc/fstab, if an automount is idle
 }
@@ -24,7 +25,10 @@ func (p *policy) judgeAll(source string, opt Options) error {
 		return &RefusedError{"walk", source, p.nature(src)}
 	}
 	p.source.Action, p.source.Reason = Crossed, "the source lies on it"
-	p.cross = make(map[string]bool)
+	p.cross, p.apart = make(map[string]bool), make(map[string]bool)
+	for _, a := range opt.Apart {
+		p.apart[path.Join("/", a)] = true
+	}
 	var named []*mount
 	var paths []string
 	for _, c := range opt.Cross {
@@ -137,6 +141,9 @@ func (p *policy) judge(m *mount) (Action, string) {
 		return LeftOut, p.nature(m)
 	case p.cross[m.Path]:
 		return Crossed, fmt.Sprintf("%s, to be crossed by request", p.nature(m))
+	case p.apart[m.Path]:
+		m.cause = byApart
+		return LeftOut, p.nature(m) + ", a partition of its own on the disk that is made"
 	case p.alone:
 		m.cause = byOption
 		return LeftOut, "another file system than the source's"

@@ -3,6 +3,7 @@ package disk_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -88,9 +89,9 @@ func randomBytes(seed uint64, n int) []byte {
 }
 
 // open opens an image for reading until the test ends.
-func open(t *testing.T, image string) *os.File {
+func open(t *testing.T, image string) *disk.Device {
 	t.Helper()
-	f, err := os.Open(image)
+	f, err := disk.Open(image)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,10 +265,7 @@ func TestGPT(t *testing.T) {
 			if c.size != 0 && m.Size() != (c.size+partSize-1)/partSize*partSize {
 				t.Errorf("the disk has %d bytes, want %d", m.Size(), c.size)
 			}
-			parts, err := m.Parts()
-			if err != nil {
-				t.Fatal(err)
-			}
+			parts := m.Parts()
 			all := slices.Concat(parts.Data, parts.Meta, parts.Zero)
 			slices.Sort(all)
 			if len(all) != int(m.Size()/partSize) || len(slices.Compact(all)) != len(all) {
@@ -479,5 +477,29 @@ func TestTooSmall(t *testing.T) {
 		if _, err := tree(t, l, ext2img.Params{Size: size}); err == nil || !strings.Contains(err.Error(), "does not hold") {
 			t.Errorf("%d bytes: %v", size, err)
 		}
+	}
+}
+
+// TestDevice reads a device at all kinds of offsets, to its end, and what changes.
+func TestDevice(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "disk")
+	content := randomBytes(9, int(3*mib)+1536)
+	if err := os.WriteFile(name, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := open(t, name)
+	for _, c := range []struct{ off, size int64 }{{0, 1}, {0, 3*mib + 1536}, {511, 2}, {4095, 4098}, {mib - 1, mib + 2}, {3 * mib, 1536}, {3*mib + 1535, 1}} {
+		got := make([]byte, c.size)
+		if n, err := d.ReadAt(got, c.off); err != nil || n != len(got) || !bytes.Equal(got, content[c.off:c.off+c.size]) {
+			t.Errorf("%d bytes at %d: %d, %v", c.size, c.off, n, err)
+		}
+	}
+	got := make([]byte, 1000)
+	if n, err := d.ReadAt(got, 3*mib+1000); !errors.Is(err, io.EOF) || n != 536 || !bytes.Equal(got[:n], content[3*mib+1000:]) {
+		t.Errorf("beyond the end: %d, %v", n, err)
+	}
+	patch(t, name, 2*mib, []byte("changed"))
+	if _, err := d.ReadAt(got[:7], 2*mib); err != nil || string(got[:7]) != "changed" {
+		t.Errorf("%q, %v", got[:7], err)
 	}
 }

@@ -17,6 +17,7 @@ type Image struct {
 	*Layout
 	root  *ext2img.Plan
 	fixed *sparse.Device // boot code and partition tables
+	first ext2img.Parts  // what lies before root, as it was at the layout
 }
 
 // Image joins the layout of a disk with that of its root file system.
@@ -30,7 +31,9 @@ func (l *Layout) Image(root *ext2img.Plan) (*Image, error) {
 	if err := l.table.write(m.fixed, l.table.Partitions); err != nil {
 		return nil, fmt.Errorf("partition table: %w", err)
 	}
-	return m, nil
+	var err error
+	m.first, _, err = m.before()
+	return m, err
 }
 
 // Size is the length of the disk in bytes, whole parts.
@@ -46,18 +49,14 @@ func (m *Image) Stats() ext2img.Stats { return m.root.Stats() }
 func (m *Image) leadParts() int { return int(m.lead / m.partSize) }
 
 // Parts returns what the parts hold, see ext2img.Plan.Parts.
-func (m *Image) Parts() (ext2img.Parts, error) {
-	before, _, err := m.before()
-	if err != nil {
-		return ext2img.Parts{}, err
-	}
+func (m *Image) Parts() ext2img.Parts {
 	root := m.root.Parts()
-	ps := ext2img.Parts{Data: slices.Concat(before.Data, m.shift(root.Data)), Meta: m.shift(root.Meta), Zero: slices.Concat(before.Zero, m.shift(root.Zero))}
+	ps := ext2img.Parts{Data: slices.Concat(m.first.Data, m.shift(root.Data)), Meta: m.shift(root.Meta), Zero: slices.Concat(m.first.Zero, m.shift(root.Zero))}
 	if last := m.last(); slices.Contains(ps.Zero, last) && m.hasTail() {
 		ps.Zero = slices.DeleteFunc(ps.Zero, func(i int) bool { return i == last })
 		ps.Meta = append(ps.Meta, last)
 	}
-	return ps, nil
+	return ps
 }
 
 // last is the last part of the disk, which has the backup of a GPT.
