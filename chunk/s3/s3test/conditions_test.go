@@ -2,6 +2,8 @@ package s3test
 
 import (
 	"bytes"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -42,5 +44,40 @@ func TestConditions(t *testing.T) {
 	have.DeletesMatch = !gone()
 	if have != s.Make.Conditions {
 		t.Errorf("%s %s: %+v, the table says %+v", s.Make.Name, s.Make.Version, have, s.Make.Conditions)
+	}
+}
+
+// README's table of servers says what the table of makes says.
+func TestReadme(t *testing.T) {
+	readme, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range Makes {
+		var heeded, not []string
+		for _, c := range []struct {
+			name string
+			is   bool
+		}{{"put", m.Conditions.PutAbsent && m.Conditions.PutMatch}, {"copy", m.Conditions.CopyMatch},
+			{"delete", m.Conditions.DeleteMatch}, {"DeleteObjects", m.Conditions.DeletesMatch}} {
+			if c.is {
+				heeded = append(heeded, c.name)
+			} else {
+				not = append(not, c.name)
+			}
+		}
+		want := strings.Join(heeded, ", ")
+		if len(not) > 0 {
+			want += "; not " + strings.Join(not, ", ")
+		}
+		found := false
+		for line := range strings.Lines(string(readme)) {
+			cells := strings.Split(line, " | ")
+			found = found || len(cells) == 4 && strings.Contains(cells[0], m.Name) &&
+				strings.HasPrefix(cells[1], strings.TrimPrefix(m.Version, "v")+",") && cells[2] == want
+		}
+		if !found {
+			t.Errorf("no line of %s %s: %s", m.Name, m.Version, want)
+		}
 	}
 }
