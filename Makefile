@@ -92,7 +92,7 @@ install:
 
 # The names of Amazon's tools, whose options "purebundle ec2" takes.
 EC2_TOOLS = ec2-bundle-vol ec2-bundle-image ec2-unbundle ec2-migrate-manifest \
-  ec2-upload-bundle ec2-download-bundle ec2-delete-bundle
+  ec2-upload-bundle ec2-download-bundle ec2-delete-bundle ec2-migrate-bundle ec2-ami-tools-version
 install-ec2: install
 	for tool in $(EC2_TOOLS); do ln -sf purebundle $(DESTDIR)$(PREFIX)/bin/$$tool || exit 1; done
 

@@ -25,7 +25,12 @@ var oldOptions = map[string]map[string]int{
 	},
 	"ec2-unbundle": {
 		"--privatekey": 1, "-k": 1, "--manifest": 1, "-m": 1, "--source": 1, "-s": 1, "--destination": 1, "-d": 1,
-		"--debug": 0, "--version": 0, "--manual": 0, "--help": 0, "-h": 0,
+		"--batch": 0, "--debug": 0, "--version": 0, "--manual": 0, "--help": 0, "-h": 0,
+	},
+	"ec2-migrate-manifest": {
+		"--cert": 1, "-c": 1, "--privatekey": 1, "-k": 1, "--manifest": 1, "-m": 1, "--access-key": 1, "-a": 1, "--secret-key": 1, "-s": 1,
+		"--ec2cert": 1, "--kernel": 1, "--ramdisk": 1, "--no-mapping": 0, "--region": 1,
+		"--batch": 0, "--debug": 0, "--version": 0, "--manual": 0, "--help": 0, "-h": 0,
 	},
 	"ec2-upload-bundle": {
 		"--bucket": 1, "-b": 1, "--access-key": 1, "-a": 1, "--secret-key": 1, "-s": 1, "--delegation-token": 1, "-t": 1,
@@ -60,6 +65,13 @@ func TestOldOptions(t *testing.T) {
 		if code, _, stderr := call("ec2", "bundle-vol", option, "--help"); code != want {
 			t.Errorf("%s: status %d, %s", option, code, stderr)
 		}
+	}
+	if code, stdout, _ := call(ec2tools.CommandLine([]string{"ec2-ami-tools-version"})...); code != 0 || !strings.HasPrefix(stdout, "purebundle ") {
+		t.Errorf("ec2-ami-tools-version: status %d, %q", code, stdout)
+	}
+	code, _, stderr := call(ec2tools.CommandLine([]string{"ec2-migrate-bundle", "-b", "x", "-d", "y"})...)
+	if code != cli.StatusUsage || !strings.Contains(stderr, "hint: purebundle ec2 download-bundle, migrate-manifest") {
+		t.Errorf("ec2-migrate-bundle: status %d, %s", code, stderr)
 	}
 	code, stdout, _ := call(ec2tools.CommandLine([]string{"ec2-bundle-vol", "--version"})...)
 	if code != 0 || !strings.HasPrefix(stdout, "purebundle ") {

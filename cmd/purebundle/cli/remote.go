@@ -18,6 +18,7 @@ type variable struct {
 
 var environment = []variable{
 	{"AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN", "keys", "endpoint-url"},
+	{"AWS_DELEGATION_TOKEN", "the session token that goes with --access-key and --secret-key, without --delegation-token", "delegation-token"},
 	{"AWS_PROFILE, AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE", "the shared files, which somebody else than root or this user must not be able to write", "endpoint-url"},
 	{"AWS_REGION", "the region; without it, the profile's, or that of the instance", "endpoint-url"},
 	{"AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3", "another server that speaks S3", "endpoint-url"},

@@ -2,11 +2,13 @@ package ec2tools
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"purebundle/chunk"
 	"purebundle/chunk/ec2"
 	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
@@ -29,9 +31,10 @@ func newDelete(a *cli.App) *cobra.Command {
 		Use:   "delete-bundle [flags]",
 		Short: "Remove a bundle from S3 (ec2-delete-bundle)",
 		Long: `Remove a bundle of Amazon's format from S3: its manifest, then the parts that it
-names, and nothing else. It asks before it does so; where there is no terminal to
-ask at, --yes is needed. An image that was registered from the bundle can no longer
-start: deregister it first.`,
+names, and nothing else; without a manifest, as an upload that broke leaves it, what
+is named as its parts are. It asks before it does so, at a terminal or a pipe that
+says y. If nothing is there, that is no error. An image that was registered from the
+bundle can no longer start: deregister it first.`,
 		Example: `  purebundle ec2 delete-bundle -b my-bucket/images -p image
   purebundle ec2 delete-bundle -b my-bucket/images -m web.manifest.xml -y --clear`,
 		Args: noArguments,
@@ -59,41 +62,84 @@ func deleteBundle(ctx context.Context, a *cli.App, c *deleteOptions) error {
 	if err != nil {
 		return err
 	}
-	if !c.yes && (c.batch || !cli.IsTerminal(a.Stdin)) {
-		return cli.WithHint(cli.Usagef("delete-bundle %s: there is no terminal to ask at, or --batch", prefix), "--yes (-y) deletes without asking")
+	if !c.yes && c.batch && cli.IsTerminal(a.Stdin) {
+		return cli.WithHint(cli.Usagef("delete-bundle %s: --batch asks nothing", prefix), "--yes (-y) deletes without asking")
 	}
 	store, err := c.open(ctx, a, "delete-bundle", confine.Rest{})
 	if err != nil {
 		return err
 	}
-	b, err := OpenRemote(ctx, store, prefix)
+	t, err := findTarget(ctx, store, prefix)
 	if err != nil {
 		return err
 	}
-	m := b.Manifest()
-	name := ObjectURL(store.Location(), ec2.ManifestName(prefix))
-	what := fmt.Sprintf("%s, %s", words.Plural(int64(len(m.Parts)), "part"), words.Size(m.BundledSize))
-	if !c.yes {
-		answer, err := a.Ask(ctx, fmt.Sprintf("delete %s (%s)? [y/N] ", words.Printable(name), what))
+	if err := c.delete(ctx, a, store, t); err != nil || !c.clear {
+		return err
+	}
+	return store.RemoveBucket(ctx)
+}
+
+// target is what is to be deleted.
+type target struct {
+	name     string        // for people
+	what     string        // the same
+	manifest *ec2.Manifest // nil if there is none
+	prefix   string
+	parts    []string // without a manifest
+}
+
+// findTarget looks for a bundle, or for its parts.
+func findTarget(ctx context.Context, store *s3.Store, prefix string) (target, error) {
+	t := target{prefix: prefix, name: store.Location().Path(ec2.ManifestName(prefix)), what: "nothing is there"}
+	count := func(parts int, bytes int64) string {
+		return fmt.Sprintf("%s, %s", words.Plural(int64(parts), "part"), words.Size(bytes))
+	}
+	b, err := OpenRemote(ctx, store, prefix)
+	if err == nil {
+		t.manifest = b.Manifest()
+		t.what = count(len(t.manifest.Parts), t.manifest.BundledSize)
+		return t, nil
+	}
+	if !errors.Is(err, chunk.ErrNoBundle) {
+		return t, err
+	}
+	if _, raw := store.Head(ctx, chunk.ManifestName(prefix)); raw == nil {
+		return t, cli.WithHint(err, "%s is of a raw bundle: \"purebundle delete\" removes it", chunk.ManifestName(prefix))
+	}
+	rest, err := store.Remains(ctx, prefix)
+	if len(rest) > 0 {
+		t.name = store.Location().Path(prefix + ".part.*")
+		t.parts, t.what = rest[0].Names, count(len(rest[0].Names), rest[0].Bytes)+", no manifest"
+	}
+	return t, err
+}
+
+// delete asks, and deletes.
+func (c *deleteOptions) delete(ctx context.Context, a *cli.App, store *s3.Store, t target) error {
+	if !c.yes && (t.manifest != nil || len(t.parts) > 0) {
+		answer, err := a.Ask(ctx, fmt.Sprintf("delete %s (%s)? [y/N] ", words.Printable(t.name), t.what))
 		if err != nil {
 			return err
 		}
 		if !answer {
-			return fmt.Errorf("delete %s: not confirmed; nothing was deleted", name)
+			return cli.WithHint(fmt.Errorf("delete %s: not confirmed; nothing was deleted", t.name), "--yes (-y) deletes without asking")
 		}
 	}
-	if err := Remove(ctx, store, prefix, m); err != nil {
+	var err error
+	if t.manifest != nil {
+		err = Remove(ctx, store, t.prefix, t.manifest)
+	} else {
+		err = store.Remove(ctx, t.parts)
+	}
+	if err != nil || a.Quiet {
 		return err
 	}
-	if !a.Quiet {
-		if _, err := fmt.Fprintf(a.Stdout, "deleted: %s (%s)\n", words.Printable(name), what); err != nil {
-			return err
-		}
+	did := "deleted: "
+	if t.manifest == nil && len(t.parts) == 0 {
+		did = "nothing to delete: "
 	}
-	if !c.clear {
-		return nil
-	}
-	return store.RemoveBucket(ctx)
+	_, err = fmt.Fprintf(a.Stdout, "%s%s (%s)\n", did, words.Printable(t.name), t.what)
+	return err
 }
 
 // Remove removes a bundle, its manifest first.
@@ -106,8 +152,8 @@ func Remove(ctx context.Context, store *s3.Store, prefix string, m *ec2.Manifest
 		names = append(names, p.Name)
 	}
 	if err := store.Remove(ctx, names); err != nil {
-		return cli.WithHint(fmt.Errorf("the manifest is gone, but not all parts are: %w", err),
-			"they are %s to %s", ObjectURL(store.Location(), names[0]), names[len(names)-1])
+		return cli.AddHint(fmt.Errorf("the manifest is gone, but not all parts are: %w", err),
+			"purebundle delete --parts -p %s %s removes them", words.Quote(prefix), words.Quote(store.Location().String()))
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ var oldNames = map[string]string{
 	"ec2-upload-bundle":    "upload-bundle",
 	"ec2-download-bundle":  "download-bundle",
 	"ec2-delete-bundle":    "delete-bundle",
+	"ec2-migrate-bundle":   "migrate-bundle", // which only says what there is instead
 }
 
 // CommandLine gives the arguments of run for argv. By an old tool's name, they
@@ -32,7 +33,11 @@ func CommandLine(argv []string) []string {
 	if len(argv) == 0 {
 		return nil
 	}
-	command, old := oldNames[filepath.Base(argv[0])]
+	name := filepath.Base(argv[0])
+	if name == "ec2-ami-tools-version" {
+		return []string{"--version"}
+	}
+	command, old := oldNames[name]
 	if !old {
 		return argv[1:]
 	}
@@ -82,11 +87,23 @@ is then replaced, once the new is whole.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newBundleVol(a), newBundleImage(a), newUnbundle(a), newVerify(a), newMigrate(a),
-		newUpload(a), newDownload(a), newDelete(a))
+		newUpload(a), newDownload(a), newDelete(a), newMigrateBundle())
 	for _, c := range cmd.Commands() {
 		abbreviate(c.Flags())
 	}
 	return cmd
+}
+
+// newMigrateBundle returns the command of a tool that was given up before the others:
+// it says what does its work.
+func newMigrateBundle() *cobra.Command {
+	return &cobra.Command{
+		Use: "migrate-bundle", Hidden: true, DisableFlagParsing: true,
+		RunE: func(*cobra.Command, []string) error {
+			return cli.WithHint(cli.Usagef("ec2-migrate-bundle: is not made; three others do its work"),
+				"purebundle ec2 download-bundle, migrate-manifest with --ec2cert, and upload-bundle to the other bucket")
+		},
+	}
 }
 
 // abbreviate lets long options be cut if no other begins like that, as the old

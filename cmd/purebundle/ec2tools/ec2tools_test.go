@@ -22,6 +22,8 @@ func TestCommandLine(t *testing.T) {
 		{"ec2-upload-bundle -b x", "ec2 upload-bundle --force -b x"},
 		{"ec2-download-bundle -b x", "ec2 download-bundle --force -b x"},
 		{"ec2-delete-bundle -b x", "ec2 delete-bundle --force -b x"},
+		{"ec2-migrate-bundle -b x", "ec2 migrate-bundle --force -b x"},
+		{"/usr/bin/ec2-ami-tools-version", "--version"},
 	} {
 		if got := strings.Join(CommandLine(strings.Fields(c.argv)), " "); got != c.want {
 			t.Errorf("%s: %s, want %s", c.argv, got, c.want)
@@ -47,6 +49,16 @@ func TestVolumePaths(t *testing.T) {
 	for _, bad := range []string{"var", "/", "//"} {
 		if _, err := volumePaths("--exclude", volume, []string{bad}); cli.Status(err) != cli.StatusUsage {
 			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
+// Numbers of parts are decimal, as in the names of parts: 010 is ten.
+func TestPartNumber(t *testing.T) {
+	for in, want := range map[string]int{"0": 0, "04": 4, "08": 8, "010": 10, "17": 17, "x": -1, "0x10": -1, "": -1} {
+		have := decimal(-1)
+		if err := have.Set(in); (err != nil) != (want < 0) || int(have) != want {
+			t.Errorf("%q: %d, %v", in, have, err)
 		}
 	}
 }

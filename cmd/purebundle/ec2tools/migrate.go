@@ -2,6 +2,7 @@ package ec2tools
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -15,7 +16,7 @@ import (
 
 func newMigrate(a *cli.App) *cobra.Command {
 	c := &Options{progress: progress.None}
-	var manifest string
+	var manifest, region string
 	var noMapping bool
 	cmd := &cobra.Command{
 		Use:   "migrate-manifest [flags]",
@@ -27,7 +28,11 @@ stay as they are. The old manifest is kept beside it, with .bak after its name.`
       --ec2cert cert-ec2-west.pem --kernel aki-0a1b2c3d --ramdisk ari-0a1b2c3d`,
 		Args: noArguments,
 		RunE: unlessSwitch(a, func(cmd *cobra.Command) error {
-			return migrate(a, c, manifest, cmd.Flags().Changed, noMapping)
+			given := cmd.Flags().Changed
+			if err := lookedUp(a, region, c.ec2cert, given); err != nil {
+				return err
+			}
+			return migrate(a, c, manifest, given, noMapping)
 		}),
 	}
 	cli.Group(cmd, "The bundle", func(f *pflag.FlagSet) {
@@ -39,6 +44,9 @@ stay as they are. The old manifest is kept beside it, with .bak after its name.`
 	cli.Group(cmd, "The machine", func(f *pflag.FlagSet) {
 		c.machineFlags(f)
 		f.BoolVar(&noMapping, "no-mapping", false, "drop kernel and RAM disk that are not given")
+		f.StringVar(&region, "region", "", "no effect: nothing is looked up for a `REGION`")
+		f.StringP("access-key", "a", "", "no effect: `ID` of a key for that")
+		f.StringP("secret-key", "s", "", "no effect: secret `KEY` for that; anybody on the machine can read it in the process list")
 	})
 	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
 		cli.TrustFlag(f, &c.trusted)
@@ -48,6 +56,22 @@ stay as they are. The old manifest is kept beside it, with .bak after its name.`
 	})
 	return cmd
 }
+
+// lookedUp says that nothing is looked up for a region: that it has other kernels, or
+// another certificate, must be told.
+func lookedUp(a *cli.App, region, ec2cert string, given func(flag string) bool) error {
+	if own := ownCerts[region]; own != "" && ec2cert == "" {
+		return cli.WithHint(cli.Usagef("--region %s: EC2 has a certificate of its own there, and --ec2cert names none", region),
+			"it came with the old tools as %s", filepath.Join(filepath.Dir(certName), own))
+	}
+	if (region != "" || given("access-key") || given("secret-key")) && !a.Quiet {
+		a.Say("warning: --region, --access-key and --secret-key have no effect: kernel and RAM disk are those of --kernel and --ramdisk, or as they were")
+	}
+	return nil
+}
+
+// ownCerts are the regions whose certificate of EC2 is not certName, with its name.
+var ownCerts = map[string]string{"us-gov-west-1": "cert-ec2-gov.pem", "cn-north-1": "cert-ec2-cn-north-1.pem"}
 
 func migrate(a *cli.App, c *Options, path string, given func(flag string) bool, noMapping bool) error {
 	if path == "" {

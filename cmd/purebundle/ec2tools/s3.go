@@ -90,6 +90,9 @@ func (c *S3Options) credentials(a *cli.App) error {
 	if (c.access == "") != (c.secret == "") {
 		return cli.WithHint(cli.Usagef("--access-key (-a) and --secret-key (-s) go together"), "better than both: a role, a profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment")
 	}
+	if c.token == "" && c.access != "" {
+		c.token = os.Getenv("AWS_DELEGATION_TOKEN") // as Amazon's tools do
+	}
 	if c.access == "" {
 		if c.token != "" {
 			return cli.Usagef("--delegation-token (-t) goes with --access-key (-a) and --secret-key (-s)")
@@ -114,11 +117,6 @@ func OpenRemote(ctx context.Context, store *s3.Store, prefix string) (*ec2.Bundl
 		return nil, cli.WithHint(err, "-b names the bucket and the directory in it, -p the bundle there")
 	}
 	return b, err
-}
-
-// ObjectURL is the place of an object, for messages and for people.
-func ObjectURL(loc s3.Location, name string) string {
-	return strings.TrimSuffix(loc.String(), "/") + "/" + name
 }
 
 // startParts starts showing the parts of a bundle on their way.

@@ -2,8 +2,10 @@ package ec2tools
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,6 +31,22 @@ type UploadOptions struct {
 	location      string
 }
 
+// decimal is the value of a flag: a number that may begin with zeros, as those in names
+// of parts do.
+type decimal int
+
+func (d *decimal) Type() string   { return "N" }
+func (d *decimal) String() string { return strconv.Itoa(int(*d)) }
+
+func (d *decimal) Set(s string) error {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return errors.New("not a number")
+	}
+	*d = decimal(n)
+	return nil
+}
+
 func newUpload(a *cli.App) *cobra.Command {
 	c := &UploadOptions{S3Options: S3Options{progress: progress.Auto}}
 	cmd := &cobra.Command{
@@ -47,7 +65,7 @@ aws-exec-read unless --acl says another, so that EC2 can read the bundle.`,
 	cli.Group(cmd, "The bundle", func(f *pflag.FlagSet) {
 		f.StringVarP(&c.manifest, "manifest", "m", "", "manifest `FILE`, NAME.manifest.xml")
 		cli.DirVarP(f, &c.dir, "directory", "d", "", "`DIR` with the parts (default: that of the manifest)")
-		f.IntVar(&c.part, "part", 0, "begin with part `N`: those before are there already")
+		f.Var((*decimal)(&c.part), "part", "begin with part `N`: those before are there already")
 		f.BoolVar(&c.skipManifest, "skipmanifest", false, "do not upload the manifest")
 		f.BoolVar(&c.Force, "force", false, "replace a bundle of that name")
 	})
@@ -104,7 +122,7 @@ func uploadBundle(ctx context.Context, a *cli.App, c *UploadOptions) error {
 		return err
 	}
 	seconds, bytes := time.Since(began).Seconds(), m.BundledSize-skipped
-	url := ObjectURL(store.Location(), ec2.ManifestName(prefix))
+	url := store.Location().Path(ec2.ManifestName(prefix))
 	rows := [][2]string{
 		{"uploaded", fmt.Sprintf("%s, %s", words.Plural(int64(len(m.Parts)-c.part), "part"), words.Size(bytes))},
 		{"manifest", words.Printable(url)},
@@ -160,7 +178,7 @@ func NotThere(store *s3.Store, prefix string, have []s3.Object, force bool) erro
 			return cli.WithHint(fmt.Errorf("upload %s: is a raw bundle of that name, whose parts would be mixed up with the new ones", cli.BundleURL(store.Location(), prefix)),
 				"choose another directory of the bucket")
 		case o.Name == ec2.ManifestName(prefix) && !force:
-			return cli.WithHint(&chunk.Error{Op: "upload", Path: ObjectURL(store.Location(), o.Name), Err: chunk.ErrExists}, "--force replaces it; its manifest goes first")
+			return cli.WithHint(&chunk.Error{Op: "upload", Path: store.Location().Path(o.Name), Err: chunk.ErrExists}, "--force replaces it; its manifest goes first")
 		}
 	}
 	return nil
@@ -185,7 +203,7 @@ func ownParts(store *s3.Store, b *ec2.Bundle, have []s3.Object) error {
 	}
 	for _, o := range have {
 		if others[o.Name] {
-			return cli.WithHint(&chunk.Error{Op: "upload", Path: ObjectURL(store.Location(), o.Name), Err: chunk.ErrExists},
+			return cli.WithHint(&chunk.Error{Op: "upload", Path: store.Location().Path(o.Name), Err: chunk.ErrExists},
 				"%s.manifest.xml names parts of that bundle: choose another directory of the bucket", b.Prefix())
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -17,7 +18,7 @@ import (
 
 func NewDelete(a *cli.App) *cobra.Command {
 	c := &readConfig{}
-	var yes bool
+	var yes, parts bool
 	cmd := &cobra.Command{
 		Use:   "delete [flags] s3://BUCKET/DIR",
 		Short: "Remove a bundle from S3",
@@ -25,9 +26,12 @@ func NewDelete(a *cli.App) *cobra.Command {
 manifest first, then its digests and parts. Nothing else is removed. It asks before
 it does so; where there is no terminal to ask at, --yes is needed.
 
-With -p, what a broken upload of that bundle has left goes as well.`,
+With -p, what a broken upload of that bundle has left goes as well. --parts removes
+what is there of a bundle without a manifest, in Amazon's format as well, and never
+one that has a manifest. It may be one that is being made: no one can tell.`,
 		Example: `  purebundle delete s3://my-bucket/web-2026-11-22
-  purebundle delete --yes -p web s3://my-bucket/all`,
+  purebundle delete --yes -p web s3://my-bucket/all
+  purebundle delete --parts s3://my-bucket/images      # an upload that was broken off`,
 		Args:              cli.ArgsBetween(1, 1, "s3://BUCKET/DIR"),
 		ValidArgsFunction: completeBundles(a, &c.s3),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -40,11 +44,18 @@ With -p, what a broken upload of that bundle has left goes as well.`,
 			if err := c.s3.Valid(cmd.Name()); err != nil {
 				return err
 			}
+			if !yes && !cli.IsTerminal(a.Stdin) {
+				return cli.WithHint(cli.Usagef("delete %s: there is no terminal to ask at", args[0]), "--yes deletes without asking")
+			}
+			if parts {
+				return deleteParts(cmd.Context(), a, args[0], c, yes)
+			}
 			return deleteBundle(cmd.Context(), a, args[0], c, yes)
 		},
 	}
 	cli.Group(cmd, "What to do", func(f *pflag.FlagSet) {
 		f.StringVarP(&c.prefix, "prefix", "p", "", "the bundle `NAME` of those in the directory")
+		f.BoolVar(&parts, "parts", false, "remove parts that have no manifest")
 		f.BoolVarP(&yes, "yes", "y", false, "do not ask")
 	})
 	c.s3.ReadFlags(cmd)
@@ -52,9 +63,6 @@ With -p, what a broken upload of that bundle has left goes as well.`,
 }
 
 func deleteBundle(ctx context.Context, a *cli.App, url string, c *readConfig, yes bool) error {
-	if !yes && !cli.IsTerminal(a.Stdin) {
-		return cli.WithHint(cli.Usagef("delete %s: there is no terminal to ask at", url), "--yes deletes without asking")
-	}
 	a.Confine(c.s3.Remote(ctx, confine.Rest{}))
 	store, prefix, err := inS3(ctx, a, url, c.prefix, &c.s3)
 	if err != nil {
@@ -74,14 +82,8 @@ func deleteBundle(ctx context.Context, a *cli.App, url string, c *readConfig, ye
 		what = "no whole bundle"
 	}
 	name := cli.BundleURL(store.Location(), prefix)
-	if !yes {
-		answer, err := a.Ask(ctx, fmt.Sprintf("delete %s (%s)? [y/N] ", words.Printable(name), words.Printable(what)))
-		if err != nil {
-			return err
-		}
-		if !answer {
-			return fmt.Errorf("delete %s: not confirmed; nothing was deleted", name)
-		}
+	if err := confirm(ctx, a, name, what, yes); err != nil {
+		return err
 	}
 	switch err := store.Delete(ctx, prefix); {
 	case errors.Is(err, chunk.ErrNoBundle):
@@ -93,5 +95,51 @@ func deleteBundle(ctx context.Context, a *cli.App, url string, c *readConfig, ye
 		return nil
 	}
 	_, err = fmt.Fprintf(a.Stdout, "deleted: %s (%s)\n", words.Printable(name), words.Printable(what))
+	return err
+}
+
+// confirm asks whether what has this name is to be deleted. Unless the answer is yes,
+// that is an error.
+func confirm(ctx context.Context, a *cli.App, name, what string, yes bool) error {
+	if yes {
+		return nil
+	}
+	answer, err := a.Ask(ctx, fmt.Sprintf("delete %s (%s)? [y/N] ", words.Printable(name), words.Printable(what)))
+	if err == nil && !answer {
+		err = fmt.Errorf("delete %s: not confirmed; nothing was deleted", name)
+	}
+	return err
+}
+
+// deleteParts removes what is there of one bundle that has no manifest.
+func deleteParts(ctx context.Context, a *cli.App, url string, c *readConfig, yes bool) error {
+	a.Confine(c.s3.Remote(ctx, confine.Rest{}))
+	store, prefix, err := inS3(ctx, a, url, c.prefix, &c.s3)
+	if err != nil {
+		return err
+	}
+	rest, err := store.Remains(ctx, prefix)
+	where := store.Location().String()
+	switch {
+	case err != nil:
+		return err
+	case len(rest) == 0:
+		return cli.WithHint(fmt.Errorf("delete %s: no parts that have no manifest", where), "a bundle that has one is deleted without --parts")
+	case len(rest) > 1:
+		var names []string
+		for _, r := range rest {
+			names = append(names, r.Prefix)
+		}
+		return cli.WithHint(fmt.Errorf("delete %s: has parts of %d bundles that have no manifest: %s", where, len(rest), strings.Join(names, ", ")), "-p says which ones go")
+	}
+	name := store.Location().Path(rest[0].Prefix + ".part.*")
+	what := fmt.Sprintf("%s, %s, no manifest", words.Plural(int64(len(rest[0].Names)), "object"), words.Size(rest[0].Bytes))
+	if err := confirm(ctx, a, name, what, yes); err != nil {
+		return err
+	}
+	if err := store.Remove(ctx, rest[0].Names); err != nil || a.Quiet {
+		return err
+	}
+	_, err = fmt.Fprintf(a.Stdout, "deleted: %s (%s)\n", words.Printable(name), what)
 	return err
 }

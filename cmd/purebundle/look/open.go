@@ -57,6 +57,9 @@ func load(ctx context.Context, store *s3.Store, prefix string) (*chunk.Bundle, e
 			return nil, cli.WithHint(err, "%s is of a bundle in Amazon's format: \"purebundle ec2 download-bundle\" and \"delete-bundle\" know it", o.Name)
 		}
 	}
+	if rest, _ := store.Remains(ctx, prefix); len(rest) > 0 {
+		return nil, cli.WithHint(err, "there are parts of %s but no manifest: the upload was broken off, or goes on; \"purebundle delete --parts\" removes them", rest[0].Prefix)
+	}
 	return nil, err
 }
 

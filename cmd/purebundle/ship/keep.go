@@ -137,10 +137,7 @@ func (c *options) incomplete(ctx context.Context, a *cli.App, store *s3.Store) e
 	for _, o := range objects {
 		if strings.HasPrefix(o.Name, c.bundle.Prefix+".part.") {
 			where := store.Location().String()
-			remove := "purebundle delete -p " + c.bundle.Prefix + c.bundle.S3.Again()
-			if c.register { // without its manifest, nobody knows which parts are its
-				remove = "aws s3 rm --recursive" + c.bundle.S3.CliFlags()
-			}
+			remove := "purebundle delete --parts -p " + c.bundle.Prefix + c.bundle.S3.Again()
 			a.ErrorLine(fmt.Sprintf("keep %s: an incomplete bundle, left alone; %s %s removes it", where, remove, words.Quote(where)))
 			return nil
 		}

@@ -195,7 +195,7 @@ func parseXMLBundle(url, prefix string) (s3.Location, string, error) {
 
 // imageLocation returns where EC2 is to look: the bucket and the key of the manifest.
 func imageLocation(loc s3.Location, prefix string) string {
-	return strings.TrimPrefix(ec2tools.ObjectURL(loc, ec2.ManifestName(prefix)), "s3://")
+	return strings.TrimPrefix(loc.Path(ec2.ManifestName(prefix)), "s3://")
 }
 
 // wholeInS3 looks for all objects of a bundle: EC2 finds out what is missing, or
@@ -231,7 +231,7 @@ func wholeInS3(ctx context.Context, store *s3.Store, prefix string) (string, err
 	m := b.Manifest()
 	for i, p := range m.Parts {
 		n, there := size[p.Name]
-		path := ec2tools.ObjectURL(store.Location(), p.Name)
+		path := store.Location().Path(p.Name)
 		switch {
 		case !there:
 			err = fmt.Errorf("open %s: is missing", path)

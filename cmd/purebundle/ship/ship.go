@@ -237,7 +237,7 @@ func (c *options) dryRun(ctx context.Context, r *create.Run, store *s3.Store) er
 	sum := Summary{Manifest: cli.BundleURL(c.bundle.Place, c.bundle.Prefix)}
 	rows := [][2]string{{"would ship to", words.Printable(c.bundle.Dest)}}
 	if c.register {
-		sum.Name, sum.Manifest = c.image.name, ec2tools.ObjectURL(c.bundle.Place, ec2.ManifestName(c.bundle.Prefix))
+		sum.Name, sum.Manifest = c.image.name, c.bundle.Place.Path(ec2.ManifestName(c.bundle.Prefix))
 		rows = append(rows, [2]string{"would register", words.Printable(c.image.name)})
 	}
 	if c.keep > 0 {
