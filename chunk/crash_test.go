@@ -188,10 +188,10 @@ func losePower(t *testing.T, fs crashFS, o older) {
 		}
 		states[state]++
 	}
-	if state != "newer" {
-		t.Errorf("at the end there is %s", state)
-	}
 	t.Log(states)
+	if state != "newer" || states["none"] == 0 || im != nil && states["older"] == 0 {
+		t.Errorf("at the end there is %s, and not every state was seen before", state)
+	}
 }
 
 // diskNow reads a disk that is in use as it is at one moment: until two readings

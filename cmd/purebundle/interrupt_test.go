@@ -80,7 +80,7 @@ func TestInterruptedAnywhere(t *testing.T) {
 		rounds = 8
 	}
 	random := rand.New(rand.NewPCG(3, 5))
-	ended := map[string]int{}
+	ended, unbundled := map[string]int{}, map[string]int{}
 	for i := range rounds {
 		sig := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}[i%3]
 		delay := time.Duration(random.Int64N(int64(length) * 13 / 10))
@@ -100,15 +100,15 @@ func TestInterruptedAnywhere(t *testing.T) {
 		// Now without an older bundle, and the other way round.
 		what = fmt.Sprintf("unbundle, %s after %v", unix.SignalName(sig), delay/2)
 		code, stderr, _ = interruptible(t, sig, delay/2, unbundleArgs...)
-		wantInterrupted(t, what, sig, code, stderr)
+		unbundled[wantInterrupted(t, what, sig, code, stderr)]++
 		if _, err := os.Stat(image); (err == nil) != (code == cli.StatusDone) {
 			t.Errorf("%s: status %d, image: %v", what, code, err)
 		}
 		_ = os.Remove(image)
 		wantNames(t, what, dir, "out", "tree")
 	}
-	t.Logf("%d runs of about %v: %v", rounds, length.Round(time.Millisecond), ended)
-	if ended["interrupted"] < rounds/4 {
+	t.Logf("%d runs of about %v: %v, unbundle: %v", rounds, length.Round(time.Millisecond), ended, unbundled)
+	if ended["interrupted"] < rounds/4 || unbundled["interrupted"] < rounds/20 {
 		t.Error("too few were interrupted")
 	}
 

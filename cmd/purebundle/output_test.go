@@ -77,7 +77,9 @@ func newDisturbed(t *testing.T) *disturbed {
 	if code, _, stderr := call("bundle", "-q", filepath.Join(dir, "old"), d.dest); code != cli.StatusDone {
 		t.Fatal(stderr)
 	}
-	d.older = digests(t, d.dest)
+	if d.older = digests(t, d.dest); len(d.older) < 3 {
+		t.Fatalf("the older bundle has %d files", len(d.older))
+	}
 	return d
 }
 

@@ -70,6 +70,9 @@ func TestInterruptedInS3(t *testing.T) {
 		return all
 	}
 	older := objects("over")
+	if len(older) < 8 {
+		t.Fatalf("the older bundle has %d objects", len(older))
+	}
 	rounds := 24
 	if testing.Short() {
 		rounds = 6
@@ -99,5 +102,8 @@ func TestInterruptedInS3(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%v", ended)
+	t.Log(ended)
+	if ended["interrupted"] < rounds/4 {
+		t.Error("too few were interrupted")
+	}
 }
