@@ -6,12 +6,10 @@ type Time struct {
 	Nsec uint32
 }
 
-// Bounds of what a walk reports, in bytes. Linux knows no longer name, and takes paths of 4096 bytes at a time; what lies deeper can be
-// reached step by step, but the cost of a tree would grow with the square of its depth.
-const (
-	maxName = 255
-	maxPath = 32 << 10
-)
+// maxDirPath bounds the paths of directories whose names are visited, in bytes. Linux takes paths of 4096 bytes (PATH_MAX) at a time; what
+// lies deeper can be reached step by step, but each look at a file costs as much as its directory is deep: in the kernel (Landlock asks all
+// directories above a file, ".." whether it is still below the mount's root), and wherever a path is copied.
+const maxDirPath = 8000
 
 // Range is Len bytes of a file beginning at byte Off.
 type Range struct {

@@ -11,7 +11,7 @@ var ErrNotRegular = errors.New("not a regular file")
 
 var (
 	errReplaced      = errors.New("replaced by another file at every look")
-	errLongPath      = errors.New("its path is longer than 32,000 bytes: what lies in it is left out")
+	errLongPath      = errors.New("its path is longer than 8,000 bytes: what lies in it is left out")
 	errMoved         = errors.New("moved away during the walk; the rest of it was not seen")
 	errSourceLeftOut = errors.New("it is the output directory")
 )

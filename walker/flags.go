@@ -14,13 +14,30 @@ func Flags(fd int) uint32 {
 // chattrFlags are those of chattr's, without what a file system tells of itself: s, u, c, S, i, a, d, A, m, j, t, D, T, C, x, P, F.
 const chattrFlags = 0xff | 0x400 | 0x4000 | 0x8000 | 0x10000 | 0x20000 | 0x800000 | 0x2000000 | 0x20000000 | 0x40000000
 
-// emptyFlags adds the flags of w.entry, a regular file without content: nobody opens it later.
+// emptyFlags adds the flags of w.entry, a regular file without content: nobody opens it later. Few files have any: those alone cost the
+// system call that tells whether what was opened is the entry still. A mount without nodev is none to be asked before that.
 func (w *walker) emptyFlags(o *object) {
-	if o.covered {
+	var fd int
+	var err error
+	switch {
+	case o.covered:
+		return
+	case o.name == "" || !o.root.readOnly:
+		fd, err = w.openEntry(o)
+	default:
+		fd, err = o.root.openRaw(o.dir, o.name, fileFlags)
+	}
+	if err != nil {
 		return
 	}
-	if fd, err := w.openEntry(o); err == nil {
-		w.entry.Flags |= Flags(fd)
-		unix.Close(fd)
+	defer unix.Close(fd)
+	if flags := Flags(fd); flags != 0 && w.isEntry(o.root, fd) {
+		w.entry.Flags |= flags
 	}
+}
+
+// isEntry returns true if an open file is the one that w.entry is made from.
+func (w *walker) isEntry(r *root, fd int) bool {
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && identity{st.Dev, st.Ino} == w.entry.id() && r.check(fd) == nil
 }

@@ -74,21 +74,16 @@ func (w *walker) pop() {
 	}
 }
 
-// reopen opens the directory of a parked frame from the one below, or by its path if that one has been moved. It returns false if the
-// directory itself is elsewhere.
+// reopen opens the directory of a parked frame, whose names are known, from the one below, or by its path if that one has been moved. It
+// returns false if the directory itself is elsewhere.
 func (w *walker) reopen(f, from *frame) bool {
 	if from.fd >= 0 {
-		if fd, err := f.root.open(from.fd, "..", dirFlags); err == nil && f.take(fd) {
+		if fd, err := f.root.open(from.fd, "..", pathFlags); err == nil && f.take(fd) {
 			return true
 		}
 	}
 	rel, _ := below(f.root.path, w.pathOf(f))
-	dir, err := f.root.openDir(strings.TrimPrefix(rel, "/"))
-	if err != nil {
-		return false
-	}
-	defer unix.Close(dir)
-	fd, err := f.root.open(dir, ".", dirFlags)
+	fd, err := f.root.openDir(strings.TrimPrefix(rel, "/"))
 	return err == nil && f.take(fd)
 }
 

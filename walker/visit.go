@@ -251,7 +251,7 @@ func (w *walker) sparse(o *object) []Range {
 // directory reports a directory and what lies in it.
 func (w *walker) directory(o *object) error {
 	e := &w.entry
-	if !o.bare && len(e.Path) > maxPath-maxName-1 {
+	if !o.bare && len(e.Path) > maxDirPath {
 		w.unreadable(e.Path, int64(e.UID), errLongPath)
 		o.bare = true
 	}
