@@ -51,6 +51,10 @@ type Set struct {
 	// if the run fails, so that another one goes on from there. Only places that
 	// can keep items know it (Keeper).
 	Resume []byte
+	// GoOn does the same for a bundle whose manifest is not known yet: what is there of
+	// one without a manifest is kept as far as its digests are those of the new one, and
+	// what was made stays if the run fails. A whole bundle is replaced as without it.
+	GoOn bool
 }
 
 // Look returns what Taken does, with errors that say which file they are about: path.

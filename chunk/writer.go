@@ -31,6 +31,7 @@ type Options struct {
 	Trusted bool // as in Directory, for Create
 	// Resume, if not nil, is the manifest of the bundle that is made: see Set.
 	Resume *Manifest
+	GoOn   bool // go on with what a run that was cut has left: see Set
 }
 
 // Writer makes one bundle: Create or Make, Preflight, Write and WriteZero until
@@ -75,7 +76,7 @@ func Make(ctx context.Context, place Maker, opt Options) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	set.Force = opt.Force
+	set.Force, set.GoOn = opt.Force, opt.GoOn
 	if opt.Resume != nil {
 		text, _, err := opt.Resume.Texts()
 		if err != nil {

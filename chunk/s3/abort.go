@@ -17,8 +17,8 @@ const cleanTime = 10 * time.Second
 // stopped is over within a second.
 var lateLooks = []time.Duration{0, 100 * time.Millisecond, 300 * time.Millisecond}
 
-// Abort stops what is being made and removes all that was put, but with
-// Set.Resume nothing. An older bundle stays as it was. After Publish or Abort it
+// Abort stops what is being made and removes all that was put, but with Set.Resume
+// and Set.GoOn nothing. An older bundle stays as it was. After Publish or Abort it
 // does nothing.
 func (st *stage) Abort() error {
 	st.mu.Lock()
@@ -30,7 +30,7 @@ func (st *stage) Abort() error {
 	st.mu.Unlock()
 	st.kill(st.over())
 	st.busy.Wait() // a moment: what was sent is answered or given up
-	if st.set.Resume != nil {
+	if st.stays() {
 		return nil
 	}
 	return st.discard()

@@ -54,7 +54,7 @@ func (st *stage) condition(name string) condition {
 	m, begun := st.begun[name]
 	switch {
 	case !begun:
-		return condition{absent: !st.there[name], same: st.set.Resume != nil, run: st.run}
+		return condition{absent: !st.there[name], same: st.goesOn(), run: st.run}
 	case m.etag != "":
 		return condition{etag: m.etag, run: st.run} // it is made again
 	}

@@ -25,7 +25,7 @@ func (st *stage) Publish(ctx context.Context, items []chunk.Item) error {
 	}
 	st.closed = true
 	st.mu.Unlock()
-	if st.set.Resume != nil {
+	if st.goesOn() {
 		return st.goOn(ctx, items)
 	}
 	surplus, err := st.ready(ctx, items)
@@ -49,6 +49,9 @@ func (st *stage) giveUp(err error) error {
 	if st.sends && st.gone {
 		err = &chunk.Error{Op: "replace", Path: st.s.loc.Path(st.set.Prefix), Err: fmt.Errorf("broken off: %w", err),
 			Hint: "the older bundle is gone, since the server does not copy: make it again"}
+	}
+	if st.stays() {
+		return err
 	}
 	if cerr := st.discard(); cerr != nil {
 		err = fmt.Errorf("%w; then %w", err, cerr)
@@ -232,7 +235,8 @@ func (st *stage) moved() bool {
 	return false
 }
 
-// goOn completes a bundle that is made with Set.Resume.
+// goOn completes a bundle whose items have got their names at once, of which some were
+// there before.
 func (st *stage) goOn(ctx context.Context, items []chunk.Item) error {
 	files, err := st.s.present(ctx, st.set)
 	if err != nil {
@@ -250,7 +254,10 @@ func (st *stage) goOn(ctx context.Context, items []chunk.Item) error {
 			return err
 		}
 	}
-	return st.install(ctx, items, surplus)
+	if err := st.install(ctx, items, surplus); err != nil {
+		return err
+	}
+	return st.sweep(ctx)
 }
 
 // asTheyAre says whether the small objects but the manifest are there as they should be.

@@ -64,7 +64,8 @@ func (s *Store) Upload(ctx context.Context, b *chunk.Bundle, opt UploadOptions) 
 // within S3, and puts the new manifest. A run that dies before Publish leaves the
 // older bundle; one that dies within those copies leaves no bundle.
 //
-// With Set.Resume items get their names at once in any case, and stay. A server that
+// With Set.Resume items get their names at once in any case, and stay; with Set.GoOn
+// they stay as well, and get their names at once if there is no manifest. A server that
 // cannot copy is sent what replaces an older bundle under its names at once, too: the
 // manifest of that goes first.
 type stage struct {
@@ -75,6 +76,7 @@ type stage struct {
 	gone     bool              // its manifest is removed
 	older    map[string]string // digests of its parts, by name
 	there    map[string]bool   // names of the group that were there when it began
+	left     map[string]bool   // temporary names that a run which was cut has left, with Set.GoOn
 	same     bool              // the manifest that was there is set.Resume
 	zero     zeros
 	life     context.Context // until Abort
@@ -115,16 +117,19 @@ func (s *Store) Begin(ctx context.Context, set chunk.Set) (chunk.Stage, error) {
 	switch {
 	case set.Resume != nil:
 		return st, st.resume(ctx)
-	case len(files) == 0:
+	case len(files) == 0 || set.GoOn && !st.there[set.Last]:
 		return st, nil
 	case !set.Force:
 		hint := ""
 		if !st.there[set.Last] {
-			hint = "there is no manifest: a run is at work there, or was killed and left this; delete that, force it to be replaced, or choose another prefix"
+			hint = "there is no manifest: a run is at work there, or was killed and left this; resume it, delete it, force it to be replaced, or choose another prefix"
 		}
 		return nil, &chunk.Error{Op: "create", Path: s.loc.Path(files[0].Name), Err: chunk.ErrExists, Hint: hint}
 	}
 	st.replaces = true
+	if err := st.findLeft(ctx); err != nil {
+		return nil, err
+	}
 	if st.older, err = s.olderParts(ctx, set, files); err != nil {
 		return nil, err
 	}
@@ -137,6 +142,27 @@ func (s *Store) Begin(ctx context.Context, set chunk.Set) (chunk.Stage, error) {
 		return nil, err
 	}
 	return st, nil
+}
+
+// findLeft lists the temporary names that are there, with Set.GoOn.
+func (st *stage) findLeft(ctx context.Context) error {
+	if !st.set.GoOn {
+		return nil
+	}
+	temps, err := st.s.temps(ctx, st.set)
+	st.left = make(map[string]bool, len(temps))
+	for _, o := range temps {
+		st.left[o.Name] = true
+	}
+	return err
+}
+
+// stays returns true if what was put stays when the run fails.
+func (st *stage) stays() bool { return st.set.Resume != nil || st.set.GoOn }
+
+// goesOn returns true if items get the names at once that objects may have already.
+func (st *stage) goesOn() bool {
+	return st.set.Resume != nil || st.set.GoOn && !st.there[st.set.Last]
 }
 
 // retire returns what removes the manifest that is there, once.
@@ -264,9 +290,17 @@ func (st *stage) Room(files int, need int64) error {
 	return nil
 }
 
-// Keep says whether S3 has an item under its name, with its digest.
+// Keep says whether S3 has an item under its name, with its digest; if a bundle is being
+// replaced, under its temporary name as well.
 func (st *stage) Keep(ctx context.Context, it chunk.Item) (bool, error) {
-	if !it.Sure || st.set.Resume == nil && st.older[it.Name] != it.Sum || st.set.Resume != nil && !st.there[it.Name] {
+	name := it.Name
+	switch {
+	case !it.Sure, st.goesOn() && !st.there[name]:
+		return false, nil
+	case st.goesOn() || st.older[name] == it.Sum:
+	case st.replaces && st.left[st.at(it)]:
+		name = st.at(it)
+	default:
 		return false, nil
 	}
 	ctx, done, err := st.enter(ctx, it)
@@ -274,7 +308,7 @@ func (st *stage) Keep(ctx context.Context, it chunk.Item) (bool, error) {
 		return false, err
 	}
 	defer done()
-	o, err := st.s.Head(ctx, it.Name)
+	o, err := st.s.Head(ctx, name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return false, nil
@@ -287,7 +321,7 @@ func (st *stage) Keep(ctx context.Context, it chunk.Item) (bool, error) {
 			return false, err
 		}
 	}
-	st.note(it, object{name: it.Name, etag: o.ETag, size: o.Size, kept: true})
+	st.note(it, object{name: name, etag: o.ETag, size: o.Size, kept: true})
 	return true, nil
 }
 

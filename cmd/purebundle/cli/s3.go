@@ -42,6 +42,7 @@ type S3 struct {
 	limit                     Rate
 	patience                  time.Duration
 	Concurrency               int
+	Resume                    bool
 
 	ACL, storageClass, sse, kmsKey string
 	Tags                           Tags
@@ -72,6 +73,13 @@ func (c *S3) WriteFlags(cmd *cobra.Command) {
 	} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}
+}
+
+// ResumeFlag adds the flag of what can go on with a run that was cut.
+func (c *S3) ResumeFlag(cmd *cobra.Command) {
+	Group(cmd, s3Group, func(f *pflag.FlagSet) {
+		f.BoolVar(&c.Resume, "resume", false, "go on with a bundle that was cut: parts that are there are not sent again, and stay if this run fails, too")
+	})
 }
 
 // cannedACLs lists the ACLs that S3 knows for objects.

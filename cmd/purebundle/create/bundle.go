@@ -30,7 +30,7 @@ reported. Private keys are known by their content, too: in homes they are left o
 elsewhere kept and told. No filter finds everything.
 
 To S3 the parts go straight from SOURCE, with no disk in between: each is sent with
-its SHA-256, which S3 checks.
+its SHA-256, which S3 checks. --resume walks SOURCE again and sends what S3 has not.
 
 PATTERN: * ? [] match within a name, ** across names. A pattern that starts with
 "/" is anchored at SOURCE, any other matches a name anywhere. SIZE: 10GiB, 2G,
@@ -80,6 +80,7 @@ func New(a *cli.App) *cobra.Command {
 		f.BoolVar(&cfg.JSON, "json", false, "print the summary as JSON")
 	})
 	cfg.S3.WriteFlags(cmd)
+	cfg.S3.ResumeFlag(cmd)
 	cli.CompleteProgress(cmd)
 	return cmd
 }

@@ -28,8 +28,9 @@ type Summary struct {
 	FreeInodes    int64          `json:"free_inodes"`
 	Parts         int            `json:"parts"`
 	ZeroParts     int            `json:"zero_parts"`
-	DiskBytes     int64          `json:"disk_bytes"`           // written, or with --dry-run needed at most
-	SentBytes     int64          `json:"sent_bytes,omitempty"` // to S3, or with --dry-run at most
+	DiskBytes     int64          `json:"disk_bytes"`              // written, or with --dry-run needed at most
+	SentBytes     int64          `json:"sent_bytes,omitempty"`    // to S3, or with --dry-run at most
+	SkippedParts  int            `json:"skipped_parts,omitempty"` // in S3 already
 	Seconds       float64        `json:"seconds"`
 	Counts        chunk.Counts   `json:"counts"`
 	Mounts        map[string]int `json:"mounts"` // by action
@@ -82,7 +83,7 @@ func (r *Run) Summarize() Summary {
 // Finished returns the figures of a run that is over.
 func (r *Run) Finished(out chunk.Stats) Summary {
 	s := r.Summarize()
-	s.ZeroParts = out.ZeroParts
+	s.ZeroParts, s.SkippedParts = out.ZeroParts, out.Kept
 	r.target().note(&s, out.Bytes)
 	return s
 }

@@ -118,7 +118,7 @@ func (b *bucket) open(ctx context.Context) (*chunk.Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return store.Create(ctx, chunk.Options{Prefix: b.opt.Prefix, Force: b.opt.Force})
+	return store.Create(ctx, chunk.Options{Prefix: b.opt.Prefix, Force: b.opt.Force, GoOn: b.opt.S3.Resume})
 }
 
 func (b *bucket) leaveOut() []string { return nil }
@@ -133,17 +133,20 @@ func (b *bucket) metered(img io.ReaderAt, u *progress.UI) (io.ReaderAt, func(int
 }
 
 func (b *bucket) failed(err error) error {
+	if b.opt.S3.Resume {
+		return &cli.LeftError{Err: err, Left: "what is in S3 of it stays: --resume goes on from there"}
+	}
 	if _, some := errors.AsType[*cli.LeftError](err); !some {
 		return err
 	}
 	if b.opt.Force { // to delete by name would hit the older bundle
 		return cli.AddHint(err, "an older bundle there is whole: do not delete it; the same command removes the rest once it succeeds")
 	}
-	return cli.AddHint(err, "what is there of it goes with: purebundle delete%s -p %s %s", b.opt.S3.Again(), b.opt.Prefix, words.Quote(b.opt.Dest))
+	return cli.AddHint(err, "--resume goes on with what is there of it, and it goes with: purebundle delete%s -p %s %s", b.opt.S3.Again(), b.opt.Prefix, words.Quote(b.opt.Dest))
 }
 
 func (b *bucket) aborting() func() {
-	if b.app.Quiet {
+	if b.app.Quiet || b.opt.S3.Resume { // which removes nothing
 		return func() {}
 	}
 	late := time.AfterFunc(time.Second, func() {
@@ -156,7 +159,14 @@ func (b *bucket) full() chunk.Path             { return chunk.Path(b.opt.Place.S
 func (b *bucket) bundle(prefix string) string  { return cli.BundleURL(b.opt.Place, prefix) }
 func (b *bucket) needs() string                { return "upload" }
 func (b *bucket) note(s *Summary, bytes int64) { s.SentBytes = bytes }
-func (b *bucket) took(s *Summary) string       { return words.Size(s.SentBytes) + " sent" }
+
+func (b *bucket) took(s *Summary) string {
+	sent := words.Size(s.SentBytes) + " sent"
+	if s.SkippedParts > 0 {
+		sent += ", " + words.Plural(int64(s.SkippedParts), "part was", "parts were") + " there already"
+	}
+	return sent
+}
 
 func (b *bucket) power(ctx context.Context) confine.Rest {
 	return b.opt.S3.Remote(ctx, confine.Rest{})

@@ -100,6 +100,7 @@ progress. What goes in is decided as by "purebundle bundle".`,
 		cli.DirVarP(f, &c.dir, "destination", "d", "", "`DIR` for the parts of the image until the bundle is in S3 (default: $TMPDIR, else /var/tmp)")
 	})
 	c.flags.S3.WriteFlags(cmd)
+	c.flags.S3.ResumeFlag(cmd)
 	cli.CompleteProgress(cmd)
 	return cmd
 }
@@ -135,6 +136,9 @@ func (c *options) check(cmd *cobra.Command, source, url string) error {
 	}
 	if err := c.bundle.S3.Valid(cmd.Name()); err != nil {
 		return err
+	}
+	if c.register && c.bundle.S3.Resume {
+		return cli.WithHint(cli.Usagef("ship: --resume, and --register"), "in Amazon's format each run encrypts with a key of its own, so that nothing can be kept")
 	}
 	if c.register {
 		return c.checkImage()
