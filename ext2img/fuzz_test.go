@@ -140,17 +140,10 @@ func (s *script) tree(t *testing.T, b *ext2img.Builder) {
 }
 
 // opener gives files that are what the script makes of them: others, shorter,
-// longer, changed between two reads, gone.
-func (s *script) opener(t *testing.T) ext2img.Opener {
-	dir := t.TempDir()
-	var names []string
-	for i, size := range []int64{0, 1, 4096, 30_000, 3 << 20} {
-		name := filepath.Join(dir, fmt.Sprint(i))
-		if err := errors.Join(os.WriteFile(name, nil, 0o644), os.Truncate(name, size)); err != nil {
-			t.Fatal(err)
-		}
-		names = append(names, name)
-	}
+// longer, changed between two reads, gone. Most are old: one that has just changed is
+// waited for, 20 ms each time.
+func (s *script) opener(t *testing.T, old string) ext2img.Opener {
+	changing := filepath.Join(t.TempDir(), "changing")
 	return func(path string, st *unix.Stat_t) (int, error) {
 		k := s.byte()
 		switch {
@@ -161,9 +154,12 @@ func (s *script) opener(t *testing.T) ext2img.Opener {
 		case k%16 == 3:
 			return -1, fmt.Errorf("a fifo: %w", ext2img.ErrReplaced)
 		}
-		name := names[int(k/16)%len(names)]
+		name := filepath.Join(old, fmt.Sprint(oldSizes[int(k/16)%len(oldSizes)]))
 		if k%16 == 4 {
-			_ = os.Truncate(name, s.size()&(1<<22-1))
+			name = changing
+			if err := sized(name, s.size()&(1<<22-1)); err != nil {
+				return -1, err
+			}
 		}
 		fd, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err == nil {
@@ -176,10 +172,28 @@ func (s *script) opener(t *testing.T) ext2img.Opener {
 	}
 }
 
+// oldSizes are the sizes in bytes of files that do not change.
+var oldSizes = []int64{0, 1, 4096, 30_000, 3 << 20}
+
+// sized makes a file of so many bytes, or changes its size.
+func sized(name string, size int64) error {
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Truncate(size), file.Close())
+}
+
 // FuzzImage makes images of hostile trees whose files are others when they are
 // opened: whatever comes, Check and e2fsck find them clean.
 func FuzzImage(f *testing.F) {
 	imgtest.NeedTool(f, "e2fsck")
+	old := f.TempDir()
+	for _, size := range oldSizes {
+		if err := sized(filepath.Join(old, fmt.Sprint(size)), size); err != nil {
+			f.Fatal(err)
+		}
+	}
 	f.Add([]byte{}, []byte{})
 	f.Add(bytes.Repeat([]byte{16, 3, 0, 7, 9}, 60), []byte{4, 5, 6})
 	f.Add(bytes.Repeat([]byte{0, 17, 33, 2, 250, 1, 0, 77}, 80), bytes.Repeat([]byte{64, 5, 200}, 20))
@@ -190,12 +204,17 @@ func FuzzImage(f *testing.F) {
 		}
 		p := params()
 		s := &script{tree}
-		if s.byte()%4 == 1 {
+		switch s.byte() % 8 {
+		case 1:
 			p.Size = 40 << 20
+		case 2:
+			p.Size, p.PartSize = 8<<20, 64<<10
+		case 3, 4, 5, 6: // small images and parts: more of them in the same time
+			p.Free, p.PartSize = 1<<20, 256<<10
 		}
 		b := ext2img.NewBuilder(p)
 		s.tree(t, b)
-		m, err := b.Layout((&script{later}).opener(t))
+		m, err := b.Layout((&script{later}).opener(t, old))
 		var small *ext2img.TooSmallError
 		if errors.As(err, &small) {
 			return
@@ -206,12 +225,12 @@ func FuzzImage(f *testing.F) {
 		if m.Size() > 400<<20 {
 			return
 		}
-		checkImage(t, m)
+		checkImage(t, m, p.PartSize)
 	})
 }
 
 // checkImage makes an image in memory and has Check and e2fsck look at it.
-func checkImage(t *testing.T, m *ext2img.Plan) {
+func checkImage(t *testing.T, m *ext2img.Plan, part int64) {
 	dir := "/dev/shm"
 	if _, err := os.Stat(dir); err != nil {
 		dir = ""
@@ -225,15 +244,22 @@ func checkImage(t *testing.T, m *ext2img.Plan) {
 	if err := image.Truncate(m.Size()); err != nil {
 		t.Fatal(err)
 	}
-	buf := make([]byte, partSize)
+	buf, zeros := make([]byte, part), make([]byte, ext2img.BlockSize)
 	_, err = m.Make(t.Context(), ext2img.Output{
 		Parts: func(_ context.Context, b ext2img.Batch) error {
 			for _, i := range b.Parts {
-				if _, err := b.Image.ReadAt(buf, int64(i)*partSize); err != nil && err != io.EOF {
+				start := int64(i) * part
+				if _, err := b.Image.ReadAt(buf, start); err != nil && err != io.EOF {
 					return err
 				}
-				if _, err := image.WriteAt(buf, int64(i)*partSize); err != nil {
-					return err
+				for at := int64(0); at < part; at += ext2img.BlockSize {
+					block := buf[at : at+ext2img.BlockSize]
+					if !b.Again && bytes.Equal(block, zeros) {
+						continue
+					}
+					if _, err := image.WriteAt(block, start+at); err != nil {
+						return err
+					}
 				}
 			}
 			return nil
