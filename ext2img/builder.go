@@ -18,7 +18,6 @@ type Builder struct {
 	linked map[inode]int32
 
 	hasLostFound bool // a name /lost+found was added
-	longTargets  int  // bytes of symlink targets over longTarget
 }
 
 // inode is the identity of a file in the source.
@@ -117,6 +116,7 @@ func (b *Builder) addRoot(f File) error {
 func (b *Builder) addInode(path string, nm name, f File) {
 	nd, err := b.newNode(path, f)
 	if err != nil {
+		b.text.cut(nm.ref)
 		b.leaveOut(path, f.UID, err)
 		return
 	}
@@ -174,16 +174,31 @@ const (
 	dotsSize   = (ondisk.DirHeaderSize+1+3)&^3 + (ondisk.DirHeaderSize+2+3)&^3 // bytes of "." and ".."
 )
 
-// Targets stay in memory until their blocks are written: anybody can make a
-// million of 4 KiB, and nobody needs them.
+// Names and targets stay in memory until their blocks are written: anybody can make
+// a million of them as long as they may be, and nobody needs that. A name and a target
+// of textEach bytes together are taken in any case, so that nobody's long ones are in
+// the way of usual ones; of the longest names, half a million are within the bounds.
 const (
-	longTarget     = 255      // bytes
-	maxLongTargets = 64 << 20 // bytes of all longer ones together
+	textEach = 140      // bytes of an entry
+	textMore = 64 << 20 // bytes of all entries besides
 )
 
-var errTargetsFull = fmt.Errorf("the symlink targets of over %d bytes before it take %d MiB, the most that one image takes", longTarget, maxLongTargets>>20)
+var (
+	errLongText = fmt.Errorf("the names and symlink targets before it take %d MiB more than %d bytes each, the most that one image takes", textMore>>20, textEach)
+	errTextFull = fmt.Errorf("the names and symlink targets before it take %d GiB, the most that one image takes", maxText>>30)
+)
 
-var errTextFull = fmt.Errorf("the names and symlink targets before it take %d GiB, the most that one image takes", maxText>>30)
+// addText stores a name or a target, with which its entry has so many bytes.
+func (b *Builder) addText(s string, entry int) (ref uint32, err error) {
+	if entry > textEach && b.text.bytes+int64(len(s)) > textMore+textEach*int64(b.names.len()) {
+		return 0, errLongText
+	}
+	ref, ok := b.text.add(s)
+	if !ok {
+		return 0, errTextFull
+	}
+	return ref, nil
+}
 
 // enter finds the directory of path and stores its name. ok is false if it is not
 // to be in the image.
@@ -238,11 +253,9 @@ func (b *Builder) place(path string) (nm name, err error) {
 	if top.size+int64(size) > maxLeaves*int64(ondisk.DirLeafSize-(longest-4)) {
 		return nm, fmt.Errorf("the names before it fill its directory: %d blocks of names are the most of an ext4 directory without large_dir", maxLeaves)
 	}
-	ref, ok := b.text.add(base)
-	if !ok {
-		return nm, errTextFull
+	if nm.ref, err = b.addText(base, len(base)); err != nil {
+		return nm, err
 	}
-	nm.ref = ref
 	top.size, top.longest = top.size+int64(size), longest
 	b.last = append(b.last[:0], base...)
 	return nm, nil
@@ -291,16 +304,10 @@ func (b *Builder) newNode(path string, f File) (node, error) {
 		if strings.IndexByte(f.Target, 0) >= 0 {
 			return nd, fmt.Errorf("its target has a NUL byte")
 		}
-		if len(f.Target) > longTarget {
-			if b.longTargets+len(f.Target) > maxLongTargets {
-				return nd, errTargetsFull
-			}
-			b.longTargets += len(f.Target)
-		}
 		nd.size = int64(len(f.Target))
-		ref, ok := b.text.add(f.Target)
-		if !ok {
-			return nd, errTextFull
+		ref, err := b.addText(f.Target, len(path)-strings.LastIndexByte(path, '/')-1+len(f.Target))
+		if err != nil {
+			return nd, err
 		}
 		nd.ref = ref
 	case ondisk.SIFCHR, ondisk.SIFBLK:

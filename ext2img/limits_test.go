@@ -86,26 +86,50 @@ func TestLeavesBound(t *testing.T) {
 	}
 }
 
-// TestLongTargets adds more long targets than an image takes: the rest is unfit,
-// short ones are not.
-func TestLongTargets(t *testing.T) {
-	b := NewBuilder(Params{PartSize: 10 << 20})
-	if err := b.Add("/", File{Mode: 0o40755}); err != nil {
-		t.Fatal(err)
-	}
-	const fit = maxLongTargets / maxTarget
-	for i := range fit + 3 {
-		for kind, target := range []string{strings.Repeat("t", maxTarget), strings.Repeat("t", longTarget)} {
-			if err := b.Add(fmt.Sprintf("/%06d-%d", i, kind), File{Mode: 0o120777, Target: target}); err != nil {
+// TestLongText adds more long names and targets than an image takes: the rest is
+// unfit, and usual ones are not, whoever comes before them.
+func TestLongText(t *testing.T) {
+	for _, c := range []struct {
+		what         string
+		name, target int // bytes
+		fit          int // entries
+	}{
+		{"targets", 7, maxTarget, textMore/(7+maxTarget-textEach) + 1},
+		{"names", ondisk.NameMax, 0, textMore/(ondisk.NameMax-textEach) + 1},
+		{"both", ondisk.NameMax, ondisk.NameMax, textMore/(2*ondisk.NameMax-textEach) + 1},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			b := NewBuilder(Params{PartSize: 10 << 20})
+			if err := b.Add("/", File{Mode: 0o40755}); err != nil {
 				t.Fatal(err)
 			}
-		}
-	}
-	if got := b.names.len(); got != 1+2*fit+3 {
-		t.Errorf("%d names, want %d", got, 1+2*fit+3)
-	}
-	if len(b.report.Changes) != 3 || b.report.Changes[0].Kind != Unfit || !strings.Contains(b.report.Changes[0].Detail, "64 MiB") {
-		t.Errorf("changes %v, want three unfit", b.report.Changes)
+			add := func(prefix string, n, name, target int) {
+				f := File{Mode: 0o100644}
+				if target > 0 {
+					f.Mode, f.Target = 0o120777, strings.Repeat("t", target)
+				}
+				for i := range n {
+					path := fmt.Sprintf("/%s%06d%s", prefix, i, strings.Repeat("n", name-7))
+					if err := b.Add(path, f); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			add("a", c.fit+3000, c.name, c.target)
+			fit, text := int(b.names.len()), b.text.bytes
+			if fit < c.fit-3 || fit > c.fit+3 || text > textMore+int64(textEach*fit) {
+				t.Errorf("%d names with %d bytes, want %d", fit, text, c.fit)
+			}
+			if last := b.report.Changes[len(b.report.Changes)-1]; last.Kind != Unfit || !strings.Contains(last.Detail, "64 MiB more than 140 bytes each") {
+				t.Errorf("%s: %s", last.Kind, last.Detail)
+			}
+			b.text.bytes = textMore + textEach*int64(fit) // the last byte is taken
+			add("b", 1000, textEach, 0)
+			add("c", 1000, 40, textEach-40)
+			if got := int(b.names.len()); got != fit+2000 {
+				t.Errorf("%d usual entries fit after that, want 2000", got-fit)
+			}
+		})
 	}
 }
 

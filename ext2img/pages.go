@@ -25,7 +25,10 @@ func (p *pages[T]) len() int32 { return int32(p.n) }
 
 // arena holds strings of up to 64 KiB by the million, without a header each. A
 // reference counts in units of arenaUnit bytes.
-type arena struct{ chunk [][]byte }
+type arena struct {
+	chunk [][]byte
+	bytes int64 // of all strings
+}
 
 const (
 	arenaChunk = 1 << 20 // bytes
@@ -45,10 +48,18 @@ func (a *arena) add(s string) (ref uint32, ok bool) {
 	last := &a.chunk[len(a.chunk)-1]
 	ref = uint32((int64(len(a.chunk)-1)*arenaChunk + int64(len(*last))) / arenaUnit)
 	*last = append(append(*last, byte(len(s)), byte(len(s)>>8)), s...)
+	a.bytes += int64(len(s))
 	if len(s)%arenaUnit != 0 {
 		*last = append(*last, 0)
 	}
 	return ref, true
+}
+
+// cut takes the last string out again.
+func (a *arena) cut(ref uint32) {
+	a.bytes -= int64(a.size(ref))
+	last := &a.chunk[len(a.chunk)-1]
+	*last = (*last)[:int64(ref)*arenaUnit%arenaChunk]
 }
 
 // at returns the string and its length of 2 bytes before it.

@@ -19,8 +19,8 @@ func (b *bench) contestH() error {
 	return nil
 }
 
-// longTargets is what purebundle keeps in memory of long targets of symbolic links, in MiB.
-const longTargets = 64
+// longText is what purebundle keeps in memory of long names and long targets of symbolic links, in MiB.
+const longText = 64
 
 func (b *bench) contestPlanted(letter string) error {
 	whole, err := b.tree(letter)
@@ -40,8 +40,8 @@ func (b *bench) contestPlanted(letter string) error {
 	}
 	b.linear(letter+": time an entry", all, some, float64(half.Entries)/float64(whole.Entries))
 	base := 48.0
-	if letter == "H2" {
-		base += longTargets
+	if letter == "H2" || letter == "H3" {
+		base += longText
 	}
 	limit := base + 300*float64(whole.Entries)/(1<<20)
 	most := fmt.Sprintf("%g + 300 bytes × entries = %.0f", base, limit)
