@@ -3,7 +3,6 @@ package walker
 import (
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -172,18 +171,6 @@ func TestBtrfs(t *testing.T) {
 	makeTree(t, dir, "nested/file=1", "snapshots/")
 	run(t, "btrfs", "subvolume", "snapshot", "-r", filepath.Join(dir, "nested"), filepath.Join(dir, "snapshots/1"))
 	own := []string{"/", "/etc", "/etc/own", "/home"}
-	// What the snapshot has is nowhere else: a bind of it is told.
-	makeTree(t, dir, "snapshots/old/")
-	bind(t, filepath.Join(dir, "snapshots/1"), filepath.Join(dir, "snapshots/old"))
-	got := walkAll(t, dir, Options{})
-	if len(got.Unreadable) != 1 || got.Unreadable[0].Path != "/snapshots/old" || !strings.Contains(got.Unreadable[0].Err.Error(), "--cross /snapshots/old") {
-		t.Errorf("unreadable: %v", got.Unreadable)
-	}
-	if got = walkAll(t, dir, Options{Snapshots: true}); len(got.Unreadable) > 0 {
-		t.Errorf("with snapshots unreadable: %v", got.Unreadable)
-	}
-	must(t, unix.Unmount(filepath.Join(dir, "snapshots/old"), 0))
-	must(t, os.Remove(filepath.Join(dir, "snapshots/old")))
 	for _, test := range []struct {
 		opt  Options
 		want []string

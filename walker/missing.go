@@ -25,13 +25,15 @@ const (
 type cause int
 
 const (
-	byNothing cause = iota
-	byNature        // its type
-	byHolder        // its mount point lies on a mount that is left out
-	byRule          // an exclude or a default
-	byOption        // OneFileSystem
-	byApart         // Options.Apart
-	byTwin          // its content is in the tree elsewhere
+	byNothing  cause = iota
+	byNature         // its type
+	byHolder         // its mount point lies on a mount that is left out
+	byRule           // an exclude or a default
+	byOption         // OneFileSystem
+	byApart          // Options.Apart
+	byTwin           // its content is in the tree elsewhere
+	bySource         // it shows SOURCE once more, and maybe what is around it
+	bySnapshot       // it is a read-only snapshot
 	hidden
 )
 
@@ -46,12 +48,16 @@ func (p *policy) missing(m *mount) Missing {
 	}
 	_, kept := p.rules.reaches(m.Path)
 	switch {
-	case !kept || p.rules.empties(m.Path) != "" || why.cause == byRule || why.cause == byOption:
+	case !kept || p.rules.empties(m.Path) != "" || why.cause == byRule || why.cause == byOption || why.cause == bySnapshot:
 		if m.class == classDisk {
 			return MissingNamed
 		}
 		return NotMissing
-	case why.cause != byNature || why.class == classKernel:
+	case m.cause == bySource && m.Root != p.source.Root:
+		return MissingNamed // the rest of what it shows
+	case m == why && m.cause != byNature || why.class == classKernel || p.apart[m.Path]:
+		return NotMissing
+	case why.cause != byNature && len(p.shows[content{m.Major, m.Minor, m.Root}]) > 1: // as below a recursive bind of /: the other one is told
 		return NotMissing
 	}
 	switch m.class {

@@ -8,7 +8,7 @@ import "purebundle/walker/filter"
 // left out, and LeaveOut.
 type Options struct {
 	OneFileSystem bool     // cross no mount but those in Cross, and no border of a btrfs subvolume
-	Snapshots     bool     // take what is in read-only btrfs snapshots
+	Snapshots     bool     // take what is in read-only btrfs snapshots, and in all of snapper's
 	Bundles       bool     // take older bundles: a manifest whose parts lie beside it
 	Cross         []string // mount points below SOURCE to cross although the policy or a default leaves them out; never refused mounts
 	Apart         []string // mount points that the output has as partitions of their own: left out unless Cross names them

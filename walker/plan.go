@@ -70,7 +70,7 @@ func (p *plan) prepare(source string, opt Options) error {
 		return &NamespaceError{source}
 	}
 	p.table = newTable(lines, int(id), point)
-	p.alone, p.crossAll = opt.OneFileSystem, opt.CrossAll
+	p.alone, p.crossAll, p.snapshots, p.snapshot = opt.OneFileSystem, opt.CrossAll, opt.Snapshots, mountedSnapshot
 	for _, dir := range opt.LeaveOut {
 		if err := p.addLeaveOut(lines, dir); err != nil {
 			return err

@@ -9,13 +9,15 @@ import (
 // policy decides about every mount of a table.
 type policy struct {
 	*table
-	rules    *rules
-	alone    bool              // Options.OneFileSystem
-	crossAll bool              // Options.CrossAll
-	cross    map[string]bool   // mount points below SOURCE named by Options.Cross
-	apart    map[string]bool   // those of Options.Apart
-	leaveOut []content         // the directories of Options.LeaveOut
-	fstab    map[string]string // sources by mount point, of SOURCE's etc/fstab, if an automount is idle
+	rules     *rules
+	alone     bool              // Options.OneFileSystem
+	crossAll  bool              // Options.CrossAll
+	snapshot  func(*mount) bool // says that a mount shows a read-only snapshot; nil: none does
+	snapshots bool              // Options.Snapshots: they are taken
+	cross     map[string]bool   // mount points below SOURCE named by Options.Cross
+	apart     map[string]bool   // those of Options.Apart
+	leaveOut  []content         // the directories of Options.LeaveOut
+	fstab     map[string]string // sources by mount point, of SOURCE's etc/fstab, if an automount is idle
 }
 
 // judgeAll fills in Action and Reason of all mounts. An Options.Cross that cannot be obeyed is an error. SOURCE is called source in
@@ -147,8 +149,11 @@ func (p *policy) judge(m *mount) (Action, string) {
 	case p.alone:
 		m.cause = byOption
 		return LeftOut, "another file system than the source's"
-	case p.showsSource(m):
-		m.cause = byTwin
+	case p.snapshot != nil && !p.snapshots && !p.rules.keeps(m.Path) && p.snapshot(m):
+		m.cause = bySnapshot
+		return LeftOut, snapshotRule
+	case p.showsSource(m) && !(p.snapshots && path.Base(m.Root) == snapperName): // of what it holds, the walk leaves SOURCE out
+		m.cause = bySource
 		return LeftOut, "shows the source's own file system once more"
 	case m.class == classLayers && p.overOwn(m):
 		return Crossed, fmt.Sprintf("layered file system (%s) over its own directory", m.FSType)

@@ -364,3 +364,35 @@ func TestMissing(t *testing.T) {
 		}
 	}
 }
+
+// TestMissingBelow has mounts below one that is left out because the tree has its content elsewhere: theirs it may not have.
+func TestMissingBelow(t *testing.T) {
+	for text, want := range map[string]map[string]Missing{
+		`1 0 8:1 / / rw - ext4 /dev/sda1 rw
+2 1 8:1 / /srv/root rw - ext4 /dev/sda1 rw
+3 2 8:2 / /srv/root/x rw - ext4 /dev/sdb rw
+4 1 8:3 / /home rw - xfs /dev/sdc rw
+5 2 8:3 / /srv/root/home rw - xfs /dev/sdc rw
+6 1 0:9 / /var/log rw - tmpfs log rw
+7 2 0:9 / /srv/root/var/log rw - tmpfs log rw
+8 2 0:10 / /srv/root/mem rw - tmpfs mem rw
+9 2 8:3 /u /srv/root/u rw - xfs /dev/sdc rw
+`: {"/srv/root/x": MissingDisk, "/var/log": MissingAway, "/srv/root/mem": MissingAway},
+		`1 0 0:30 /@ / rw - btrfs /dev/sda1 rw
+2 1 0:30 / /top rw - btrfs /dev/sda1 rw
+3 1 0:30 /@ /same rw - btrfs /dev/sda1 rw
+4 1 0:30 /@old /old rw - btrfs /dev/sda1 rw
+5 4 8:1 / /old/disk rw - ext4 /dev/sdb rw
+`: {"/top": MissingNamed, "/old": MissingNamed, "/old/disk": MissingNamed},
+	} {
+		lines, err := parseMountTable(text)
+		must(t, err)
+		p := &policy{table: newTable(lines, 1, "/"), snapshot: func(m *mount) bool { return m.Root == "/@old" }}
+		must(t, p.judgeAll("/", Options{}))
+		for _, m := range p.mounts {
+			if m.Missing != want[m.Path] {
+				t.Errorf("%s (%s): missing %d, want %d", m.Path, m.Reason, m.Missing, want[m.Path])
+			}
+		}
+	}
+}

@@ -47,6 +47,7 @@ type verdict struct {
 	resumed bool // Options.Cross named it: what was left out above is not left out below
 	secret  bool // the rule is the filter's
 	told    bool // the rule holds from further above, where it was reported
+	nested  bool // the rule is a default, for a subvolume that looks like a root
 
 	place *filter.Place // what the filter knows of the name, nil if nothing or if a rule that wins over it holds
 }
@@ -56,8 +57,10 @@ type scope struct {
 	kept      bool   // below something that an include named
 	left      string // the rule by which names are left out here, "" if none
 	byDefault bool   // left is a default exclusion
+	secret    bool   // left is a rule of the filter
 
 	inc, exc, def, rea pattern.States
+	sub                pattern.States // of the defaults, for the subvolumes around that look like roots
 	fil                filter.Scope
 }
 
@@ -121,6 +124,9 @@ func (r *rules) judge(sc *scope, name string, dir bool) verdict {
 	if i := r.defaults.Match(sc.def, name, dir); i >= 0 && !crossed {
 		return verdict{fate: hollow, rule: "the default for " + strings.TrimSuffix(r.defaults.Text(i), "/")}
 	}
+	if i := r.defaults.Match(sc.sub, name, dir); i >= 0 {
+		return verdict{fate: hollow, rule: "the default for " + strings.TrimSuffix(r.defaults.Text(i), "/") + ", of a subvolume", nested: true}
+	}
 	if p := r.filter.Match(&sc.fil, name, dir); p != nil {
 		return verdict{fate: r.fateOf(p), rule: p.Reason, secret: true, place: p}
 	}
@@ -154,19 +160,21 @@ func (r *rules) child(sc *scope, name string, v verdict) scope {
 		return scope{kept: true, fil: r.filter.Descend(&sc.fil, name)}
 	}
 	c := scope{
-		left: sc.left, byDefault: sc.byDefault,
+		left: sc.left, byDefault: sc.byDefault, secret: sc.secret,
 		inc: r.include.Descend(sc.inc, name),
 		exc: r.exclude.Descend(sc.exc, name),
 		def: r.defaults.Descend(sc.def, name),
 		rea: r.reach.Descend(sc.rea, name),
+		sub: r.defaults.Descend(sc.sub, name),
 		fil: r.filter.Descend(&sc.fil, name),
 	}
 	switch {
 	case v.resumed:
-		c.left, c.byDefault = "", false
+		c.left, c.byDefault, c.secret = "", false, false
 	case v.fate == drop || v.fate == hollow:
 		c.left = v.rule
 		c.byDefault = v.fate == hollow || v.told && sc.byDefault
+		c.secret = v.secret || v.told && sc.secret
 	}
 	return c
 }
@@ -181,18 +189,23 @@ func (r *rules) hopeless(sc *scope) bool {
 	return sc.left != "" && !r.include.Alive(sc.inc) && !(sc.byDefault && r.reach.Alive(sc.rea))
 }
 
-// reaches says whether the walk looks at the directory at p below SOURCE, and otherwise which rule keeps it from that.
-func (r *rules) reaches(p string) (rule string, ok bool) {
-	sc := r.top()
+// follow returns the scope of the directory at p below SOURCE, and the verdict about its name.
+func (r *rules) follow(p string) (sc scope, v verdict) {
+	sc = r.top()
 	for name := range strings.SplitSeq(strings.Trim(p, "/"), "/") {
 		if name == "" {
 			break
 		}
-		v := r.judge(&sc, name, directory)
+		v = r.judge(&sc, name, directory)
 		sc = r.child(&sc, name, v)
-		if v.fate == drop && r.hopeless(&sc) {
-			return v.rule, false
-		}
+	}
+	return sc, v
+}
+
+// reaches says whether the walk looks at the directory at p below SOURCE, and otherwise which rule keeps it from that.
+func (r *rules) reaches(p string) (rule string, ok bool) {
+	if sc, v := r.follow(p); v.fate == drop && r.hopeless(&sc) {
+		return v.rule, false
 	}
 	return "", true
 }
@@ -200,36 +213,25 @@ func (r *rules) reaches(p string) (rule string, ok bool) {
 // takes returns true if the walk takes what is in the directory at p below SOURCE, as far as can be told without looking: no exclude or
 // default leaves out the directory or all of its contents. If it is a secret, takes returns the filter's rule.
 func (r *rules) takes(p string) (secret string, ok bool) {
-	sc := r.top()
-	for name := range strings.SplitSeq(strings.Trim(p, "/"), "/") {
-		if name == "" {
-			break
-		}
-		v := r.judge(&sc, name, directory)
-		sc = r.child(&sc, name, v)
-		if v.fate == drop && v.secret {
-			secret = v.rule
-		}
-	}
+	sc, _ := r.follow(p)
 	switch {
 	case sc.kept:
 		return "", true
-	case sc.left != "":
-		return secret, secret != ""
+	case sc.left != "" && sc.secret:
+		return sc.left, true
 	}
-	return "", !r.exclude.All(sc.exc)
+	return "", sc.left == "" && !r.exclude.All(sc.exc)
+}
+
+// keeps returns true if an include names the directory at p below SOURCE or one around it.
+func (r *rules) keeps(p string) bool {
+	sc, _ := r.follow(p)
+	return sc.kept
 }
 
 // empties says which default rule leaves out the contents of the directory at p, "" if none does.
 func (r *rules) empties(p string) string {
-	sc := r.top()
-	for name := range strings.SplitSeq(strings.Trim(p, "/"), "/") {
-		if name == "" {
-			break
-		}
-		sc = r.child(&sc, name, r.judge(&sc, name, directory))
-	}
-	if r.hopeless(&sc) {
+	if sc, _ := r.follow(p); r.hopeless(&sc) {
 		return sc.left
 	}
 	return ""

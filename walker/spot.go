@@ -17,6 +17,22 @@ func (s *spot) kid(name []byte) *spot {
 	return s.kids[string(name)]
 }
 
+// leads returns true if a mount that is crossed lies here or below.
+func (s *spot) leads() bool {
+	if s == nil {
+		return false
+	}
+	if s.root != nil {
+		return true
+	}
+	for _, kid := range s.kids {
+		if kid.leads() {
+			return true
+		}
+	}
+	return false
+}
+
 // spots arranges the visible mount points below SOURCE by path.
 func (p *plan) spots(t *Tree) *spot {
 	roots := make(map[string]*root)

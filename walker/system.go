@@ -9,9 +9,11 @@ import (
 	"purebundle/walker/filter"
 )
 
-// enterSystem tells the filter if f's directory is a root: SOURCE, or one with an etc/passwd or an os-release.
+// enterSystem tells the rules if f's directory is a root: SOURCE, or one with an etc/passwd or an os-release. The filter holds in each; the
+// defaults, which hold in SOURCE anyway, in btrfs subvolumes as well.
 func (w *walker) enterSystem(f *frame) {
-	if !w.rules.filtering {
+	defaults := f.pathLen > 0 && len(w.rules.defaults.Top()) > 0 && f.rootSubvolume()
+	if !w.rules.filtering && !defaults {
 		return
 	}
 	etc := w.openKid(f, "etc")
@@ -19,6 +21,12 @@ func (w *walker) enterSystem(f *frame) {
 		defer unix.Close(etc.fd)
 	}
 	if f.pathLen > 0 && !etc.has("passwd") && !etc.has("os-release") && !w.hasRelease(f) {
+		return
+	}
+	if defaults {
+		f.scope.sub = w.rules.defaults.Top()
+	}
+	if !w.rules.filtering {
 		return
 	}
 	l := links{tree: w.tree, root: string(w.path[:f.pathLen]), known: make(map[string]string)}

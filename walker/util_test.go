@@ -76,7 +76,8 @@ func (r *result) lines() []string {
 		if e.Mode&unix.S_IFMT == unix.S_IFLNK {
 			e.Atime = Time{} // readlink moves it where there is no clone
 		}
-		if e.Ino == 0 { // made up, with the times of a mount point
+		emptySubvolume := e.Ino == 2 && e.Nlink == 1 // what btrfs has in a snapshot for a nested subvolume: its times are now
+		if e.Ino == 0 || emptySubvolume {            // made up, with the times of a mount point
 			e.Atime, e.Mtime, e.Ctime = Time{}, Time{}, Time{}
 		}
 		e.Dev = 0  // differs for overlays and subvolumes between a clone and its origin

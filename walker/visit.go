@@ -40,6 +40,9 @@ func (w *walker) look(f *frame, n name, p string, sp *spot) error {
 	}
 	dir := n.typ == unix.DT_DIR || n.typ == unix.DT_UNKNOWN
 	v := w.rules.judge(&f.scope, name, dir)
+	if v.nested && sp.leads() {
+		v = verdict{}
+	}
 	w.unused.name(&f.scope, name, dir, v)
 	var below scope
 	if dir {
@@ -255,7 +258,7 @@ func (w *walker) directory(o *object) error {
 		w.unreadable(e.Path, int64(e.UID), errLongPath)
 		o.bare = true
 	}
-	devices := e.Path == "/dev" && (o.bare || o.verdict.fate == hollow)
+	devices := e.Path == "/dev" && (o.bare || o.verdict.fate == hollow) || o.verdict.nested && o.base() == "dev"
 	fd := -1
 	if !o.bare && !w.rules.hopeless(&o.scope) {
 		var skip bool

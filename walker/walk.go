@@ -113,6 +113,7 @@ type walker struct {
 	lastLeft string // path that was listed last as left out
 
 	origins origins
+	top     identity // of SOURCE
 	unused  *unused
 	keys    map[string]hostKeys // by root: "" is SOURCE itself
 	secret  map[identity]bool   // Options.Secret
@@ -184,6 +185,7 @@ func (w *walker) source(name string) error {
 	if w.leave[w.entry.id()] {
 		return &os.PathError{Op: "walk", Path: name, Err: errSourceLeftOut}
 	}
+	w.top = w.entry.id()
 	w.tellMissing()
 	if !seesTrusted() {
 		w.warn("/", unseenTrusted)

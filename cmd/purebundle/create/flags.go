@@ -53,7 +53,7 @@ func (c *Flags) ContentFlags(cmd *cobra.Command) {
 		f.StringArrayVar(&c.excludeFrom, "exclude-from", nil, "read exclude patterns from `FILE`, one a line")
 		f.StringArrayVarP(&c.walk.Include, "include", "i", nil, "keep what matches `PATTERN` and would be left out; repeatable")
 		f.BoolVarP(&c.walk.OneFileSystem, "one-file-system", "x", false, "cross no mount at all")
-		f.BoolVar(&c.walk.Snapshots, "snapshots", false, "keep the contents of read-only btrfs snapshots")
+		f.BoolVar(&c.walk.Snapshots, "snapshots", false, "keep the contents of read-only btrfs snapshots, and of snapper's")
 		f.BoolVar(&c.walk.Bundles, "bundles", false, "keep older bundles, whose manifest and parts lie in SOURCE")
 		f.StringArrayVar(&c.walk.Cross, "cross", nil, "cross the mount at `PATH` as well (never proc, sysfs or a bind of them); repeatable")
 		f.StringArrayVar(&c.walk.KeepPrivileges, "keep-privileges", nil, "keep set-ID bits, capabilities and device nodes of the nosuid or nodev mount at `PATH`; repeatable")
