@@ -173,7 +173,7 @@ func TestExplain(t *testing.T) {
 		{"expired", "400|ExpiredToken|The provided token has expired.", nil, []string{"ExpiredToken", "new credentials"}},
 		{"unknown key", "403|InvalidAccessKeyId|x", nil, []string{"AWS_ACCESS_KEY_ID"}},
 		{"wrong secret", "403|SignatureDoesNotMatch|x", nil, []string{"secret access key"}},
-		{"no ACLs", "400|AccessControlListNotSupported|The bucket does not allow ACLs", nil, []string{"leave the ACL out"}},
+		{"no ACLs", "400|AccessControlListNotSupported|The bucket does not allow ACLs", nil, []string{"bucket owner preferred", "leave the ACL out", "bucket policy"}},
 		{"throttled for good", "503|SlowDown|x", nil, []string{"fewer requests at once"}},
 		{"broken for good", "500|InternalError|x", nil, []string{"try again later"}},
 		{"control characters", "400|InvalidArgument|a&#10;b&#9;c", nil, []string{"InvalidArgument: a b c"}},

@@ -24,14 +24,14 @@ var oldRuns = []struct {
 	old, now int
 	files    string
 }{
+	{"ec2-bundle-vol -k pk.pem -c cert.pem -u 12345 -v TREE -d out --no-inherit --ec2cert ec2.pem", 1, 2, "!out/image.manifest.xml !out/image.part.0"},
+	{"ec2-bundle-vol -k none.pem -c cert.pem -u 123456789012 -v TREE -d out --no-inherit --ec2cert ec2.pem", 1, 1, "!out/image.manifest.xml !out/image.part.0"},
+	{"ec2-bundle-vol -k pk.pem -c cert.pem -u 123456789012 -v TREE -d out -s 20000 --no-inherit --ec2cert ec2.pem", 1, 2, "!out/image.manifest.xml !out/image.part.0"},
+	{"ec2-bundle-vol -c cert.pem -u 123456789012 -v TREE -d out --ec2cert ec2.pem", 1, 2, "!out/image.manifest.xml !out/image.part.0"},
 	{"ec2-bundle-vol -k pk.pem -c cert.pem -u 123456789012 -v TREE -d out -s 64 -r x86_64 --no-inherit --ec2cert ec2.pem", 0, 0,
 		"out/image.manifest.xml out/image.part.0 out/image.part.1"},
-	{"ec2-bundle-vol -k pk.pem -c cert.pem -u 12345 -v TREE -d no --no-inherit --ec2cert ec2.pem", 1, 2, "!no"},
-	{"ec2-bundle-vol -k none.pem -c cert.pem -u 123456789012 -v TREE -d no --no-inherit --ec2cert ec2.pem", 1, 1, "!no"},
-	{"ec2-bundle-vol -k pk.pem -c cert.pem -u 123456789012 -v TREE -d no -s 20000 --no-inherit --ec2cert ec2.pem", 1, 2, "!no"},
-	{"ec2-bundle-vol -c cert.pem -u 123456789012 -v TREE -d no --ec2cert ec2.pem", 1, 2, "!no"},
 	{"ec2-unbundle -m out/image.manifest.xml -s out -k pk.pem -d .", 0, 0, "image"},
-	{"ec2-unbundle -m out/image.manifest.xml -s out -k pk-ec2.pem -d bad", 254, 1, "!bad/image"},
+	{"ec2-unbundle -m out/image.manifest.xml -s out -k other.pem -d bad", 254, 1, "!bad/image"},
 	{"ec2-unbundle -m out/none.manifest.xml -s out -k pk.pem", 1, 1, ""},
 	{"ec2-bundle-image -k pk.pem -c cert.pem -u 1234-5678-9012 -i image -d two -r i386 --ec2cert ec2.pem", 0, 0, "two/image.manifest.xml two/image.part.0"},
 	{"ec2-bundle-image -k pk.pem -c cert.pem -u 123456789012 -i image -d two -r i386 -p web.1 --ec2cert ec2.pem", 0, 0, "two/web.1.manifest.xml two/web.1.part.0"},
@@ -70,7 +70,12 @@ func TestOldRuns(t *testing.T) {
 	tree := t.TempDir()
 	fillFile(t, filepath.Join(tree, "data"), 12<<20)
 	t.Chdir(t.TempDir())
-	for _, who := range []struct{ key, cert, bits string }{{"pk.pem", "cert.pem", "2048"}, {"pk-ec2.pem", "ec2.pem", "1024"}} {
+	for _, dir := range []string{"out", "bad", "two", "back"} { // those tools make none
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, who := range []struct{ key, cert, bits string }{{"pk.pem", "cert.pem", "2048"}, {"pk-ec2.pem", "ec2.pem", "1024"}, {"other.pem", "other-cert.pem", "2048"}} {
 		if out, err := exec.Command("openssl", "req", "-x509", "-newkey", "rsa:"+who.bits, "-nodes", "-keyout", who.key, "-out", who.cert,
 			"-days", "1", "-subj", "/CN=x").CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)

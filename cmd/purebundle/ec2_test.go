@@ -20,7 +20,7 @@ var oldOptions = map[string]map[string]int{
 	},
 	"ec2-bundle-image": {
 		"--cert": 1, "-c": 1, "--privatekey": 1, "-k": 1, "--user": 1, "-u": 1, "--ec2cert": 1, "--destination": 1, "-d": 1,
-		"--prefix": 1, "-p": 1, "--arch": 1, "-r": 1, "--image": 1, "-i": 1, "--kernel": 1, "--ramdisk": 1,
+		"--prefix": 1, "-p": 1, "--arch": 1, "-r": 1, "--image": 1, "-i": 1, "--kernel": 1, "--ramdisk": 1, "--no-size-checks": 0,
 		"--block-device-mapping": 1, "-B": 1, "--productcodes": 1, "--batch": 0, "--debug": 0, "--version": 0, "--manual": 0, "--help": 0, "-h": 0,
 	},
 	"ec2-unbundle": {

@@ -53,6 +53,7 @@ the disk need not hold both. If the run fails then, neither is whole.`,
 	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
 		f.StringVarP(&c.Prefix, "prefix", "p", "", "`NAME` of the image and its parts (default: that of the image)")
 		c.outputFlags(f)
+		f.Bool("no-size-checks", false, "no effect: images of any size are taken")
 		ownVerbose(a, f)
 		oldSwitches(f)
 	})
