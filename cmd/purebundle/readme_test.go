@@ -42,6 +42,29 @@ func TestReadmeIsComplete(t *testing.T) {
 	}
 }
 
+// What is in the JSON of several commands has one name and one type in all of them.
+func TestJSONAlike(t *testing.T) {
+	common := map[string]reflect.Type{}
+	for _, v := range []any{create.Summary{}, ship.Summary{}, look.Moved{}, look.Verified{}} {
+		has := map[string]bool{}
+		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
+			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if name == "" {
+				continue
+			}
+			if was, ok := common[name]; ok && was != f.Type {
+				t.Errorf("%T: %s is %v, elsewhere %v", v, name, f.Type, was)
+			}
+			common[name], has[name] = f.Type, options == ""
+		}
+		for _, name := range []string{"source", "prefix", "image_size", "parts", "zero_parts", "seconds"} {
+			if !has[name] {
+				t.Errorf("%T lacks %s, or leaves it out if it is zero", v, name)
+			}
+		}
+	}
+}
+
 // jsonFields gives the names of the fields of a type in JSON, at every depth.
 func jsonFields(t reflect.Type) map[string]bool {
 	names := map[string]bool{}

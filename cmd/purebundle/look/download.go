@@ -71,7 +71,7 @@ func download(ctx context.Context, a *cli.App, url, dest string, c *moveConfig) 
 	m := b.Manifest()
 	seconds := cli.Seconds(began)
 	if c.json {
-		return cli.PrintJSON(a.Stdout, Moved{Source: url, Dest: cli.Absolute(dest), Prefix: m.Prefix, ImageSize: b.Size(), Parts: stats.Parts,
+		return cli.PrintJSON(a.Stdout, Moved{Source: full(url), Dest: full(dest), Prefix: m.Prefix, ImageSize: b.Size(), Parts: stats.Parts,
 			ZeroParts: stats.ZeroParts, DiskBytes: stats.Bytes, Seconds: seconds})
 	}
 	if a.Quiet {

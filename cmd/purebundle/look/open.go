@@ -64,11 +64,11 @@ func load(ctx context.Context, store *s3.Store, prefix string) (*chunk.Bundle, e
 }
 
 // full returns what JSON calls a BUNDLE: its absolute path, or its URL.
-func full(path string) string {
+func full(path string) chunk.Path {
 	if s3.IsURL(path) {
-		return path
+		return chunk.Path(path)
 	}
-	return cli.Absolute(path)
+	return chunk.Path(cli.Absolute(path))
 }
 
 // workers returns how many parts are read at once; 0: as many as there are processors.

@@ -74,16 +74,16 @@ manifest goes first.`,
 // Moved is what --json prints of an upload or a download: fields are added,
 // never changed. Sizes are bytes.
 type Moved struct {
-	Source       string  `json:"source"`
-	Dest         string  `json:"dest"`
-	Prefix       string  `json:"prefix"`
-	ImageSize    int64   `json:"image_size"`
-	Parts        int     `json:"parts"`
-	SkippedParts int     `json:"skipped_parts"` // there already
-	ZeroParts    int     `json:"zero_parts"`
-	SentBytes    int64   `json:"sent_bytes,omitempty"`
-	DiskBytes    int64   `json:"disk_bytes,omitempty"`
-	Seconds      float64 `json:"seconds"`
+	Source       chunk.Path `json:"source"`
+	Dest         chunk.Path `json:"dest"`
+	Prefix       string     `json:"prefix"`
+	ImageSize    int64      `json:"image_size"`
+	Parts        int        `json:"parts"`
+	SkippedParts int        `json:"skipped_parts"` // there already
+	ZeroParts    int        `json:"zero_parts"`
+	SentBytes    int64      `json:"sent_bytes,omitempty"`
+	DiskBytes    int64      `json:"disk_bytes,omitempty"`
+	Seconds      float64    `json:"seconds"`
 }
 
 func upload(ctx context.Context, a *cli.App, path string, loc s3.Location, c *moveConfig) error {
@@ -112,7 +112,7 @@ func upload(ctx context.Context, a *cli.App, path string, loc s3.Location, c *mo
 	next := "purebundle verify" + c.s3.Again() + " " + words.Quote(cli.BundleURL(loc, m.Prefix))
 	seconds := cli.Seconds(began)
 	if c.json {
-		return cli.PrintJSON(a.Stdout, Moved{Source: cli.Absolute(path), Dest: loc.String(), Prefix: m.Prefix, ImageSize: b.Size(), Parts: stats.Parts,
+		return cli.PrintJSON(a.Stdout, Moved{Source: full(path), Dest: full(loc.String()), Prefix: m.Prefix, ImageSize: b.Size(), Parts: stats.Parts,
 			SkippedParts: stats.Kept, ZeroParts: stats.ZeroParts, SentBytes: stats.Bytes, Seconds: seconds})
 	}
 	if a.Quiet {

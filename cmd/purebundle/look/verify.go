@@ -107,15 +107,15 @@ parts that are all zero it is enough that S3 has their SHA-256: they are not fet
 
 // Verified is what --json prints: fields are added, never changed. Sizes are bytes.
 type Verified struct {
-	Source    string   `json:"source"`
-	Prefix    string   `json:"prefix"`
-	ImageSize int64    `json:"image_size"`
-	Parts     int      `json:"parts"`
-	ZeroParts int      `json:"zero_parts"`
-	Deep      bool     `json:"deep"`
-	OK        bool     `json:"ok"`
-	Problems  []string `json:"problems"`
-	Seconds   float64  `json:"seconds"`
+	Source    chunk.Path `json:"source"`
+	Prefix    string     `json:"prefix"`
+	ImageSize int64      `json:"image_size"`
+	Parts     int        `json:"parts"`
+	ZeroParts int        `json:"zero_parts"`
+	Deep      bool       `json:"deep"`
+	OK        bool       `json:"ok"`
+	Problems  []string   `json:"problems"`
+	Seconds   float64    `json:"seconds"`
 }
 
 func verify(ctx context.Context, a *cli.App, path string, cfg readConfig, deep, json bool) error {
