@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"purebundle/walker/mounttable"
 )
 
 // An automount point (autofs) is no content: the kernel asks a process to mount something there, or in a directory below, when a path
@@ -42,7 +44,7 @@ func readFstab(source int) map[string]string {
 	sources := make(map[string]string)
 	for line := range strings.Lines(string(b[:pread(fd, b)])) {
 		if fields := strings.Fields(line); len(fields) >= 2 && !strings.HasPrefix(fields[0], "#") {
-			sources[unescapeOctal(fields[1])] = unescapeOctal(fields[0])
+			sources[mounttable.Unescape(fields[1])] = mounttable.Unescape(fields[0])
 		}
 	}
 	return sources

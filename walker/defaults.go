@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"purebundle/walker/mounttable"
 )
 
 // emptiedDirectories lists the directories whose contents are left out by default, as patterns: what belongs to the running system, or
@@ -70,24 +72,8 @@ func parseSwaps(r io.Reader) []string {
 	for s.Scan() {
 		fields := strings.Fields(s.Text())
 		if len(fields) >= 2 && strings.HasPrefix(fields[0], "/") {
-			names = append(names, unescapeOctal(fields[0]))
+			names = append(names, mounttable.Unescape(fields[0]))
 		}
 	}
 	return names
 }
-
-// unescapeOctal undoes the kernel's \ooo.
-func unescapeOctal(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) && isOctal(s[i+1]) && isOctal(s[i+2]) && isOctal(s[i+3]) {
-			b.WriteByte((s[i+1]-'0')<<6 | (s[i+2]-'0')<<3 | (s[i+3] - '0'))
-			i += 3
-			continue
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
-}
-
-func isOctal(c byte) bool { return c >= '0' && c <= '7' }

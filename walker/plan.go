@@ -9,6 +9,8 @@ import (
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
+
+	"purebundle/walker/mounttable"
 )
 
 // plan holds the decisions that are made before a walk looks at its first entry.
@@ -52,9 +54,9 @@ func (p *plan) prepare(source string, opt Options) error {
 	} else if err != nil {
 		return &os.PathError{Op: "statfs", Path: source, Err: err}
 	}
-	lines, err := readMountTable()
+	lines, err := mounttable.Read()
 	if err != nil {
-		return err
+		return &MountTableError{err}
 	}
 	point, err := os.Readlink(fdPath(p.fd))
 	if err != nil {

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"purebundle/walker/mounttable"
 )
 
 // A kind of file system, and how its names are learnt.
@@ -78,15 +81,13 @@ func mountsRoot(fd int) (bool, error) {
 	}
 	_, rest, _ := bytes.Cut(info, []byte("mnt_id:"))
 	id, _, _ := strings.Cut(string(bytes.TrimSpace(rest)), "\n")
-	table, err := os.ReadFile("/proc/self/mountinfo")
+	lines, err := mounttable.Read()
 	if err != nil {
 		return false, err
 	}
-	plain := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
-	for line := range strings.Lines(string(table)) {
-		// ID, parent, device, root, mount point (proc_pid_mountinfo(5))
-		if f := strings.Fields(line); len(f) > 4 && f[0] == id {
-			return f[3] == "/" && plain.Replace(f[4]) == path, nil
+	for _, l := range lines {
+		if strconv.Itoa(l.ID) == id {
+			return l.Root == "/" && l.Mountpoint == path, nil
 		}
 	}
 	return false, nil

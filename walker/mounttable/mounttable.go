@@ -1,9 +1,13 @@
-package walker
+// Package mounttable reads the kernel's table of mounts, whole and as it was at one
+// moment.
+//
+// It does not judge mounts, or know what lies on them. The source is
+// proc_pid_mountinfo(5).
+package mounttable
 
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -15,31 +19,31 @@ import (
 // maxTableReads bounds the wait for a mount table that holds still.
 const maxTableReads = 100
 
-// readMountTable reads the kernel's table until two reads in a row agree: one read is many system calls, and lines move while mounts
+// Read reads the kernel's table until two reads in a row agree: one read is many system calls, and lines move while mounts
 // come and go between them. A line can be of any length: overlays have up to 500 layers.
-func readMountTable() ([]*mountinfo.Info, error) {
+func Read() ([]*mountinfo.Info, error) {
 	const table = "/proc/self/mountinfo"
 	last, err := os.ReadFile(table)
 	for range maxTableReads {
 		if err != nil {
-			return nil, &MountTableError{err}
+			return nil, err
 		}
 		var next []byte
 		next, err = os.ReadFile(table)
 		if err == nil && bytes.Equal(last, next) {
-			lines, err := parseMountTable(string(next))
+			lines, err := Parse(string(next))
 			if err != nil {
-				return nil, &MountTableError{fmt.Errorf("%s: %w", table, err)}
+				return nil, fmt.Errorf("%s: %w", table, err)
 			}
 			return lines, nil
 		}
 		last = next
 	}
-	return nil, &MountTableError{errors.New("it keeps changing")}
+	return nil, fmt.Errorf("%s: it keeps changing", table)
 }
 
-// parseMountTable parses a table as in proc_pid_mountinfo(5). Options of a file system (Info.VFSOptions) stay escaped.
-func parseMountTable(text string) ([]*mountinfo.Info, error) {
+// Parse parses a table as in proc_pid_mountinfo(5). Options of a file system (Info.VFSOptions) stay escaped.
+func Parse(text string) ([]*mountinfo.Info, error) {
 	var short strings.Builder
 	long := make(map[string]string)
 	for line := range strings.Lines(text) {
@@ -80,37 +84,23 @@ func readable(line string, long map[string]string) string {
 		return name
 	}
 	const root, point, options = 3, 4, 2
-	before[root], before[point] = standIn(unescapeOctal(before[root])), standIn(unescapeOctal(before[point]))
+	before[root], before[point] = standIn(Unescape(before[root])), standIn(Unescape(before[point]))
 	after[options] = standIn(after[options])
 	return strings.Join(before, " ") + " - " + strings.Join(after, " ") + "\n"
 }
 
-// layersOf returns the directories that an overlay is made of, as who mounted it wrote them, from its file system's options
-// (Documentation/filesystems/overlayfs.rst): in lowerdir between colons, with \: for a colon of their own; lowerdir+ and datadir+ are one
-// each.
-func layersOf(options string) []string {
-	var dirs []string
-	for option := range strings.SplitSeq(options, ",") {
-		key, value, _ := strings.Cut(unescapeOctal(option), "=")
-		switch key {
-		case "upperdir", "lowerdir+", "datadir+":
-			dirs = append(dirs, value)
-		case "lowerdir":
-			var dir strings.Builder
-			for i := 0; i < len(value); i++ {
-				switch {
-				case value[i] == '\\' && i+1 < len(value):
-					i++
-					dir.WriteByte(value[i])
-				case value[i] == ':':
-					dirs = append(dirs, dir.String())
-					dir.Reset()
-				default:
-					dir.WriteByte(value[i])
-				}
-			}
-			dirs = append(dirs, dir.String())
+// Unescape undoes the kernel's \ooo.
+func Unescape(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+3 < len(s) && isOctal(s[i+1]) && isOctal(s[i+2]) && isOctal(s[i+3]) {
+			b.WriteByte((s[i+1]-'0')<<6 | (s[i+2]-'0')<<3 | (s[i+3] - '0'))
+			i += 3
+			continue
 		}
+		b.WriteByte(s[i])
 	}
-	return dirs
+	return b.String()
 }
+
+func isOctal(c byte) bool { return c >= '0' && c <= '7' }
