@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"purebundle/walker/mounttable"
 )
 
 // mode names the way in which the borders of a crossed mount are guarded.
@@ -68,7 +68,7 @@ func openRoot(m *mount, want mode) (*root, error) {
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: m.point, Err: err}
 	}
-	id, err := mountID(fd)
+	id, err := mounttable.ID(fd)
 	if err == nil && id != uint64(m.ID) {
 		err = fmt.Errorf("%w took its place", errOtherMount)
 	}
@@ -128,7 +128,7 @@ func (r *root) clone() error {
 	}
 	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NODEV}
 	r.readOnly = unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &attr) == nil
-	id, err := mountID(fd)
+	id, err := mounttable.ID(fd)
 	if err != nil {
 		unix.Close(fd)
 		return err
@@ -170,7 +170,7 @@ func (r *root) open(dir int, name string, flags int) (int, error) {
 // check returns an error if fd does not belong to this mount.
 func (r *root) check(fd int) error {
 	if r.mode == plainMode {
-		if id, err := mountID(fd); err != nil {
+		if id, err := mounttable.ID(fd); err != nil {
 			return err
 		} else if id != r.mntID {
 			return errOtherMount
@@ -248,27 +248,4 @@ func fsMagic(fd int) (int64, error) {
 		err = errRefusedFS
 	}
 	return st.Type, err
-}
-
-// mountID returns the ID, as in the mount table, of the mount that fd lies on. Linux before 5.8 tells it through proc alone.
-func mountID(fd int) (uint64, error) {
-	var st unix.Statx_t
-	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_NO_AUTOMOUNT|unix.AT_STATX_DONT_SYNC, unix.STATX_MNT_ID, &st)
-	if err == nil && st.Mask&unix.STATX_MNT_ID != 0 {
-		return st.Mnt_id, nil
-	}
-	return mountIDFromProc(fd)
-}
-
-func mountIDFromProc(fd int) (uint64, error) {
-	b, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(fd))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(b)) {
-		if v, ok := strings.CutPrefix(line, "mnt_id:"); ok {
-			return strconv.ParseUint(strings.TrimSpace(v), 10, 64)
-		}
-	}
-	return 0, fmt.Errorf("/proc/self/fdinfo/%d: no mnt_id", fd)
 }

@@ -62,7 +62,7 @@ func (p *plan) prepare(source string, opt Options) error {
 	if err != nil {
 		return &MountTableError{err}
 	}
-	id, err := mountID(p.fd)
+	id, err := mounttable.ID(p.fd)
 	if err != nil {
 		return &MountTableError{err}
 	}
@@ -95,7 +95,7 @@ func inThisNamespace(lines []*mountinfo.Info, id int) (bool, error) {
 		return false, &os.PathError{Op: "open", Path: "/", Err: err}
 	}
 	defer unix.Close(fd)
-	own, err := mountID(fd)
+	own, err := mounttable.ID(fd)
 	return own == uint64(id), err
 }
 

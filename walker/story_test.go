@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"purebundle/walker/filter"
+	"purebundle/walker/mounttable"
 )
 
 // storyTree is the machine on which bundles filled with proc: named's init script had bound /proc into the chroot where the exclude
@@ -142,7 +143,7 @@ func TestLastGuard(t *testing.T) {
 		fd, err := unix.Openat(top, p, unix.O_PATH|unix.O_CLOEXEC, 0)
 		must(t, err)
 		r := &root{fd: fd, mode: plainMode}
-		r.mntID, err = mountID(fd)
+		r.mntID, err = mounttable.ID(fd)
 		must(t, err)
 		if got, err := r.open(top, p, fileFlags); err != errRefusedFS {
 			t.Errorf("%s: %d, %v, want the file system refused", p, got, err)
@@ -274,27 +275,12 @@ func TestMountReplaced(t *testing.T) {
 	mountFS(t, "none", dir, "tmpfs", 0, "")
 	fd, err := unix.Open(dir, unix.O_PATH|unix.O_CLOEXEC, 0)
 	must(t, err)
-	id, err := mountID(fd)
+	id, err := mounttable.ID(fd)
 	unix.Close(fd)
 	must(t, err)
 	m := &mount{Mount: Mount{ID: int(id), Path: "/"}, point: dir}
 	mountFS(t, "proc", dir, "proc", 0, "")
 	if r, err := openRoot(m, bestMode); !errors.Is(err, errOtherMount) {
 		t.Errorf("got %+v, %v", r, err)
-	}
-}
-
-// TestMountIDWithoutStatx asks proc, as on kernels whose statx does not know mount IDs.
-func TestMountIDWithoutStatx(t *testing.T) {
-	for _, p := range []string{"/", "/proc", "/sys", "/dev"} {
-		fd, err := unix.Open(p, unix.O_PATH|unix.O_CLOEXEC, 0)
-		must(t, err)
-		want, err := mountID(fd)
-		must(t, err)
-		got, err := mountIDFromProc(fd)
-		unix.Close(fd)
-		if got != want || err != nil {
-			t.Errorf("%s: %d, %v; statx says %d", p, got, err, want)
-		}
 	}
 }

@@ -1,5 +1,5 @@
 // Package mounttable reads the kernel's table of mounts, whole and as it was at one
-// moment.
+// moment, and tells on which of them an open file lies.
 //
 // It does not judge mounts, or know what lies on them. The source is
 // proc_pid_mountinfo(5).
@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
 )
 
 // maxTableReads bounds the wait for a mount table that holds still.
@@ -104,3 +105,26 @@ func Unescape(s string) string {
 }
 
 func isOctal(c byte) bool { return c >= '0' && c <= '7' }
+
+// ID returns the ID, as in the mount table, of the mount that fd lies on. Linux before 5.8 tells it through proc alone.
+func ID(fd int) (uint64, error) {
+	var st unix.Statx_t
+	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_NO_AUTOMOUNT|unix.AT_STATX_DONT_SYNC, unix.STATX_MNT_ID, &st)
+	if err == nil && st.Mask&unix.STATX_MNT_ID != 0 {
+		return st.Mnt_id, nil
+	}
+	return idFromProc(fd)
+}
+
+func idFromProc(fd int) (uint64, error) {
+	b, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(fd))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(b)) {
+		if v, ok := strings.CutPrefix(line, "mnt_id:"); ok {
+			return strconv.ParseUint(strings.TrimSpace(v), 10, 64)
+		}
+	}
+	return 0, fmt.Errorf("/proc/self/fdinfo/%d: no mnt_id", fd)
+}

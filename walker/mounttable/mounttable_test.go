@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
 )
 
 func TestParse(t *testing.T) {
@@ -52,5 +53,24 @@ func TestParseLongLines(t *testing.T) {
 	}
 	if len(got) == 0 || !slices.Equal(got, wants) {
 		t.Errorf("%.999q", got)
+	}
+}
+
+// TestIDWithoutStatx asks proc, as on kernels whose statx does not know mount IDs.
+func TestIDWithoutStatx(t *testing.T) {
+	for _, p := range []string{"/", "/proc", "/sys", "/dev"} {
+		fd, err := unix.Open(p, unix.O_PATH|unix.O_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := ID(fd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := idFromProc(fd)
+		unix.Close(fd)
+		if got != want || err != nil {
+			t.Errorf("%s: %d, %v; statx says %d", p, got, err, want)
+		}
 	}
 }

@@ -1,12 +1,9 @@
 package volume
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -37,7 +34,7 @@ func kindOf(fd int) (k kind, err error) {
 	case unix.BTRFS_SUPER_MAGIC:
 		k, root = kind{[]question{askBtrfs}, false}, st.Ino == 256 // BTRFS_FIRST_FREE_OBJECTID
 	case unix.F2FS_SUPER_MAGIC:
-		k, root = kind{[]question{askAny}, false}, st.Ino == 3 // as mkfs.f2fs numbers it
+		k, root = kind{[]question{askAny}, true}, st.Ino == 3 // as mkfs.f2fs numbers it
 	case unix.XFS_SUPER_MAGIC: // sb_rootino can be any number
 		k = kind{[]question{askAny, askXFS}, false}
 		if root, err = mountsRoot(fd); err != nil {
@@ -75,18 +72,16 @@ func mountsRoot(fd int) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	info, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", fd))
+	id, err := mounttable.ID(fd)
 	if err != nil {
 		return false, err
 	}
-	_, rest, _ := bytes.Cut(info, []byte("mnt_id:"))
-	id, _, _ := strings.Cut(string(bytes.TrimSpace(rest)), "\n")
 	lines, err := mounttable.Read()
 	if err != nil {
 		return false, err
 	}
 	for _, l := range lines {
-		if strconv.Itoa(l.ID) == id {
+		if uint64(l.ID) == id {
 			return l.Root == "/" && l.Mountpoint == path, nil
 		}
 	}
