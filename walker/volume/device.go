@@ -2,15 +2,23 @@ package volume
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/google/uuid"
 	"golang.org/x/sys/unix"
 )
 
+// Identity is the name of a file system: its volume label and its UUID.
+type Identity struct {
+	Label string
+	UUID  [16]byte
+}
+
 // At returns the identity of the file system whose root directory dir is. The
-// kernel is asked; of an ext file system, also its device, if it can be opened. The
+// kernel is asked; of an ext or F2FS file system, also its device, if it can be opened. The
 // error is ErrNone if there is nothing to keep: dir is a directory further down, or
 // of a file system of another kind.
 func At(dir string) (Identity, error) {
@@ -30,28 +38,38 @@ func At(dir string) (Identity, error) {
 	return id, nil
 }
 
-// ofDevice returns what the device says that the ext file system of fd is on.
+// ofDevice returns what the device says that the file system of fd is on.
 func ofDevice(fd int) (Identity, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return Identity{}, os.NewSyscallError("stat", err)
 	}
-	device, err := openDevice(st.Dev)
+	device, err := OpenDevice(st.Dev)
 	if err != nil {
 		return Identity{}, err
 	}
 	defer device.Close()
-	id, err := Read(device)
+	size, err := device.Seek(0, io.SeekEnd)
+	if err != nil {
+		return Identity{}, err
+	}
+	fs, err := Identify(device, size)
 	if err != nil {
 		return Identity{}, fmt.Errorf("%s: %w", device.Name(), err)
+	}
+	id := Identity{Label: fs.Label}
+	if fs.UUID != "" {
+		if id.UUID, err = uuid.Parse(fs.UUID); err != nil {
+			return Identity{}, fmt.Errorf("%s: %w", device.Name(), err)
+		}
 	}
 	return id, nil
 }
 
-// openDevice opens the block device with a number. Its name comes from the kernel
+// OpenDevice opens the block device with a number. Its name comes from the kernel
 // (sysfs), because /dev may hold any names; that what is there is the device is
 // checked on the open file.
-func openDevice(dev uint64) (*os.File, error) {
+func OpenDevice(dev uint64) (*os.File, error) {
 	major, minor := unix.Major(dev), unix.Minor(dev)
 	uevent, err := os.ReadFile(fmt.Sprintf("/sys/dev/block/%d:%d/uevent", major, minor))
 	if err != nil {

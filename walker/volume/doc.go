@@ -1,10 +1,12 @@
 // Package volume tells what a file system is called: label and UUID of an ext2,
-// ext3, ext4, XFS, btrfs or F2FS, as the kernel says, or the superblock of an ext.
+// ext3, ext4, XFS, btrfs or F2FS, as the kernel says, and of these and of vfat, as
+// the superblock does.
 //
 // It only reads devices, finds them by what the kernel says of a directory, and
 // never by a name that somebody gave. Which of a tree's mounts go into an image is
-// package walker's affair.
+// package walker's affair, and how a disk is divided package survey's.
 //
-// Read takes the superblock of an ext from anything that has one; At is for mounted
-// file systems.
+// Identify reads the superblock of anything that has one, which may be hostile: it
+// reads at most a few MiB and follows nothing without a bound. At is for mounted file
+// systems. OpenDevice opens a block device by its number.
 package volume

@@ -1,7 +1,6 @@
 package volume_test
 
 import (
-	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -43,9 +42,9 @@ func TestRead(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer f.Close()
-			id, err := volume.Read(f)
-			if err != nil || id.Label != c.label || uuid.UUID(id.UUID).String() != someUUID {
-				t.Errorf("%q, %v, %v", id.Label, uuid.UUID(id.UUID), err)
+			id, err := volume.Identify(f, 8<<20)
+			if err != nil || id.Label != c.label || id.UUID != someUUID {
+				t.Errorf("%+v, %v", id, err)
 			}
 		})
 	}
@@ -53,7 +52,7 @@ func TestRead(t *testing.T) {
 
 func TestReadNone(t *testing.T) {
 	for name, text := range map[string]string{"nothing": "", "short": strings.Repeat("x", 1100), "zeros": strings.Repeat("\x00", 4096)} {
-		if _, err := volume.Read(bytes.NewReader([]byte(text))); !errors.Is(err, volume.ErrNone) {
+		if _, err := volume.Identify(strings.NewReader(text), int64(len(text))); !errors.Is(err, volume.ErrNone) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -1,0 +1,17 @@
+// Package survey tells what machine a tree is of: on which disk and partition its
+// root lies, how that disk is divided, and what it starts from.
+//
+// [Of] asks the kernel about a directory; [Read] reads any disk, or an image of one.
+// Neither writes anything. A disk may be hostile: what is allocated is bounded by
+// fixed limits, whatever a table says. A GPT has two copies, which are both checked.
+//
+// It does not read what a file system holds: kernels, boot loaders and their
+// configuration are somebody else's. It copies no disk.
+//
+// The package reads both kinds of tables itself because go-diskfs allocates what a
+// GPT header says, knows no logical partitions, and looks at a backup GPT only if the
+// first one is damaged.
+//
+// Sources: UEFI specification 2.10, chapter 5; block/partitions of the Linux kernel;
+// sysfs-block and sysfs-fs-btrfs of its ABI documentation.
+package survey
