@@ -110,7 +110,7 @@ func (p *plan) addLeaveOut(lines []*mountinfo.Info, dir string) error {
 	if err != nil {
 		return err
 	}
-	id, err := mountID(fd)
+	id, err := mounttable.ID(fd)
 	if err != nil {
 		return &MountTableError{err}
 	}

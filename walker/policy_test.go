@@ -345,7 +345,7 @@ func TestMissingBelow(t *testing.T) {
 5 4 8:1 / /old/disk rw - ext4 /dev/sdb rw
 `: {"/top": MissingNamed, "/old": MissingNamed, "/old/disk": MissingNamed},
 	} {
-		lines, err := parseMountTable(text)
+		lines, err := mounttable.Parse(text)
 		must(t, err)
 		p := &policy{table: newTable(lines, 1, "/"), snapshot: func(m *mount) bool { return m.Root == "/@old" }}
 		must(t, p.judgeAll("/", Options{}))

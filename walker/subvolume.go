@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"purebundle/walker/mounttable"
 )
 
 // Facts of btrfs (linux/btrfs.h, linux/btrfs_tree.h).
@@ -89,7 +91,7 @@ func mountedSnapshot(m *mount) bool {
 		return false
 	}
 	defer unix.Close(fd)
-	id, err := mountID(fd)
+	id, err := mounttable.ID(fd)
 	return err == nil && id == uint64(m.ID) && onBtrfs(fd) && readOnlySnapshot(fd)
 }
 
