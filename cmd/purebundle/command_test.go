@@ -143,7 +143,7 @@ func TestManuals(t *testing.T) {
 	}
 	aws, env := "AWS_PROFILE", ".SH ENVIRONMENT\n"
 	for _, c := range []struct{ page, has, lacks string }{
-		{"bundle", aws + "|AWS_REQUEST_CHECKSUM_CALCULATION|SOURCE_DATE_EPOCH|GOMEMLIMIT|PREFIX.sha256|/proc/self/mountinfo|nothing is left behind|s3:DeleteObject",
+		{"bundle", aws + "|AWS_REQUEST_CHECKSUM_CALCULATION|SOURCE_DATE_EPOCH|GOMEMLIMIT|PREFIX.sha256|/proc/self/mountinfo|nothing is left behind, but with --resume its parts|s3:DeleteObject",
 			"EC2_AMITOOL_HOME|AWS_ENDPOINT_URL_EC2|TMPDIR|ec2:"},
 		{"mounts", "/proc/self/mountinfo", env + "|.SH IAM|PREFIX|left behind"},
 		{"completion", "", env + "|.SH IAM"},

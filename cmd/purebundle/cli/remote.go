@@ -82,6 +82,8 @@ func remote(cmd *cobra.Command) bool {
 func statuses(cmd *cobra.Command) string {
 	has := func(flag string) bool { return cmd.Flags().Lookup(flag) != nil }
 	switch {
+	case has("resume"):
+		return strings.Replace(exitStatuses, failedStatus, failedStatus+", but with --resume its parts in S3", 1)
 	case cmd.HasAvailableSubCommands() || has("strict") || has("volume"): // which make images
 		return exitStatuses
 	case has("signature"):
