@@ -98,7 +98,10 @@ func raidTail(r io.ReaderAt, size int64) (fs FileSystem, ok bool, err error) {
 		}
 		const version, uuid0, uuid1 = 4, 20, 52
 		if bytes.HasPrefix(b, raidMagic) && le.Uint32(b[version:]) == 0 {
-			id := append(bytes.Clone(b[uuid0:uuid0+4]), b[uuid1:uuid1+12]...)
+			id := be.AppendUint32(nil, le.Uint32(b[uuid0:])) // it is four numbers
+			for i := range 3 {
+				id = be.AppendUint32(id, le.Uint32(b[uuid1+4*i:]))
+			}
 			return FileSystem{Type: "linux_raid_member", UUID: uuidText(id)}, true, nil
 		}
 	}
