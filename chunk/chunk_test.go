@@ -84,7 +84,7 @@ func (im *image) part(i int) []byte {
 	return buf
 }
 
-// bytes is the whole image.
+// bytes returns the whole image.
 func (im *image) bytes() []byte {
 	all := make([]byte, 0, im.parts*Size)
 	for i := range im.parts {

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// ramDir is t.TempDir() in memory, where there is such a place: for tests that
+// ramDir returns t.TempDir() in memory, where there is such a place: for tests that
 // sync hundreds of times and do not mean the device.
 func ramDir(t testing.TB) string {
 	t.Helper()
@@ -105,7 +105,7 @@ func (d digests) wantWhole(t testing.TB, dir string, im *image) {
 	}
 }
 
-// sums is the digests of the parts of im.
+// sums returns the digests of the parts of im.
 func (im *image) sums() []string {
 	if im.cached == nil {
 		for i := range im.parts {
@@ -119,7 +119,7 @@ func (im *image) sums() []string {
 	return im.cached
 }
 
-// newer is the image of the run that is broken.
+// newer returns the image of the run that is broken.
 func newer() *image { return &image{parts: 3, seed: 2, zero: map[int]bool{2: true}} }
 
 // made returns a Writer with all parts of newer made.

@@ -257,7 +257,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// wantText is wantError without the demand for a hint.
+// wantText checks what wantError does, but does not demand a hint.
 func wantText(t testing.TB, err error, want ...string) {
 	t.Helper()
 	text := err.Error()

@@ -73,7 +73,7 @@ func (b *Bundle) joinLinked(ctx context.Context, dst string, opt JoinOptions) er
 	return b.joinDevice(ctx, dst, opt)
 }
 
-// onDevice is the error of an image that is a device, without Force.
+// onDevice returns the error of an image that is a device, without Force.
 func onDevice(dst string) error {
 	return &Error{Op: "write", Path: dst, Err: cause("is a block device: all that is on it would be lost"),
 		Hint: "force it if that is what you want"}

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// check is the one rule for what a manifest must say, read or written.
+// check returns what is wrong with a manifest, read or about to be written: the one
+// rule for both.
 func (m *Manifest) check() error {
 	if err := CheckPrefix(m.Prefix); err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// sampleManifest is a manifest with something in every field.
+// sampleManifest returns a manifest with something in every field.
 func sampleManifest(t testing.TB) []byte {
 	t.Helper()
 	m := testManifest()

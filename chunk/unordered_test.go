@@ -88,7 +88,7 @@ func ignoreExist(err error) error {
 	return err
 }
 
-// TestUnordered is TestCommitCrash for file systems that do not keep the order
+// TestUnordered does what TestCommitCrash does, for file systems that do not keep the order
 // of changes between two syncs: any of them may be lost and any other not.
 func TestUnordered(t *testing.T) {
 	t.Parallel() // starts no process: that would hold the locks of others for a moment
@@ -106,7 +106,7 @@ func TestUnordered(t *testing.T) {
 	}
 }
 
-// TestUnorderedRollback is the same for a commit whose last sync fails, so that
+// TestUnorderedRollback does the same for a commit whose last sync fails, so that
 // all is undone on the spot.
 func TestUnorderedRollback(t *testing.T) {
 	t.Parallel() // starts no process: that would hold the locks of others for a moment
@@ -178,7 +178,7 @@ func materialise(t testing.TB, keep string, n names) string {
 	return dir
 }
 
-// TestUnorderedRepair is the same for the repair after each crash of a commit.
+// TestUnorderedRepair does the same for the repair after each crash of a commit.
 func TestUnorderedRepair(t *testing.T) {
 	t.Parallel() // starts no process: that would hold the locks of others for a moment
 	dir, keep := ramDir(t), ramDir(t)

@@ -55,7 +55,7 @@ func CheckFiles(ctx context.Context, place Place, files []File, workers int, don
 // grace is how long a cancelled run waits for its workers.
 const grace = 300 * time.Millisecond
 
-// crew is so many goroutines; 0 is one a processor.
+// crew returns a crew of so many goroutines; 0 means one a processor.
 func crew(workers int) work.Crew { return work.Crew{Workers: workers, Grace: grace} }
 
 // numbers returns 0 … n-1.

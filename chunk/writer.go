@@ -153,7 +153,7 @@ func (w *Writer) WriteZero(ctx context.Context, parts []int, done func(part int)
 	})
 }
 
-// crew is so many goroutines.
+// crew returns a crew of so many goroutines.
 func (w *Writer) crew(workers int) work.Crew { return work.Crew{Workers: workers, Grace: w.opt.Grace} }
 
 // store makes part i of these bytes, or of zeros if p is empty.

@@ -7,7 +7,7 @@ import (
 	"purebundle/ext2img"
 )
 
-// BenchmarkLayoutOfNothing is what free space costs: mkfs and group descriptors
+// BenchmarkLayoutOfNothing measures what free space costs: mkfs and group descriptors
 // of an empty file system.
 func BenchmarkLayoutOfNothing(b *testing.B) {
 	for _, size := range []int64{1 << 30, 100 << 30, 1 << 40} {
@@ -28,7 +28,7 @@ func BenchmarkLayoutOfNothing(b *testing.B) {
 	}
 }
 
-// BenchmarkAdd is what the Builder takes for entries of the shape of the bench's
+// BenchmarkAdd measures what the Builder takes for entries of the shape of the bench's
 // trees B and E: small files, a hundred in a directory, four levels deep.
 func BenchmarkAdd(b *testing.B) {
 	for _, n := range []int{200_000, 1_000_000} {

@@ -217,7 +217,8 @@ func (b *Builder) enter(path string, uid uint32) (nm name, ok bool) {
 	return nm, nm.ref != noText
 }
 
-// place is enter's work. A name without text is one that was added before.
+// place returns the name for a path, as enter does, which reports its error. A name
+// without text was added before.
 func (b *Builder) place(path string) (nm name, err error) {
 	i := strings.LastIndexByte(path, '/')
 	if i < 0 {

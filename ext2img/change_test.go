@@ -15,7 +15,7 @@ import (
 	"purebundle/ext2img/imgtest"
 )
 
-// noise is n bytes that do not compress, the same for the same seed.
+// noise returns n bytes that do not compress, the same for the same seed.
 func noise(seed int64, n int) []byte {
 	b := make([]byte, n)
 	rand.New(rand.NewSource(seed)).Read(b)

@@ -79,7 +79,7 @@ func (t *tree) planDir(d *dir, order []int32, seed [4]uint32) {
 	d.blocks = int32(1 + d.nodeBlocks() + len(d.leaves)) // no more than maxLeaves: Add has seen to it
 }
 
-// nodeBlocks is the number of index blocks below the root.
+// nodeBlocks returns the number of index blocks below the root.
 func (d *dir) nodeBlocks() int {
 	if len(d.leaves) <= ondisk.HtreeRootLimit {
 		return 0
@@ -180,7 +180,7 @@ func (m *Image) htreeTop(d *dir) []ondisk.HtreeEntry {
 	return es
 }
 
-// parent is the directory that holds a directory; the root holds itself.
+// parent returns the directory that holds a directory; the root holds itself.
 func (m *Image) parent(n int32) int32 {
 	if n == rootNode {
 		return rootNode

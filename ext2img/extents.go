@@ -2,7 +2,7 @@ package ext2img
 
 import "purebundle/ext2img/internal/ondisk"
 
-// treeSize is the number of blocks that so many extents need below i_block.
+// treeSize returns the number of blocks that so many extents need below i_block.
 func treeSize(extents int) (blocks int) {
 	for n := extents; n > ondisk.RootExtents; {
 		n = (n + ondisk.BlockExtents - 1) / ondisk.BlockExtents

@@ -38,7 +38,7 @@ func (s *script) int64() int64 {
 	return int64(binary.LittleEndian.Uint64(b[:]))
 }
 
-// size is mostly small, and sometimes anything.
+// size returns a length, mostly small, and sometimes anything.
 func (s *script) size() int64 {
 	switch k := s.byte(); {
 	case k < 128:
@@ -57,7 +57,7 @@ func (s *script) time() ext2img.Time {
 	return ext2img.Time{Sec: s.int64(), Nsec: uint32(s.int64())}
 }
 
-// name is one of few, so that names come twice and out of order, or a strange one.
+// name returns one of few, so that names come twice and out of order, or a strange one.
 func (s *script) name() string {
 	k := s.byte()
 	switch {

@@ -17,7 +17,7 @@ type geometry struct {
 	journalBlocks  int64
 }
 
-// extent of blocks [start, start+count).
+// run is the blocks [start, start+count).
 type run struct{ start, count int64 }
 
 func (r run) end() int64 { return r.start + r.count }
@@ -43,7 +43,7 @@ const (
 // whole, each is before its group's inode table.
 func (g geometry) packed() bool { return g.groups > maxTemplate }
 
-// bitmapBlocks is the number of blocks of bitmaps in a flex group, which has n groups.
+// bitmapBlocks returns the number of blocks of bitmaps in a flex group, which has n groups.
 func (g geometry) bitmapBlocks(leader, n int64) int64 {
 	switch {
 	case !g.packed():
@@ -108,7 +108,7 @@ func (g geometry) lastFits() bool {
 	return g.leaderFits(leader, g.groups-leader, blocks)
 }
 
-// flexBlocks is the number of blocks that the bitmaps and inode tables of a flex
+// flexBlocks returns the number of blocks that the bitmaps and inode tables of a flex
 // group take, which has n groups, and in the first one the resize inode.
 func (g geometry) flexBlocks(leader, n int64) int64 {
 	c := g.bitmapBlocks(leader, n) + n*g.tableBlocks
@@ -118,7 +118,7 @@ func (g geometry) flexBlocks(leader, n int64) int64 {
 	return c
 }
 
-// superBlocks is the number of blocks that the superblock, the descriptors and the
+// superBlocks returns the number of blocks that the superblock, the descriptors and the
 // room for more take at the start of a group: they stand in groups 0, 1 and powers of
 // 3, 5 and 7 (sparse_super).
 func (g geometry) superBlocks(group int64) int64 {
@@ -142,7 +142,7 @@ func hasSuper(group int64) bool {
 	return false
 }
 
-// inodes is s_inodes_count.
+// inodes returns s_inodes_count.
 func (g geometry) inodes() int64 { return g.groups * g.inodesPerGroup }
 
 // group gives the blocks of a group.
@@ -188,7 +188,7 @@ func (g geometry) journal() (run, bool) {
 	return run{}, false
 }
 
-// free is the number of blocks that are left for files and directories.
+// free returns the number of blocks that are left for files and directories.
 func (g geometry) free() int64 {
 	n := g.blocks - g.journalBlocks
 	for _, r := range g.supers() {
@@ -200,7 +200,7 @@ func (g geometry) free() int64 {
 	return n
 }
 
-// reserved is the number of blocks that only root may use, s_r_blocks_count.
+// reserved returns the number of blocks that only root may use, s_r_blocks_count.
 func (g geometry) reserved() int64 { return g.blocks / reservedShare }
 
 func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }

@@ -160,7 +160,7 @@ func (m *Image) readInodes(start, end int64, at func(block int64) []byte) {
 	}
 }
 
-// usedInodes is the number of inodes of a group up to the last one that is
+// usedInodes returns the number of inodes of a group up to the last one that is
 // placed.
 func (m *Plan) usedInodes(group int64) int64 {
 	last := int64(ino(m.nodes.len() - 1))

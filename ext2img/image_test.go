@@ -28,7 +28,7 @@ func roundTrip(t *testing.T, dir string, p ext2img.Params) {
 	imgtest.Compare(t, dir, mnt, imgtest.CompareOptions{})
 }
 
-// deepCheck is what verify --deep does.
+// deepCheck does what verify --deep does.
 func deepCheck(t *testing.T, image string) {
 	t.Helper()
 	f, err := os.Open(image)

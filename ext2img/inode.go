@@ -109,7 +109,7 @@ func (m *Image) putJournal(b []byte) {
 	in.Put(b, ondisk.JournalIno, m.seed)
 }
 
-// journalRoot is i_block of the journal: one extent.
+// journalRoot returns i_block of the journal: one extent.
 func (m *Plan) journalRoot() (root [60]byte) {
 	j, _ := m.g.journal()
 	ondisk.PutExtents(root[:], []ondisk.Extent{{Len: uint16(j.count), Phys: uint64(j.start)}})

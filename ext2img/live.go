@@ -55,7 +55,7 @@ type identity struct {
 	mtime, ctime ondisk.Stamp
 }
 
-// identity is how the walk saw a file.
+// identity returns how the walk saw a file.
 func (n *node) identity() identity {
 	return identity{n.id, n.size, n.mode, n.uid, n.gid, n.mtime, n.ctime}
 }
@@ -66,7 +66,7 @@ func (i identity) changedAround(t time.Time) bool {
 	return t.Sub(i.ctime.Time()).Abs() < racyWindow
 }
 
-// identity is how the file looks now.
+// identity returns how the file looks now.
 func (f source) identity() (identity, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(f.fd, &st); err != nil {

@@ -73,7 +73,7 @@ func (a *arena) get(ref uint32) string {
 	return string(c[2 : 2+(int(c[0])|int(c[1])<<8)])
 }
 
-// size is the length of the string, without making it.
+// size returns the length of the string, without making it.
 func (a *arena) size(ref uint32) int {
 	c := a.at(ref)
 	return int(c[0]) | int(c[1])<<8

@@ -179,7 +179,7 @@ func (c *cursor) take(count int64, fn func(run)) bool {
 	return true
 }
 
-// left is the number of free blocks.
+// left returns the number of free blocks.
 func (c *cursor) left() (n int64) {
 	for _, r := range c.free {
 		n += r.count
@@ -187,7 +187,7 @@ func (c *cursor) left() (n int64) {
 	return n
 }
 
-// pos is the next block that take gives.
+// pos returns the next block that take gives.
 func (c *cursor) pos() int64 {
 	if len(c.free) == 0 {
 		return 0

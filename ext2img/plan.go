@@ -27,7 +27,7 @@ type Plan struct {
 	freeBlocks, freeInodes int64
 }
 
-// Size is the length of the image in bytes, whole parts: the file system, and
+// Size returns the length of the image in bytes, whole parts: the file system, and
 // zeros behind it, Params.Tail at least.
 func (m *Plan) Size() int64 {
 	return ceilDiv(m.g.blocks*BlockSize+m.p.Tail, m.p.PartSize) * m.p.PartSize

@@ -42,7 +42,7 @@ func (r *fileRead) add(n int32, c clip) {
 	r.clips = append(r.clips, c)
 }
 
-// sum is a hash of what the clips hold.
+// sum returns a hash of what the clips hold.
 func (r *fileRead) sum(seed maphash.Seed) uint64 {
 	var h maphash.Hash
 	h.SetSeed(seed)

@@ -23,7 +23,7 @@ func (g geometry) reservedBlocks() int64 {
 	return min(ceilDiv(groups*ondisk.GroupDescSize, BlockSize)-g.gdtBlocks, maxReserved)
 }
 
-// resizeBlocks is the number of blocks that the resize inode has beside the reserved
+// resizeBlocks returns the number of blocks that the resize inode has beside the reserved
 // ones: its double indirect block.
 func (g geometry) resizeBlocks() int64 { return min(g.reservedGDT, 1) }
 

@@ -76,7 +76,7 @@ const (
 	lostFoundNode = 1
 )
 
-// ino is the inode number of a node.
+// ino returns the inode number of a node.
 func ino(n int32) uint32 {
 	if n == rootNode {
 		return ondisk.RootIno

@@ -22,7 +22,7 @@ const partSize = 10 << 20 // bytes
 
 var testUUID = [16]byte{0xd7, 1, 2, 3, 4, 5, 0x46, 7, 0x88, 9, 10, 11, 12, 13, 14, 15}
 
-// params are those of a test that asks for nothing special.
+// params returns the parameters of a test that asks for nothing special.
 func params() ext2img.Params {
 	return ext2img.Params{
 		Free: 16 << 20, FreePercent: 10, Label: "tést", UUID: testUUID,
@@ -30,7 +30,7 @@ func params() ext2img.Params {
 	}
 }
 
-// markOf is a digest of the first size bytes of a file that is not very large.
+// markOf returns a digest of the first size bytes of a file that is not very large.
 func markOf(fd int, size int64) (uint64, error) {
 	if size > 64<<20 {
 		return 0, nil

@@ -101,7 +101,7 @@ func TestUnfit(t *testing.T) {
 	}
 }
 
-// nested is a chain of directories with names of 255 bytes.
+// nested returns a chain of directories with names of 255 bytes.
 func nested(depth int) (list []entry) {
 	path := ""
 	for range depth {

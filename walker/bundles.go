@@ -220,7 +220,7 @@ func skipJSON(dec *json.Decoder) error {
 	}
 }
 
-// readXMLManifest is readJSONManifest for Amazon's format.
+// readXMLManifest does what readJSONManifest does, for Amazon's format.
 func readXMLManifest(r io.Reader, prefix string, part func(name string) bool) error {
 	dec := xml.NewDecoder(r)
 	dec.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil } // names of parts are ASCII

@@ -12,7 +12,7 @@ import (
 	"purebundle/walker/pattern"
 )
 
-// planted are files that an image should not carry, by class; ~ stands for each home. What is a directory ends with a slash.
+// planted returns files that an image should not carry, by class; ~ stands for each home. What is a directory ends with a slash.
 func planted() map[filter.Class]string {
 	return map[filter.Class]string{
 		filter.Secrets: `

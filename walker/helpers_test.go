@@ -15,7 +15,7 @@ const (
 	denyEnv   = "PUREBUNDLE_WALKER_DENY"
 )
 
-// helpers are what a copy of the test binary can be started for.
+// helpers returns what a copy of the test binary can be started for.
 func helpers() map[string]func() error {
 	return map[string]func() error{
 		"no-proc": noProcHelper,
@@ -96,7 +96,7 @@ func parts(t *testing.T, out string) map[string][]string {
 	return m
 }
 
-// openFile is Tree.Open for a test that wants an os.File.
+// openFile does what Tree.Open does, for a test that wants an os.File.
 func openFile(tree *Tree, name string) (*os.File, error) {
 	var st unix.Stat_t
 	fd, err := tree.Open(name, &st)

@@ -113,7 +113,7 @@ func (p *policy) decide(m *mount) {
 	m.judging = false
 }
 
-// judge is the policy table, strictest rule first.
+// judge decides on a mount by the policy table, strictest rule first.
 func (p *policy) judge(m *mount) (Action, string) {
 	switch {
 	case m.class == classRefused:
@@ -180,7 +180,7 @@ func (p *policy) passes(m *mount) bool {
 	return m.Action == Crossed || m.class == classAuto && m.cause == byNature
 }
 
-// unreachable is the decision about a mount whose mount point lies on one that is not crossed.
+// unreachable returns the decision about a mount whose mount point lies on one that is not crossed.
 func (p *policy) unreachable(holder *mount) (Action, string) {
 	return LeftOut, fmt.Sprintf("below %s (%s), which is %s", holder.Path, holder.FSType, holder.Action)
 }

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// walkWith is runHelper for walkHelper by root with these capabilities only, as setpriv(1) writes them.
+// walkWith runs walkHelper by runHelper, as root with these capabilities only, as setpriv(1) writes them.
 func walkWith(t *testing.T, dir, capabilities string) map[string][]string {
 	t.Helper()
 	self, err := os.Executable()

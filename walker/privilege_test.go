@@ -103,7 +103,7 @@ func withoutAtime(lines []string) []string {
 	return out
 }
 
-// TestUserNamespace is root in a user namespace of its own, where mounts that it inherits cannot be taken apart.
+// TestUserNamespace walks as root in a user namespace of its own, where mounts that it inherits cannot be taken apart.
 func TestUserNamespace(t *testing.T) {
 	dir := storyTree(t)
 	openToAll(t, dir)

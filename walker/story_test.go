@@ -18,7 +18,7 @@ import (
 	"purebundle/walker/mounttable"
 )
 
-// storyTree is the machine on which bundles filled with proc: named's init script had bound /proc into the chroot where the exclude
+// storyTree makes the machine on which bundles filled with proc: named's init script had bound /proc into the chroot where the exclude
 // list did not know it.
 func storyTree(t *testing.T) string {
 	needRoot(t)

@@ -153,7 +153,7 @@ func (r *result) below(p string) []string {
 	return out
 }
 
-// tree makes files from names: "a/" is a directory, "a -> b" a symbolic link, "a=text" a file with content; parents are made.
+// makeTree makes files from names: "a/" is a directory, "a -> b" a symbolic link, "a=text" a file with content; parents are made.
 func makeTree(t testing.TB, dir string, names ...string) string {
 	t.Helper()
 	for _, n := range names {
@@ -180,7 +180,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// mount mounts for the duration of the test.
+// mountFS mounts for the duration of the test.
 func mountFS(t testing.TB, source, target, fstype string, flags uintptr, data string) {
 	t.Helper()
 	if err := unix.Mount(source, target, fstype, flags, data); err != nil {

@@ -27,7 +27,7 @@ func (w *walker) visit(f *frame, n name) error {
 // maxLooks bounds how often a name is looked at that leads to another inode each time.
 const maxLooks = 5
 
-// look is visit for the name at p. It returns errReplaced, with nothing reported, if the name got another inode meanwhile.
+// look does what visit does, for the name at p. It returns errReplaced, with nothing reported, if the name got another inode meanwhile.
 func (w *walker) look(f *frame, n name, p string, sp *spot) error {
 	name := p[f.pathLen+1:]
 	looked := false
@@ -175,7 +175,7 @@ func (w *walker) pin(o *object) (fd int, err error) {
 	return fd, err
 }
 
-// refresh is pin for what is open already.
+// refresh does what pin does, for what is open already.
 func (w *walker) refresh(fd int, r *root) error {
 	if err := statx(fd, "", r.statFlags, &w.st); err != nil {
 		return err

@@ -250,7 +250,7 @@ func (w *walker) visitAll(f *frame) error {
 	return nil
 }
 
-// here is the path of the directory or entry that w.path stands for.
+// here returns the path of the directory or entry that w.path stands for.
 func (w *walker) here() string {
 	if len(w.path) == 0 {
 		return "/"

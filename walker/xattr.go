@@ -181,7 +181,7 @@ func (w *walker) readXattrs(o *object) error {
 	return nil
 }
 
-// readXattrsFD is readXattrs for an entry that fd stands for.
+// readXattrsFD does what readXattrs does, for an entry that fd stands for.
 func (w *walker) readXattrsFD(r *root, fd int) {
 	if r.noXattrs {
 		return

@@ -72,7 +72,7 @@ func isolate(t *testing.T) {
 	}
 }
 
-// client is an S3 client of the kind that Load configures.
+// s3Client returns an S3 client of the kind that Load configures.
 func s3Client(t *testing.T, opt Options) *s3.Client {
 	t.Helper()
 	cfg, err := Load(t.Context(), opt)

@@ -24,7 +24,7 @@ import (
 	"purebundle/chunk"
 )
 
-// TestMain is also the child of TestCauses: the proxies of the environment are read
+// TestMain also runs as the child of TestCauses: the proxies of the environment are read
 // once a process.
 func TestMain(m *testing.M) {
 	switch os.Getenv("AWSAPI_CHILD") {
@@ -131,7 +131,7 @@ func refuse(status int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
 }
 
-// deaf is an address of this machine at which nothing listens.
+// deaf returns an address of this machine at which nothing listens.
 func deaf(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

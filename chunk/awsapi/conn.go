@@ -107,7 +107,7 @@ func (c *conn) stalled() bool {
 	return time.Since(c.at) >= c.stall
 }
 
-// why is err, or the error before it if err is only that the connection was
+// why returns err, or the error before it if err is only that the connection was
 // closed because of that: who reads finds out first and closes it, and who writes
 // is to say the same.
 func (c *conn) why(err error) error {

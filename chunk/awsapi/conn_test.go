@@ -12,7 +12,7 @@ import (
 // timed: only whether it is cut.
 const stall = 400 * time.Millisecond
 
-// pair is a connection and its other end.
+// pair returns a connection and its other end.
 func pair(t *testing.T) (*conn, *net.TCPConn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

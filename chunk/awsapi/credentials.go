@@ -24,7 +24,7 @@ type credentialsError struct{ err error }
 func (e *credentialsError) Error() string { return e.err.Error() }
 func (e *credentialsError) Unwrap() error { return e.err }
 
-// noCredentials is about a chain of providers that found nothing.
+// noCredentials returns what to say of a chain of providers that found nothing.
 func noCredentials(c *credentialsError) (text, hint string) {
 	var role config.SharedConfigAssumeRoleError
 	var code config.AssumeRoleTokenProviderNotSetError
@@ -65,8 +65,8 @@ func nothingFound(err error) bool {
 	return strings.Contains(text, "no EC2 IMDS role found") || strings.Contains(text, "failed to refresh cached credentials, static credentials are empty")
 }
 
-// programFailed is about credential_process. What it printed may be a secret and is
-// not repeated.
+// programFailed returns what to say of credential_process. What that printed may be a
+// secret and is not repeated.
 func programFailed(err *processcreds.ProviderError) (text, hint string) {
 	hint = "run the program of credential_process in ~/.aws/config by hand: it must print the JSON that AWS documents, and exit 0"
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
@@ -78,7 +78,7 @@ func programFailed(err *processcreds.ProviderError) (text, hint string) {
 	return "credential_process failed: " + innermost(err).Error(), hint
 }
 
-// lostToSudo is a hint if sudo is likely to have taken the variables away that lead
+// lostToSudo returns a hint if sudo is likely to have taken the variables away that lead
 // to credentials; else "".
 func lostToSudo() string {
 	user := os.Getenv("SUDO_USER")

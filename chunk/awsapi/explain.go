@@ -73,8 +73,8 @@ func reason(err error) (text, hint string) {
 	return short(err), ""
 }
 
-// reach is about what stands between, and about servers that are not those that were
-// meant; text is "" for others.
+// reach returns what to say if something stands between, or if the server is not the
+// one that was meant; text is "" for other errors.
 func reach(err error) (text, hint string) {
 	if p, ok := errors.AsType[*pageError](err); ok {
 		return p.Error(), p.hint()
@@ -88,7 +88,8 @@ func reach(err error) (text, hint string) {
 	return unreachable(err)
 }
 
-// unreachable is about servers that gave no answer at all; text is "" for others.
+// unreachable returns what to say of a server that gave no answer at all; text is ""
+// for other errors.
 func unreachable(err error) (text, hint string) {
 	var dns *net.DNSError
 	switch {
@@ -111,7 +112,7 @@ func unreachable(err error) (text, hint string) {
 // expecting finds the right region in the text of AuthorizationHeaderMalformed.
 var expecting = regexp.MustCompile(`expecting '([a-z0-9-]+)'`)
 
-// answered is about an answer of the service.
+// answered returns what to say of an answer of the service.
 func answered(err error, api smithy.APIError) (text, hint string) {
 	code, said := api.ErrorCode(), api.ErrorMessage()
 	if hint, ok := hints[code]; ok {

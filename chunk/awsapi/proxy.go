@@ -46,7 +46,7 @@ func (e *proxyError) temporary() bool {
 	return e.status >= 500 || e.status == http.StatusTooManyRequests
 }
 
-// proxied is about a proxy that is in the way; text is "" for other errors.
+// proxied returns what to say of a proxy that is in the way; text is "" for other errors.
 func proxied(err error) (text, hint string) {
 	if refused, ok := errors.AsType[*proxyError](err); ok {
 		switch {

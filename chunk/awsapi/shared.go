@@ -71,7 +71,7 @@ func believed(name, usual string) ([]string, error) {
 const hintShared = "let the file and the directories above it be root's or your own and writable for nobody else (chown, chmod go-w), " +
 	"or name another with AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE or HOME (sudo -H sets root's)"
 
-// me is who runs this, for messages.
+// me returns who runs this, for messages.
 func me() string {
 	if os.Geteuid() == 0 {
 		return "root"

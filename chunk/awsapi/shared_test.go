@@ -25,7 +25,7 @@ func asNobody(t *testing.T, line string) {
 	}
 }
 
-// home is a place that an ordinary user reaches, with the machine's settings kept
+// home returns a place that an ordinary user reaches, with the machine's settings kept
 // out and keys only in files.
 func home(t *testing.T) string {
 	t.Helper()

@@ -23,7 +23,7 @@ type Dir struct {
 	fault func(op, name string) error
 }
 
-// change is called before each change of the directory.
+// change asks the hook of a test before each change of the directory.
 func (d *Dir) change(op, name string) error {
 	if d.fault == nil {
 		return nil
@@ -99,7 +99,7 @@ func (d *Dir) open(name string, flags int, perm uint32) (*os.File, error) {
 	return os.NewFile(uintptr(fd), d.Join(name)), nil
 }
 
-// openFD is open without an *os.File, which costs five system calls more.
+// openFD opens without making an *os.File, which costs five system calls more.
 func (d *Dir) openFD(name string, flags int, perm uint32) (fd int, err error) {
 	if flags&unix.O_CREAT != 0 {
 		if err := d.change("create", name); err != nil {

@@ -126,7 +126,7 @@ func (s *Stage) syncStaged(ctx context.Context, items []Item) error {
 	})
 }
 
-// fsync is fsync(2), again if a signal came.
+// fsync calls fsync(2), again if a signal came.
 func fsync(fd int) error {
 	for {
 		if err := unix.Fsync(fd); !errors.Is(err, unix.EINTR) {

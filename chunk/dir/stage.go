@@ -271,7 +271,7 @@ func (s *Stage) Abort() error {
 	return s.discard()
 }
 
-// discard is Abort with s.mu held.
+// discard does what Abort does, with s.mu held.
 func (s *Stage) discard() error {
 	err := removeAll(s.dir, s.temps())
 	if serr := s.dropScratch(); err == nil {
@@ -321,7 +321,7 @@ func removeAll(d *Dir, names []string) error {
 // grace is how long what was cancelled is waited for.
 const grace = 300 * time.Millisecond
 
-// crew is so many goroutines; 0 is one a processor.
+// crew returns a crew of so many goroutines; 0 means one a processor.
 func crew(workers int) work.Crew { return work.Crew{Workers: workers, Grace: grace} }
 
 // explain adds to an error of the directory what only the Stage knows: how far

@@ -260,7 +260,7 @@ func (w *way) reach(path string) (d *Dir, made []string, err error) {
 // maxMakes bounds how often makeDirs begins anew.
 const maxMakes = 1000
 
-// makeDirs is reach for a directory that may be missing, and may vanish meanwhile.
+// makeDirs reaches a directory that may be missing, and may vanish meanwhile.
 func makeDirs(path string, trusted bool) (d *Dir, made []string, err error) {
 	for range maxMakes { // another run that was aborted may take away what was just made
 		w := way{trusted: trusted, make: true}

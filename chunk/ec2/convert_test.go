@@ -19,7 +19,7 @@ func rawManifest() *chunk.Manifest {
 		Unreadable: []chunk.Problem{}, Changes: []chunk.Change{}, Warnings: []chunk.Warning{}}
 }
 
-// diskOf is what the files of a directory occupy, in bytes.
+// diskOf returns what the files of a directory occupy, in bytes.
 func diskOf(t *testing.T, dir string) (n int64) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -106,7 +106,7 @@ func TestRawBothWays(t *testing.T) {
 	}
 }
 
-// blocksOf is what a file occupies, in bytes; 0 where it is gone.
+// blocksOf is what a file occupies, in bytes; 0 if it is gone.
 func blocksOf(t *testing.T, path string) int64 {
 	t.Helper()
 	var st unix.Stat_t

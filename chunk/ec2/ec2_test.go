@@ -70,7 +70,7 @@ var random = sync.OnceValue(func() []byte {
 	return p
 })
 
-// noise is n bytes that do not compress, always the same.
+// noise returns n bytes that do not compress, always the same.
 func noise(seed uint64, n int) []byte {
 	p := make([]byte, n)
 	for i, at := 0, int(seed*4099%mib); i < n; at = 0 {
@@ -79,7 +79,7 @@ func noise(seed uint64, n int) []byte {
 	return p
 }
 
-// image is size bytes, zero but for the ranges.
+// image returns size bytes, zero but for the ranges.
 func image(size int64, data ...Range) []byte {
 	p := make([]byte, size)
 	for i, r := range data {

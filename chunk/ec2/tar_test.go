@@ -15,7 +15,7 @@ import (
 	"github.com/klauspost/pgzip"
 )
 
-// archive is an image in a tar archive as we write it.
+// archive returns an image in a tar archive as we write it.
 func archive(t testing.TB, img []byte, data []Range) []byte {
 	t.Helper()
 	src := Source{Image: bytes.NewReader(img), Size: int64(len(img)), Data: data}

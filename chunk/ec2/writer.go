@@ -116,7 +116,7 @@ func (w *Writer) RawDir() (string, error) {
 	return s.Scratch()
 }
 
-// Held is as chunk.Writer.Held.
+// Held returns what chunk.Writer.Held does.
 func (w *Writer) Held() string {
 	s, ok := w.stage.(*dir.Stage)
 	if !ok {

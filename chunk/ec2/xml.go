@@ -146,7 +146,8 @@ func (f *fields) child(name string) *element {
 	return found
 }
 
-// need is child for one that must be there; if it is not, it returns an empty element.
+// need returns a child that must be there; if it is not, it notes the fault and
+// returns an empty element.
 func (f *fields) need(name string) *element {
 	if c := f.child(name); c != nil {
 		return c

@@ -44,7 +44,7 @@ func (s *Store) RemoveBucket(ctx context.Context) error {
 	return s.explainBucket(ctx, "remove", err)
 }
 
-// explainBucket is explain for the bucket itself.
+// explainBucket does what explain does, for the bucket itself.
 func (s *Store) explainBucket(ctx context.Context, op string, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)

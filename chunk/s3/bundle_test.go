@@ -330,7 +330,7 @@ func wantUpload(t *testing.T, s *s3.Store, b *chunk.Bundle, opt s3.UploadOptions
 	}
 }
 
-// onDisk is a bundle in a directory.
+// onDisk returns a bundle in a directory.
 func onDisk(t *testing.T, im image) *chunk.Bundle {
 	t.Helper()
 	dir := t.TempDir()

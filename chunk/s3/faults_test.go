@@ -75,7 +75,7 @@ func (f *faulty) noticed(words ...string) bool {
 // zeros is how many parts of an image are zero: the last ones.
 const zeros = 2
 
-// content is an image of so many parts.
+// content returns an image of so many parts.
 func content(seed uint64, parts int) []byte {
 	all := make([]byte, parts*chunk.Size)
 	r := rand.New(rand.NewPCG(seed, 0))
@@ -85,7 +85,7 @@ func content(seed uint64, parts int) []byte {
 	return all
 }
 
-// told is the manifest that a caller of Commit gives.
+// told returns the manifest that a caller of Commit gives.
 func told() *chunk.Manifest {
 	return &chunk.Manifest{
 		Tool: "purebundle test", Created: time.Unix(1700000000, 0), Source: "/src",
@@ -220,7 +220,7 @@ func TestHundred(t *testing.T) {
 	t.Logf("%d faults in %d requests, %d notices", total, f.proxy.Requests(), len(f.notices))
 }
 
-// round is one upload and one download; a quarter of the times another bundle, with one
+// round does one upload and one download; a quarter of the times another bundle, with one
 // other part, takes the place of the first and is downloaded as well.
 func (f *faulty) round(t *testing.T, round int) {
 	dir, prefix := fmt.Sprintf("machines/%03d", round), "web"

@@ -69,8 +69,8 @@ func ParseLocation(url string) (Location, error) {
 	return Location{Bucket: bucket, Dir: dir}, nil
 }
 
-// ParseBundle is ParseLocation for the place of a bundle: the URL may also
-// be that of its manifest, s3://BUCKET/DIR/NAME.manifest.json, and prefix is
+// ParseBundle parses the URL of a bundle: that of its directory, as ParseLocation does,
+// or that of its manifest, s3://BUCKET/DIR/NAME.manifest.json, and prefix is
 // then NAME, else "".
 func ParseBundle(url string) (loc Location, prefix string, err error) {
 	if loc, err = ParseLocation(url); err != nil {

@@ -145,7 +145,7 @@ func key(k string) string {
 	return "<Contents><Key>" + k + "</Key><Size>1</Size></Contents>"
 }
 
-// fake is an environment with credentials that no server checks.
+// fake sets an environment with credentials that no server checks.
 func fake(t *testing.T) {
 	t.Helper()
 	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": "AK", "AWS_SECRET_ACCESS_KEY": "SK", "AWS_SESSION_TOKEN": "",

@@ -54,7 +54,7 @@ func (im image) ReadAt(p []byte, off int64) (n int, err error) {
 
 func (im image) size() int64 { return int64(len(im)) * chunk.Size }
 
-// split is the parts to write, and those that are known to be zero.
+// split returns the parts to write, and those that are known to be zero.
 func (im image) split() (data, zero []int) {
 	for i, c := range im {
 		if c == '0' {

@@ -131,7 +131,7 @@ func (m manner) conditions(c condition) (noneMatch, match *string) {
 	return noneMatch, match
 }
 
-// conditions is that of a server as far as it is known.
+// conditions returns the headers for c that the server takes, as far as it is known.
 func (s *server) conditions(c condition) (noneMatch, match *string) {
 	return manner{unconditional: s.unconditional.Load()}.conditions(c)
 }

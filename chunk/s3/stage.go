@@ -21,7 +21,7 @@ import (
 // they have sent.
 const grace = lateTime + 200*time.Millisecond
 
-// crew is so many goroutines, each with a request in flight.
+// crew returns a crew of so many goroutines, each with a request in flight.
 func crew(workers int) work.Crew { return work.Crew{Workers: workers, Grace: grace} }
 
 // Create begins a bundle, made with as many requests at once as the Store allows.

@@ -12,7 +12,7 @@ import (
 	"purebundle/chunk/s3/s3test"
 )
 
-// unable is a server that refuses what refuse says, and what was warned of.
+// unable returns a server that refuses what refuse says, and what was warned of.
 func unable(t *testing.T, refuse func(r *http.Request) int) (open func() *s3.Store, srv *s3test.Server, warned *[]string) {
 	t.Helper()
 	srv, warned = s3test.Start(t), new([]string)

@@ -61,7 +61,7 @@ func (z *zeros) send(ctx context.Context, st *stage, name string) (etag string, 
 	return z.etag, sent, nil
 }
 
-// lose is told that an object is to be overwritten.
+// lose forgets an object because it is to be overwritten.
 func (z *zeros) lose(name string) {
 	z.mu.Lock()
 	defer z.mu.Unlock()

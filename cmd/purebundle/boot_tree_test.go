@@ -26,7 +26,7 @@ import (
 // brings newer packages.
 const bootCache = "PUREBUNDLE_BOOT_CACHE"
 
-// bootPackages are what the Debian tree has besides a minimal system: a kernel,
+// bootPackages returns what the Debian tree has besides a minimal system: a kernel,
 // what it takes to boot and to log in, and what the checks call.
 func bootPackages() []string {
 	return []string{"acl", "dbus", "e2fsprogs", "initramfs-tools", "iputils-ping", "kmod", "libcap2-bin", "linux-image-cloud-amd64",

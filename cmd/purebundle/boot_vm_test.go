@@ -126,7 +126,7 @@ func (m *vm) tryExpect(pattern *regexp.Regexp, limit time.Duration) ([]string, e
 	}
 }
 
-// expect is tryExpect for what must come.
+// expect does what tryExpect does, for what must come.
 func (m *vm) expect(pattern *regexp.Regexp, limit time.Duration) []string {
 	m.t.Helper()
 	groups, err := m.tryExpect(pattern, limit)
@@ -188,7 +188,7 @@ func (m *vm) try(command string) (out string, status int) {
 	return groups[1], status
 }
 
-// run is try for a command that must exit 0.
+// run does what try does, for a command that must exit 0.
 func (m *vm) run(command string) string {
 	m.t.Helper()
 	out, status := m.try(command)

@@ -16,7 +16,7 @@ import (
 	"purebundle/walker"
 )
 
-// breaks is the test binary under that name: a program that panics, in the way that
+// breaks runs as the test binary under that name: a program that panics, in the way that
 // its argument names, with something to clean up.
 func breaks() {
 	ways := map[string]func() error{

@@ -61,7 +61,7 @@ func judgeLog(b []byte) error {
 	return nil
 }
 
-// replaced are replaced by rename all the time; rewritten gets more and more
+// replaced returns the files that are replaced by rename all the time; rewritten gets more and more
 // bytes in place, several times a second.
 func replaced() []string {
 	return []string{"/etc/app/settings", "/home/app/settings", "/boot/app/settings"}

@@ -48,7 +48,7 @@ func runInOwnMounts() int {
 	return 0
 }
 
-// commands are what the test binary is when it is called by these names.
+// commands returns what the test binary does if it is called by these names.
 func commands() map[string]func() {
 	return map[string]func(){"purebundle": main, "uidemo": uiDemo, "denied": denied, "breaks": breaks}
 }

@@ -156,7 +156,7 @@ func watchPower(pid int, program string, done chan error) (held []string, last s
 	}
 }
 
-// rootsOwn is what root has here.
+// rootsOwn returns what root has here.
 func rootsOwn(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("/proc/self/status")

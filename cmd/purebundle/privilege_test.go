@@ -29,7 +29,7 @@ var deniable = map[string]struct {
 	"unshare":       {unix.SYS_UNSHARE, unix.EPERM},
 }
 
-// denied is the test binary under that name: "denied CALL... -- PROGRAM ARG..."
+// denied runs as the test binary under that name: "denied CALL... -- PROGRAM ARG..."
 // runs a program for which these system calls fail (seccomp(2)).
 func denied() {
 	calls, command := os.Args[1:], []string{}
@@ -110,7 +110,7 @@ func newPlace(t *testing.T) *place {
 const stealthyMounts = `mount --bind /proc $R/var/named/chroot/proc && mount --bind /sys $R/srv/sys &&
 mount --bind /proc/version $R/srv/version && mount -t tmpfs volatile $R/volatile && echo lost > $R/volatile/file`
 
-// bundleLine is the command line of a run whose bytes depend on the tree alone.
+// bundleLine returns the command line of a run whose bytes depend on the tree alone.
 func bundleLine(program, source, dest string) []string {
 	return []string{program, "bundle", "--progress", "plain", "--force", "--trust-dest", "--time", "@1000000000", "--label", "same",
 		"--uuid", "1b4e28ba-2fa1-11d2-883f-0016d3cca427", source, dest}

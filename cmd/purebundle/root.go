@@ -21,8 +21,8 @@ var (
 	commit  = ""
 )
 
-// run is the whole program but for os.Exit, which would skip defers, and for what
-// concerns the whole process.
+// run runs the program and returns its exit status: all but os.Exit, which would skip
+// defers, and what concerns the whole process.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return runApp(context.Background(), cli.NewApp(args, stdin, stdout, stderr), args)
 }

@@ -112,7 +112,7 @@ func cmdAge(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.Chtimes(ts.MkAbs(args[0]), when, when))
 }
 
-// awsEnv are the AWS_ variables of a story, for programs that it does not start
+// awsEnv returns the AWS_ variables of a story, for programs that it does not start
 // itself.
 func awsEnv(ts *testscript.TestScript) []string {
 	var env []string

@@ -57,7 +57,7 @@ func setupStory(env *testscript.Env) error {
 	return nil
 }
 
-// testOf is the test that a story runs in.
+// testOf returns the test that a story runs in.
 func testOf(ts *testscript.TestScript) *testing.T { return ts.Value(storyKey{}).(*testing.T) }
 
 func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {

@@ -46,7 +46,7 @@ func (s *screen) tmux(args ...string) string {
 	return string(out)
 }
 
-// lines are the rows of the screen, without those below the last that is used.
+// lines returns the rows of the screen, without those below the last that is used.
 func (s *screen) lines() []string {
 	s.t.Helper()
 	return strings.Split(strings.TrimRight(s.tmux("capture-pane", "-p"), "\n"), "\n")

@@ -99,7 +99,7 @@ func open(t *testing.T, image string) *disk.Device {
 	return f
 }
 
-// debian is the table of Debian's cloud images.
+// debian returns the table of Debian's cloud images.
 func debian(bios io.ReaderAt, esp io.ReaderAt, espSize int64) *disk.Table {
 	return &disk.Table{
 		Kind: disk.GPT, ID: "01020304-0506-4708-890a-0b0c0d0e0f10", BootCode: randomBytes(3, disk.BootCodeSize),

@@ -36,7 +36,7 @@ func (l *Layout) Image(root *ext2img.Plan) (*Image, error) {
 	return m, err
 }
 
-// Size is the length of the disk in bytes, whole parts.
+// Size returns the length of the disk in bytes, whole parts.
 func (m *Image) Size() int64 { return m.fixed.Size }
 
 // Partitions returns the partitions as they are on the disk.
@@ -45,7 +45,7 @@ func (m *Image) Partitions() []Partition { return m.table.Partitions }
 // Stats returns the figures of the root file system.
 func (m *Image) Stats() ext2img.Stats { return m.root.Stats() }
 
-// leadParts is the number of parts before root.
+// leadParts returns the number of parts before root.
 func (m *Image) leadParts() int { return int(m.lead / m.partSize) }
 
 // Parts returns what the parts hold, see ext2img.Plan.Parts.
@@ -59,7 +59,7 @@ func (m *Image) Parts() ext2img.Parts {
 	return ps
 }
 
-// last is the last part of the disk, which has the backup of a GPT.
+// last returns the last part of the disk, which has the backup of a GPT.
 func (m *Image) last() int { return int(m.Size()/m.partSize) - 1 }
 
 // hasTail says whether something lies behind root.

@@ -96,7 +96,7 @@ func (l *Layout) boot() (list []*Partition) {
 	return list
 }
 
-// Lead is the number of bytes before root, whole parts.
+// Lead returns the number of bytes before root, whole parts.
 func (l *Layout) Lead() int64 { return l.lead }
 
 // Params changes the parameters of root's image, whose Size is that of the disk, to

@@ -2,11 +2,11 @@ package extfs
 
 import "fmt"
 
-// A block map is what inodes without extents have: 12 block numbers in
-// i_block, then those of an indirect, a double and a triple indirect block.
+// directBlocks is the length of the first level of a block map, which inodes without
+// extents have: 12 block numbers in i_block, then those of an indirect, a double and a triple indirect block.
 const directBlocks = 12
 
-// mappedAt is at for block maps.
+// mappedAt does what at does, for block maps.
 func (m *mapper) mappedAt(block uint64) (segment, error) {
 	perBlock := uint64(m.f.sb.blockSize / 4)
 	if block < directBlocks {

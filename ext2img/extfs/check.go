@@ -112,7 +112,7 @@ func (c *checker) inInode(ino uint32, format string, args ...any) {
 	c.add(Problem{Ino: ino, Where: fmt.Sprintf("inode %d", ino), Text: fmt.Sprintf(format, args...)})
 }
 
-// stopped is true where the check must end: too many problems, a read error,
+// stopped returns true if the check must end: too many problems, a read error,
 // or the end of ctx.
 func (c *checker) stopped() bool {
 	if c.err == nil {

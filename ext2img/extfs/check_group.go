@@ -13,8 +13,8 @@ func (f *FS) groupRange(group uint32) (start, count uint64) {
 	return start, min(uint64(f.sb.blocksPerGroup), f.sb.blocksCount-start)
 }
 
-// hasSuper is true for the groups that start with a superblock and the group
-// descriptors: all, or with sparse_super 0, 1 and the powers of 3, 5 and 7.
+// hasSuper returns true if a group starts with a superblock and the group descriptors,
+// as these do: all, or with sparse_super 0, 1 and the powers of 3, 5 and 7.
 func (f *FS) hasSuper(group uint32) bool {
 	s := f.sb
 	switch {
@@ -37,7 +37,7 @@ func (f *FS) hasSuper(group uint32) bool {
 	return false
 }
 
-// superBlocks is how many blocks of a group hold superblock, descriptors and
+// superBlocks returns how many blocks of a group hold superblock, descriptors and
 // the room that is reserved for more of them.
 func (f *FS) superBlocks(group uint32) uint64 {
 	if !f.hasSuper(group) {
@@ -248,7 +248,7 @@ func (w *wrongBits) add(at, word uint64) {
 	w.count += uint64(bits.OnesCount64(word))
 }
 
-// lowBits is a mask of the n lowest bits, at most 64.
+// lowBits returns a mask of the n lowest bits, at most 64.
 func lowBits(n uint64) uint64 {
 	if n >= 64 {
 		return ^uint64(0)

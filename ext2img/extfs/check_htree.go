@@ -28,8 +28,8 @@ type htree struct {
 	broken  bool         // blocks are not to be trusted
 }
 
-// isNode is true for the root and the index nodes; where the tree is broken,
-// for what looks like one.
+// isNode returns true for the root and the index nodes; if the tree is broken, for
+// what looks like one.
 func (t *htree) isNode(b dirBlock) bool {
 	if t.broken {
 		return t.c.f.indexOffset(t.n, b) != 0

@@ -173,7 +173,7 @@ func (c *checker) again(ino uint32) *Inode {
 	return n
 }
 
-// isHidden is true for inodes that no directory names though they are not
+// isHidden returns true for inodes that no directory names though they are not
 // below s_first_ino.
 func (c *checker) isHidden(ino uint32) bool {
 	s := c.f.sb

@@ -271,7 +271,7 @@ func TestCheckFindsDamage(t *testing.T) {
 	}
 }
 
-// kernelOnly is true for damage that e2fsck 1.47.0 says nothing of, though
+// kernelOnly returns true for damage that e2fsck 1.47.0 says nothing of, though
 // the kernel or a user would meet it.
 func kernelOnly(name string) bool {
 	return slices.Contains([]string{
@@ -280,7 +280,7 @@ func kernelOnly(name string) bool {
 	}, name)
 }
 
-// e2fsckFindsNothing is what e2fsck thinks of an image, written to a file.
+// e2fsckFindsNothing says whether e2fsck finds an image clean, written to a file.
 func e2fsckFindsNothing(t *testing.T, image string, img []byte) bool {
 	t.Helper()
 	imgtest.NeedTool(t, "e2fsck")

@@ -31,12 +31,12 @@ type extent struct {
 func nodeEntries(node []byte) int { return int(le16(node, ondisk.EhEntries)) }
 func nodeDepth(node []byte) int   { return int(le16(node, ondisk.EhDepth)) }
 
-// nodeKey is the first logical block of entry i: ee_block or ei_block.
+// nodeKey returns the first logical block of entry i: ee_block or ei_block.
 func nodeKey(node []byte, i int) uint64 {
 	return uint64(le32(node, ondisk.ExtentHeaderSize+i*ondisk.ExtentSize))
 }
 
-// nodeChild is the block of the node below index entry i.
+// nodeChild returns the block of the node below index entry i.
 func nodeChild(node []byte, i int) uint64 {
 	off := ondisk.ExtentHeaderSize + i*ondisk.ExtentSize
 	return uint64(le32(node, off+ondisk.EiLeafLo)) | uint64(le16(node, off+ondisk.EiLeafHi))<<32

@@ -48,7 +48,7 @@ func (n *Inode) readable() error {
 	return nil
 }
 
-// Size is the length of the file in bytes.
+// Size returns the length of the file in bytes.
 func (f *File) Size() int64 { return f.n.Size }
 
 // segmentAt gives the segment that starts with a logical block.
@@ -58,7 +58,7 @@ func (f *File) segmentAt(block uint64) (segment, error) {
 	return f.m.at(block)
 }
 
-// ReadAt is io.ReaderAt; holes and unwritten extents read as zero.
+// ReadAt implements io.ReaderAt; holes and unwritten extents read as zero.
 func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, errors.New("negative offset")

@@ -46,7 +46,7 @@ func (f *FS) parseGroup(raw []byte) group {
 	return g
 }
 
-// inBounds is true if count blocks from start lie in the file system.
+// inBounds returns true if count blocks from start lie in the file system.
 func (f *FS) inBounds(start, count uint64) bool {
 	return start > 0 && start < f.sb.blocksCount && count <= f.sb.blocksCount-start
 }

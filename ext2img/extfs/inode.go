@@ -49,7 +49,7 @@ func (n *Inode) isDevice() bool {
 	return n.Mode&ondisk.SIFMT == ondisk.SIFCHR || n.Mode&ondisk.SIFMT == ondisk.SIFBLK
 }
 
-// hasBlocks is true where i_block maps blocks, as it does for files,
+// hasBlocks returns true if i_block maps blocks, as it does for files,
 // directories and slow symlinks.
 func (n *Inode) hasBlocks() bool {
 	switch n.Mode & ondisk.SIFMT {

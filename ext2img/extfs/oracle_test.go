@@ -107,7 +107,7 @@ func compare(t testing.TB, f *FS, dir string) {
 	compareEntry(t, f, root, fd, ".", "")
 }
 
-// via is a path to a name in an open directory that is short.
+// via returns a short path to a name in an open directory.
 func via(dir int, name string) string { return fmt.Sprintf("/proc/self/fd/%d/%s", dir, name) }
 
 func compareEntry(t testing.TB, f *FS, n *Inode, dir int, name, path string) {

@@ -17,7 +17,7 @@ const (
 // syscall.ENOTDIR and syscall.ELOOP.
 func (f *FS) Lookup(path string) (*Inode, error) { return f.lookup(path, keepLast) }
 
-// Resolve is Lookup, but follows a symlink in the last component too.
+// Resolve does what Lookup does, and follows a symlink in the last component too.
 func (f *FS) Resolve(path string) (*Inode, error) { return f.lookup(path, followLast) }
 
 type last int

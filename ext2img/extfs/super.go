@@ -52,7 +52,7 @@ type superblock struct {
 
 func (s *superblock) metadataCsum() bool { return s.roCompat&ondisk.ROMetadataCsum != 0 }
 
-// groupCsum is true where descriptors have a checksum, and with it the
+// groupCsum returns true if descriptors have a checksum, and with it the
 // uninit flags and bg_itable_unused a meaning.
 func (s *superblock) groupCsum() bool {
 	return s.roCompat&(ondisk.ROMetadataCsum|ondisk.ROGDTCsum) != 0
@@ -158,18 +158,18 @@ func (s *superblock) checkGeometry() error {
 	return nil
 }
 
-// groups is the number of block groups; the last may be short.
+// groups returns the number of block groups; the last may be short.
 func (s *superblock) groups() uint64 {
 	n := s.blocksCount - uint64(s.firstDataBlock)
 	return (n + uint64(s.blocksPerGroup) - 1) / uint64(s.blocksPerGroup)
 }
 
-// gdtBlocks is the length of the group descriptor table, in blocks.
+// gdtBlocks returns the length of the group descriptor table, in blocks.
 func (s *superblock) gdtBlocks() uint64 {
 	return (s.groups()*uint64(s.descSize) + uint64(s.blockSize) - 1) / uint64(s.blockSize)
 }
 
-// inodeTableBlocks is the length of one group's inode table, in blocks.
+// inodeTableBlocks returns the length of one group's inode table, in blocks.
 func (s *superblock) inodeTableBlocks() uint64 {
 	return (uint64(s.inodesPerGroup)*uint64(s.inodeSize) + uint64(s.blockSize) - 1) / uint64(s.blockSize)
 }
@@ -241,7 +241,7 @@ func (f *FS) readBlocks(p []byte, number uint64) error {
 	return nil
 }
 
-// readFull is ReadAt where io.EOF after the last byte is no error.
+// readFull reads as ReadAt does, and io.EOF after the last byte is no error.
 func readFull(r io.ReaderAt, p []byte, off int64) (int, error) {
 	n, err := r.ReadAt(p, off)
 	if n == len(p) {

@@ -95,7 +95,7 @@ func sortedKeys(m map[string][]byte) []string {
 	return keys
 }
 
-// fdPath is a path to name below an open directory that takes no room, for
+// fdPath returns a path to name below an open directory that takes no room, for
 // the calls that have no *at form.
 func fdPath(dir int, name string) string {
 	return fmt.Sprintf("/proc/self/fd/%d/%s", dir, name)

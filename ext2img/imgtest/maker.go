@@ -202,5 +202,5 @@ func Capability(permitted uint64) []byte {
 	return b
 }
 
-// numbered is a name for the i-th of many entries.
+// numbered returns a name for the i-th of many entries.
 func numbered(prefix string, i int) string { return fmt.Sprintf("%s%06d", prefix, i) }

@@ -18,8 +18,8 @@ func Mount(t testing.TB, image string) string {
 	return mount(t, image, unix.MS_RDONLY)
 }
 
-// MountRW is Mount for writing. Unmount is called for the caller when the
-// test ends, or earlier with Unmount when the image is to be read directly.
+// MountRW mounts as Mount does, for writing. Unmount ends that if the image is to be read
+// directly before the test ends.
 func MountRW(t testing.TB, image string) string {
 	t.Helper()
 	return mount(t, image, 0)

@@ -72,7 +72,7 @@ type randomTree struct {
 	flags []func() // flags are set last: immutable entries cannot be linked or filled
 }
 
-// chance is true once in n times.
+// chance returns true once in n times.
 func (g *randomTree) chance(n int) bool { return g.IntN(n) == 0 }
 
 // fill makes entries in d until the budget or its share of it is used.

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// classNames are the names of the classes, in the order of their bits.
+// classNames returns the names of the classes, in the order of their bits.
 func classNames() []string {
 	return []string{"secrets", "histories", "identity", "logs"}
 }

@@ -19,7 +19,7 @@ import (
 	"purebundle/chunk/ec2/ami/amitest"
 )
 
-// config is that of a client of s which does not wait long before it tries again.
+// config returns the configuration of a client of s which does not wait long before it tries again.
 func config(s *amitest.Server) aws.Config {
 	return aws.Config{
 		BaseEndpoint: aws.String(s.Endpoint),

@@ -141,7 +141,7 @@ func checkDevices(devices []Device) error {
 	return nil
 }
 
-// mapping is d as the API has it.
+// mapping returns d as the API has it.
 func (d *Device) mapping() types.BlockDeviceMapping {
 	m := types.BlockDeviceMapping{DeviceName: &d.Name, VirtualName: given(d.Virtual)}
 	if d.None {

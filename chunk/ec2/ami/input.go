@@ -111,7 +111,7 @@ func checkTags(tags map[string]string) error {
 	return nil
 }
 
-// request is in as the API has it.
+// request returns in as the API has it.
 func (in *Input) request() *ec2.RegisterImageInput {
 	r := &ec2.RegisterImageInput{
 		Name:               &in.Name,

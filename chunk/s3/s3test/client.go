@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// Env is the environment that leads the SDK's standard chain to this server
+// Env returns the environment that leads the SDK's standard chain to this server
 // and away from the files and the instance of the user: "NAME=value".
 func (s *Server) Env() []string {
 	return []string{

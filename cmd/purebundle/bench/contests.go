@@ -217,7 +217,7 @@ func (b *bench) contestF() error {
 	return nil
 }
 
-// bytesAndMemory are the targets that hold for every tree.
+// bytesAndMemory adds the targets that hold for every tree.
 func (b *bench) bytesAndMemory(p *program, m *made) {
 	if b.sizes == nil {
 		b.sizes = make(map[*tree]*made)

@@ -35,7 +35,7 @@ const ec2Recipe = `set -eu
 	rm plain
 `
 
-// contestEC2 is Amazon's format: the tree into an image of 2 GiB, against tools
+// contestEC2 measures Amazon's format: the tree into an image of 2 GiB, against tools
 // that are given that image. gzip -9 takes minutes, so one round must do.
 func (b *bench) contestEC2(t *tree) error {
 	rounds := b.rounds

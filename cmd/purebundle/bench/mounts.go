@@ -95,7 +95,7 @@ func (b *bench) mounted(letter string, count int) (m *mounted, leave func(), err
 	return m, leave, nil
 }
 
-// program is a command of purebundle in the namespace, with the tree as its last
+// program returns a command of purebundle in the namespace, with the tree as its last
 // argument but for DEST.
 func (m *mounted) program(name string, args ...string) *program {
 	p := &program{name: name, tree: m.tree, hot: m.tree.path, always: true}
@@ -110,7 +110,7 @@ func (m *mounted) program(name string, args ...string) *program {
 	return p
 }
 
-// mountsCommand is the child that holds a namespace with mounts until its input ends.
+// mountsCommand runs as the child that holds a namespace with mounts until its input ends.
 func mountsCommand(args []string, stdin io.Reader, stdout io.Writer) error {
 	if len(args) != 2 {
 		return errors.New("mounts: a number and a directory needed")

@@ -21,7 +21,7 @@ type made struct {
 	NonZero   int64 `json:"-"` // bytes in blocks of 4 KiB that are not all zero
 }
 
-// bundle is purebundle with flags. What it made in the warm-up goes to m.
+// bundle returns a run of purebundle with flags. What it made in the warm-up goes to m.
 func (b *bench) bundle(name string, t *tree, m *made, flags ...string) *program {
 	p := &program{name: name, tree: t, hot: t.path}
 	p.argv = func(out string) []string {
@@ -78,7 +78,7 @@ func nonZero(files []string) (n int64, err error) {
 	return n, nil
 }
 
-// floor is the floor with flags.
+// floor returns a run of the floor with flags.
 func (b *bench) floor(name string, t *tree, flags ...string) *program {
 	return &program{name: name, tree: t, hot: t.path, argv: func(out string) []string {
 		return append(append([]string{b.self, "floor"}, flags...), t.path, out)
@@ -158,7 +158,7 @@ var recipes = map[string]string{
 		sha256sum part.* > sums`,
 }
 
-// recipe is one of the recipes, for an image like m; nil where it cannot run.
+// recipe returns one of the recipes, for an image like m; nil if it cannot run.
 func (b *bench) recipe(peer string, t *tree, m *made) *program {
 	if !installed(peer) {
 		return nil
@@ -169,7 +169,7 @@ func (b *bench) recipe(peer string, t *tree, m *made) *program {
 	}}
 }
 
-// digester is a tool that prints the SHA-256 of files of dir, all in one process.
+// digester returns a tool that prints the SHA-256 of files of dir, all in one process.
 func (b *bench) digester(name string, t *tree, dir string, parts []string, argv ...string) *program {
 	if !installed(name) {
 		return nil
@@ -177,7 +177,7 @@ func (b *bench) digester(name string, t *tree, dir string, parts []string, argv 
 	return &program{name: name, tree: t, hot: dir, argv: func(string) []string { return slices.Concat(argv, parts) }}
 }
 
-// shared is sha256sum once a processor, each on a share of the files.
+// shared returns a run of sha256sum once a processor, each on a share of the files.
 func (b *bench) shared(name string, t *tree, dir string, parts []string) *program {
 	if !installed("sha256sum") {
 		return nil

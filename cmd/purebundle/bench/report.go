@@ -31,7 +31,7 @@ func (b *bench) seconds(what string, limit float64, p *program) {
 	b.add(what, fmt.Sprintf("%g s", limit), limit, p.walls(), "%.3f")
 }
 
-// walls are the wall times in seconds.
+// walls returns the wall times in seconds.
 func (p *program) walls() []float64 {
 	list := make([]float64, len(p.runs))
 	for i, u := range p.runs {
@@ -40,7 +40,7 @@ func (p *program) walls() []float64 {
 	return list
 }
 
-// peaks is the one figure that counts of the peak RSS: the highest, in MiB.
+// peaks returns what counts of the peak RSS: the highest, in MiB.
 func peaks(p *program) []float64 {
 	var most int64
 	for _, u := range p.runs {
@@ -49,7 +49,7 @@ func peaks(p *program) []float64 {
 	return []float64{float64(most) / (1 << 20)}
 }
 
-// ratios are those of the wall times of p and q, round by round.
+// ratios returns those of the wall times of p and q, round by round.
 func ratios(p, q *program) []float64 {
 	if p == nil || q == nil || len(p.runs) != len(q.runs) {
 		return nil
@@ -61,7 +61,7 @@ func ratios(p, q *program) []float64 {
 	return list
 }
 
-// median is that of a list, which is left as it is; 0 of nothing.
+// median returns the median of a list, and does not sort it; 0 of an empty list.
 func median(list []float64) float64 {
 	if len(list) == 0 {
 		return 0
@@ -70,7 +70,7 @@ func median(list []float64) float64 {
 	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
 
-// spread is the median of a list, with the smallest and the largest.
+// spread returns the median of a list, with the smallest and the largest.
 func spread(list []float64, format string) string {
 	switch len(list) {
 	case 0:
@@ -81,7 +81,7 @@ func spread(list []float64, format string) string {
 	return fmt.Sprintf(format+" ("+format+"–"+format+")", median(list), slices.Min(list), slices.Max(list))
 }
 
-// medianOf is the median of one figure of the runs.
+// medianOf returns the median of one figure of the runs.
 func (p *program) medianOf(figure func(usage) float64) float64 {
 	list := make([]float64, len(p.runs))
 	for i, u := range p.runs {
@@ -153,7 +153,7 @@ func (c *contest) print(w io.Writer) {
 	}
 }
 
-// reference is the run of purebundle that another program is compared with.
+// reference returns the run of purebundle that another program is compared with.
 func (c *contest) reference(p *program) *program {
 	for _, q := range c.programs {
 		if q.tree == p.tree {

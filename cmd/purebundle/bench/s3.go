@@ -15,7 +15,7 @@ const (
 	s3Dry    = "bundle --dry-run"
 )
 
-// contestS3 is a bundle that goes straight to an S3 server on loopback, against
+// contestS3 measures a bundle that goes straight to an S3 server on loopback, against
 // one that is made on disk first and then sent, one part after the other, by the
 // same SDK. What the server does is in the wall time alone.
 func (b *bench) contestS3() error {
@@ -59,7 +59,7 @@ func (b *bench) contestS3() error {
 	return nil
 }
 
-// run is a command line with the environment of the store, whose bucket is
+// run returns a command line with the environment of the store, whose bucket is
 // emptied now.
 func (s *store) run(argv ...string) []string {
 	if err := s.empty(); err != nil {

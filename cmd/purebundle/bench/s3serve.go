@@ -61,7 +61,7 @@ func (b *bench) serve() (*store, error) {
 	return s, nil
 }
 
-// serveCommand is the child that runs the server until its input ends.
+// serveCommand runs as the child that runs the server until its input ends.
 func serveCommand(args []string, stdin io.Reader, stdout io.Writer) error {
 	if len(args) != 1 {
 		return errors.New("serve: one directory needed")
@@ -86,7 +86,7 @@ func serveCommand(args []string, stdin io.Reader, stdout io.Writer) error {
 	return err
 }
 
-// putCommand is the child that sends a bundle as a plain script would: each file
+// putCommand runs as the child that sends a bundle as a plain script would: each file
 // by one PutObject with the SDK's own settings, one after the other, the manifest
 // last.
 func putCommand(ctx context.Context, args []string) error {

@@ -38,7 +38,7 @@ type content struct {
 // programs that it starts.
 func (b *bench) tree(letter string) (*tree, error) { return b.treeAt(letter, b.scale) }
 
-// treeAt is tree for another size than the one that was asked for.
+// treeAt returns a tree of another size than the one that was asked for.
 func (b *bench) treeAt(letter string, scale float64) (*tree, error) {
 	t := &tree{letter: letter, scale: scale}
 	make := b.seededTree
@@ -128,7 +128,7 @@ func (b *bench) drop(t *tree) {
 	}
 }
 
-// treeCommand is the child that makes a seeded tree.
+// treeCommand runs as the child that makes a seeded tree.
 func treeCommand(ctx context.Context, args []string) error {
 	var letter string
 	fl := newFiller(ctx)
@@ -149,7 +149,7 @@ func treeCommand(ctx context.Context, args []string) error {
 	return fl.fill(f.Arg(0), m.fill)
 }
 
-// countCommand is the child that looks at what is in a tree.
+// countCommand runs as the child that looks at what is in a tree.
 func countCommand(args []string, stdout io.Writer) error {
 	c := content{Entries: 1}
 	err := eachEntry(args, func() { c.Entries++ }, func(_ int, _ string, st *unix.Stat_t) error {
@@ -162,7 +162,7 @@ func countCommand(args []string, stdout io.Writer) error {
 	return json.NewEncoder(stdout).Encode(c)
 }
 
-// warmCommand is the child that reads a tree, so that it is in the cache.
+// warmCommand runs as the child that reads a tree, so that it is in the cache.
 func warmCommand(args []string) error {
 	buf := make([]byte, 1<<20)
 	return eachEntry(args, func() {}, func(dir int, name string, st *unix.Stat_t) error {

@@ -52,7 +52,7 @@ func (f *filler) fill(path string, with func(*filler) error) error {
 	return with(f)
 }
 
-// scaled is a count of things in the tree.
+// scaled returns how many things the tree has of which it has n at full size.
 func (f *filler) scaled(n int) int { return max(int(float64(n)*f.scale), 1) }
 
 func oneTo(most int) func(*rand.Rand) int { return func(r *rand.Rand) int { return 1 + r.IntN(most) } }
@@ -84,7 +84,7 @@ func (f *filler) spread(dirs, files int, size func(*rand.Rand) int) error {
 	return nil
 }
 
-// name is one that no other file has, 9 to 28 bytes long.
+// name returns a name that no other file has, 9 to 28 bytes long.
 func (f *filler) name(n int) string {
 	b := make([]byte, 1+f.rand.IntN(20))
 	for i := range b {

@@ -61,8 +61,8 @@ func CheckPlace(command, place string) error {
 	return WithHint(err, "a place in S3 is written s3://BUCKET/DIR, a path of that name %s", words.Quote("./"+place))
 }
 
-// CheckDest is CheckPlace for a directory that a bundle is to be in; the manifest in
-// it is refused, too.
+// CheckDest refuses what CheckPlace does, and also the name of a manifest, because
+// dest is the directory that a bundle is to be in.
 func CheckDest(command, dest string) error {
 	if err := CheckPlace(command, dest); err != nil {
 		return err

@@ -54,9 +54,9 @@ func noNewPrivileges() error {
 	return onAll(syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0))
 }
 
-// onAll is the outcome of syscall.AllThreadsSyscall, which makes a system call on
-// each thread, and so for each thread to come. Where the first is refused, it does
-// not ask the others.
+// onAll returns the error of syscall.AllThreadsSyscall, which makes a system call on
+// each thread, and so for each thread to come. If the first is refused, it does not
+// ask the others.
 func onAll(_, _ uintptr, errno syscall.Errno) error {
 	switch errno {
 	case 0:

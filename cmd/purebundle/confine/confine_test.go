@@ -24,7 +24,7 @@ import (
 // may be written, one that may not, and an address that listens.
 const confined = "confined"
 
-// rests are what is left in the cases, by name.
+// rest returns what is left in the cases, by name.
 func rest(name, write string) Rest {
 	switch name {
 	case "bundle":
@@ -191,7 +191,7 @@ func TestTo(t *testing.T) {
 	}
 }
 
-// helper is the test binary under its other name, built without cgo, in a directory
+// helper returns the path of the test binary under its other name, built without cgo, in a directory
 // that everybody may enter.
 func helper(t *testing.T) string {
 	t.Helper()
@@ -224,7 +224,7 @@ func openDir(t *testing.T) string {
 	return dir
 }
 
-// places are a directory to write to and another, both of the user who tries, and
+// places returns a directory to write to and another, both of the user who tries, and
 // what try looks for.
 func places(t *testing.T, as string) (write, elsewhere string) {
 	t.Helper()
@@ -315,7 +315,7 @@ func lookAt(t *testing.T, pid int, caps string, taken bool) {
 	}
 }
 
-// fullSet is what root has here.
+// fullSet returns what root has here.
 func fullSet(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("/proc/self/status")

@@ -79,7 +79,7 @@ func (rest *Rest) watched(abi int) (w unix.LandlockRulesetAttr) {
 	return w
 }
 
-// sizeOf is how many bytes of the attributes this version of Landlock knows.
+// sizeOf returns how many bytes of the attributes this version of Landlock knows.
 func sizeOf(abi int) uintptr {
 	var w unix.LandlockRulesetAttr
 	switch {

@@ -17,7 +17,7 @@ func Abort(out interface{ Abort() error }, err error) error {
 	return &cli.LeftError{Err: err, Left: left.Error()}
 }
 
-// abort is the same with the words that DEST has for it.
+// abort does what Abort does, with the words that DEST has for it.
 func (r *Run) abort(out interface{ Abort() error }, err error) error {
 	if err == nil {
 		return Abort(out, nil)

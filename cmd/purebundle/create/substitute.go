@@ -57,7 +57,7 @@ func addEntry(b *ext2img.Builder, e *walker.Entry) error {
 	return b.Add(e.Path, adapt(e))
 }
 
-// add is addEntry, but for the entries that are replaced.
+// add adds an entry as addEntry does, or what replaces it.
 func (r *substitute) add(b *ext2img.Builder, e *walker.Entry) error {
 	if r == nil {
 		return addEntry(b, e)

@@ -51,7 +51,7 @@ digest of each part are checked; the bundle appears only when all of them are ri
 	return cmd
 }
 
-// prefixOf is the name of a bundle, from a manifest's or given itself.
+// prefixOf returns the name of a bundle, cut from that of its manifest or given itself.
 func prefixOf(manifest, prefix string) (string, error) {
 	if manifest != "" {
 		name, ok := strings.CutSuffix(filepath.Base(manifest), ec2.ManifestName(""))

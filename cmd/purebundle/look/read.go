@@ -9,7 +9,7 @@ import (
 // partsShown shows how far the reading of a bundle has come.
 type partsShown struct{ *progress.UI }
 
-// progress starts showing the parts of b as they pass.
+// showParts starts showing the parts of b as they pass.
 func showParts(a *cli.App, mode progress.Mode, b *chunk.Bundle, p progress.Phase) partsShown {
 	show := partsShown{a.Show(mode)}
 	show.AllBytes.Store(b.Size())

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// available is how many bytes can be had without taking them from others, as far
+// available returns how many bytes can be had without taking them from others, as far
 // as the files of root tell: MemAvailable and SwapFree of the machine, and no more
 // than what the limit of any control group above this process leaves.
 // math.MaxInt64: they do not tell.
@@ -60,7 +60,7 @@ func machine(text []byte) int64 {
 	return n
 }
 
-// group is the least that the group at dir below mount and those above it leave, in
+// group returns the least that the group at dir below mount and those above it leave, in
 // bytes: their limit, without what is in use there and cannot be dropped, which are
 // fields of their memory.stat. In a container dir may be the host's path, and mount
 // the container's own group.

@@ -11,7 +11,7 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// moment is a snapshot in the middle of writing.
+// moment returns a snapshot in the middle of writing.
 func moment(done, all int64) snapshot {
 	return snapshot{phase: Writing, bytes: done, allBytes: all, parts: done / (10 << 20), allParts: all / (10 << 20),
 		rate: 182 << 20, remaining: 9 * time.Second}

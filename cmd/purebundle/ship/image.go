@@ -23,7 +23,7 @@ import (
 	"purebundle/cmd/purebundle/words"
 )
 
-// checkImage is check for what --register needs.
+// checkImage returns what is wrong with what --register needs.
 func (c *options) checkImage() (err error) {
 	text := c.image.name
 	if text == "" {

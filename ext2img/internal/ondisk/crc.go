@@ -8,7 +8,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // so that it can seed the next run.
 type CRC uint32
 
-// Seed is the checksum seed of a file system without metadata_csum_seed: the
+// Seed returns the checksum seed of a file system without metadata_csum_seed: the
 // crc32c of its UUID.
 func Seed(uuid [16]byte) CRC { return start.Add(uuid[:]) }
 

@@ -46,7 +46,7 @@ func FileType(mode uint32) byte {
 	return 0
 }
 
-// DirentSize is the room of an entry with a name of n bytes, in bytes.
+// DirentSize returns the room of an entry with a name of n bytes, in bytes.
 func DirentSize(n int) int { return (DirHeaderSize + n + 3) &^ 3 }
 
 // DirLeafSize is the room for entries in a directory block, in bytes.

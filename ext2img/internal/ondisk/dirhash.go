@@ -57,7 +57,7 @@ func NameHash(version uint8, name string, seed [4]uint32, sign Signedness) (hash
 	return hash, true
 }
 
-// legacyHash is that of the first kernels with hashed directories.
+// legacyHash returns the hash of the first kernels with hashed directories.
 func legacyHash(name string, sign Signedness) uint32 {
 	a, b := uint32(0x12a3fe2d), uint32(0x37abe8f9)
 	for i := 0; i < len(name); i++ {
@@ -114,7 +114,7 @@ func packName(in []uint32, name string, sign Signedness) {
 	}
 }
 
-// tea is sixteen rounds of the Tiny Encryption Algorithm.
+// tea does sixteen rounds of the Tiny Encryption Algorithm.
 func tea(buf *[4]uint32, in *[4]uint32) {
 	b0, b1 := buf[0], buf[1]
 	sum := uint32(0)
@@ -127,7 +127,7 @@ func tea(buf *[4]uint32, in *[4]uint32) {
 	buf[1] += b1
 }
 
-// halfMD4 is MD4 with 8 of 16 steps in each of its three rounds.
+// halfMD4 does MD4 with 8 of 16 steps in each of its three rounds.
 func halfMD4(buf *[4]uint32, in *[8]uint32) {
 	a, b, c, d := buf[0], buf[1], buf[2], buf[3]
 	f := func(x, y, z uint32) uint32 { return z ^ x&(y^z) }

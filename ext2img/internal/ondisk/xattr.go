@@ -97,7 +97,7 @@ func NewXattr(name string, value []byte) (x Xattr, ok bool) {
 	return Xattr{}, false
 }
 
-// Size is the room that the attribute takes, in bytes.
+// Size returns the room that the attribute takes, in bytes.
 func (x Xattr) Size() int {
 	return (XattrEntrySize+len(x.Name)+3)&^3 + (len(x.Value)+3)&^3
 }
@@ -107,7 +107,7 @@ func SortXattrs(xs []Xattr) {
 	slices.SortFunc(xs, func(a, b Xattr) int { return CompareXattrs(a.Index, a.Name, b.Index, b.Name) })
 }
 
-// CompareXattrs is the order of entries in a block, which the kernel's search
+// CompareXattrs compares by the order of entries in a block, which the kernel's search
 // relies on: name index, length of the name, name.
 func CompareXattrs(index byte, name string, index2 byte, name2 string) int {
 	return cmp.Or(cmp.Compare(index, index2), cmp.Compare(len(name), len(name2)), cmp.Compare(name, name2))
@@ -206,8 +206,8 @@ func diskACL(v []byte) (string, bool) {
 	return string(out), true
 }
 
-// SyscallACL is the way back from diskACL. ok is false for what is no ACL of
-// version 1.
+// SyscallACL converts an ACL from the disk form, as diskACL does the other way. ok is
+// false for what is no ACL of version 1.
 func SyscallACL(disk []byte) (out []byte, ok bool) {
 	const named = 0x02 | 0x08 // ACL_USER, ACL_GROUP
 	if len(disk) < 4 || le.Uint32(disk) != 1 {

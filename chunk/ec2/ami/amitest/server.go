@@ -83,7 +83,7 @@ func (s *Server) Fail(action string, faults ...Fault) {
 	s.faults[action] = append(s.faults[action], faults...)
 }
 
-// Requests are the parameters of all requests for an action that were rightly
+// Requests returns the parameters of all requests for an action that were rightly
 // signed, failed ones too.
 func (s *Server) Requests(action string) []url.Values {
 	s.mu.Lock()
