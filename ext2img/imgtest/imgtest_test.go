@@ -1,10 +1,13 @@
 package imgtest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -30,11 +33,18 @@ func (r *recorder) Errorf(format string, args ...any) {
 	r.said = append(r.said, fmt.Sprintf(format, args...))
 }
 
+func (r *recorder) Fatalf(format string, args ...any) {
+	r.Errorf(format, args...)
+	runtime.Goexit()
+}
+
 // saidBy returns the failures that a check reports.
 func saidBy(t *testing.T, check func(t testing.TB)) []string {
 	t.Helper()
 	r := &recorder{TB: t}
-	check(r)
+	var wg sync.WaitGroup
+	wg.Go(func() { check(r) }) // for Fatalf
+	wg.Wait()
 	return r.said
 }
 
@@ -59,6 +69,21 @@ func TestFsck(t *testing.T) {
 			t.Errorf("%s: %q", request, said)
 		}
 	}
+}
+
+// TestOldFsck has Fsck ask the older e2fsck too, if there is one that knows the image.
+func TestOldFsck(t *testing.T) {
+	cache := t.TempDir()
+	t.Setenv("XDG_CACHE_HOME", cache)
+	dir := filepath.Join(cache, "purebundle-test", "e2fsck-1.46")
+	if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "e2fsck"), []byte("#!/bin/sh\necho old; exit 4\n"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	image := makeImage(t, "16M")
+	if said := saidBy(t, func(t testing.TB) { Fsck(t, image) }); len(said) != 1 || !strings.Contains(said[0], "old\n(exit status 4)") {
+		t.Errorf("said %q", said)
+	}
+	Fsck(t, makeImage(t, "16M", "-O", "orphan_file"))
 }
 
 func TestMount(t *testing.T) {
