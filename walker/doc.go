@@ -1,7 +1,7 @@
 // Package walker lists a live directory tree for bundling: every entry with its metadata, in a stable order, and later the
 // bytes of the regular files.
 //
-// [Mounts] says what would be walked, [Walk] walks it, and [Tree.Open] opens the regular files afterwards.
+// [Mounts] says what would be walked, [Walk] walks it (a [Plan] does both, with one look at the mount table), and [Tree.Open] opens the regular files afterwards.
 //
 // It decides by the kernel's mount table which mounts belong to the tree, and lets the kernel enforce the decision: each
 // crossed mount is walked through a private, read-only clone of it (open_tree(2), Linux 5.2), in which no other mount is

@@ -13,24 +13,30 @@ import (
 	"purebundle/walker/mounttable"
 )
 
-// plan holds the decisions that are made before a walk looks at its first entry.
-type plan struct {
+// Plan holds what is decided about mounts before a walk looks at its first entry. The mount table is read and judged once, by NewPlan.
+type Plan struct {
+	// Options are those of NewPlan. Until Walk, LeaveOut and Opened may be set: they may not be known earlier.
+	Options Options
+
 	policy
-	fd int // SOURCE, open with O_PATH
+	name  string // of SOURCE
+	fd    int    // SOURCE, open with O_PATH; -1 when the walk has it
+	lines []*mountinfo.Info
 }
 
 // Mounts returns the decision about the mount that source lies on and about each mount below it, as Walk would take them with the same
 // options.
 func Mounts(source string, opt Options) ([]Mount, error) {
-	p, err := newPlan(source, opt)
+	p, err := NewPlan(source, opt)
 	if err != nil {
 		return nil, err
 	}
-	unix.Close(p.fd)
-	return p.list(), nil
+	defer p.Close()
+	return p.Mounts(), nil
 }
 
-func newPlan(source string, opt Options) (*plan, error) {
+// NewPlan decides about the mounts below source. Its errors are those of Walk. Close it after use.
+func NewPlan(source string, opt Options) (*Plan, error) {
 	if _, err := newRules(opt, nil); err != nil { // a bad pattern is said first
 		return nil, err
 	}
@@ -40,19 +46,32 @@ func newPlan(source string, opt Options) (*plan, error) {
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: source, Err: err}
 	}
-	p := &plan{fd: fd}
-	if err := p.prepare(source, opt); err != nil {
-		unix.Close(fd)
+	p := &Plan{Options: opt, name: source, fd: fd}
+	if err := p.prepare(); err != nil {
+		p.Close()
 		return nil, err
 	}
 	return p, nil
 }
 
-func (p *plan) prepare(source string, opt Options) error {
+// Mounts returns the decisions, the mount that the source lies on first.
+func (p *Plan) Mounts() []Mount { return p.list() }
+
+// Close releases the source, unless Walk has taken it over.
+func (p *Plan) Close() error {
+	if p.fd < 0 {
+		return nil
+	}
+	fd := p.fd
+	p.fd = -1
+	return unix.Close(fd)
+}
+
+func (p *Plan) prepare() error {
 	if _, err := fsMagic(p.fd); errors.Is(err, errRefusedFS) {
-		return &RefusedError{"walk", source, "on a proc or sysfs file system"}
+		return &RefusedError{"walk", p.name, "on a proc or sysfs file system"}
 	} else if err != nil {
-		return &os.PathError{Op: "statfs", Path: source, Err: err}
+		return &os.PathError{Op: "statfs", Path: p.name, Err: err}
 	}
 	lines, err := mounttable.Read()
 	if err != nil {
@@ -69,19 +88,41 @@ func (p *plan) prepare(source string, opt Options) error {
 	if here, err := inThisNamespace(lines, int(id)); err != nil {
 		return &MountTableError{err}
 	} else if !here {
-		return &NamespaceError{source}
+		return &NamespaceError{p.name}
 	}
-	p.table = newTable(lines, int(id), point)
+	opt := &p.Options
+	p.lines, p.table = lines, newTable(lines, int(id), point)
 	p.alone, p.crossAll, p.snapshots, p.snapshot = opt.OneFileSystem, opt.CrossAll, opt.Snapshots, mountedSnapshot
-	for _, dir := range opt.LeaveOut {
-		if err := p.addLeaveOut(lines, dir); err != nil {
-			return err
-		}
-	}
 	if slices.ContainsFunc(p.mounts, func(m *mount) bool { return m.class == classAuto && m.visible() }) {
 		p.fstab = readFstab(p.fd)
 	}
-	return p.judgeAll(source, opt)
+	return p.judgeAll(p.name, *opt)
+}
+
+// leave judges again if a directory of Options.LeaveOut holds what some mount shows: most do not.
+func (p *Plan) leave() error {
+	for _, dir := range p.Options.LeaveOut {
+		if err := p.addLeaveOut(dir); err != nil {
+			return err
+		}
+	}
+	if !slices.ContainsFunc(p.mounts, p.dependsOnLeaveOut) {
+		return nil
+	}
+	for _, m := range p.all {
+		m.Action, m.Reason, m.Missing, m.Lacks, m.cause, m.twinAt = "", "", NotMissing, "", byNothing, ""
+	}
+	return p.judgeAll(p.name, p.Options)
+}
+
+// dependsOnLeaveOut returns true if what m shows, or a layer of it, lies in a directory of Options.LeaveOut.
+func (p *Plan) dependsOnLeaveOut(m *mount) bool {
+	for _, dir := range p.leaveOut {
+		if _, in := below(dir.root, m.Root); in && dir.major == m.Major && dir.minor == m.Minor || m.class == classLayers {
+			return true
+		}
+	}
+	return false
 }
 
 // inThisNamespace returns true if the mount with the given ID is in this process's table. The kernel does not show there the mount that a
@@ -100,7 +141,7 @@ func inThisNamespace(lines []*mountinfo.Info, id int) (bool, error) {
 }
 
 // addLeaveOut notes which directory of which file system one of Options.LeaveOut is.
-func (p *plan) addLeaveOut(lines []*mountinfo.Info, dir string) error {
+func (p *Plan) addLeaveOut(dir string) error {
 	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return &os.PathError{Op: "open", Path: dir, Err: err}
@@ -114,7 +155,7 @@ func (p *plan) addLeaveOut(lines []*mountinfo.Info, dir string) error {
 	if err != nil {
 		return &MountTableError{err}
 	}
-	for _, l := range lines {
+	for _, l := range p.lines {
 		if rel, ok := below(l.Mountpoint, point); ok && l.ID == int(id) {
 			p.leaveOut = append(p.leaveOut, content{l.Major, l.Minor, path.Join(l.Root, rel)})
 		}
@@ -123,8 +164,9 @@ func (p *plan) addLeaveOut(lines []*mountinfo.Info, dir string) error {
 }
 
 // openRoots opens SOURCE's mount and all others that are crossed. A mount that cannot be opened is left out, and t says why.
-func (p *plan) openRoots(t *Tree, want mode) error {
+func (p *Plan) openRoots(t *Tree, want mode) error {
 	r, err := newRoot(p.source, p.fd, want)
+	p.fd = -1
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func (s *spot) leads() bool {
 }
 
 // spots arranges the visible mount points below SOURCE by path.
-func (p *plan) spots(t *Tree) *spot {
+func (p *Plan) spots(t *Tree) *spot {
 	roots := make(map[string]*root)
 	for _, r := range t.roots[1:] {
 		roots[r.path] = r

@@ -21,12 +21,23 @@ import (
 // What cannot be read or has vanished does not end the walk; it is listed in the result. Unreadable is fatal for source itself and for
 // the mount table (*MountTableError). Other errors are *RefusedError, *LeftOutError, *NotMountError, *pattern.Error, and the context's.
 func Walk(ctx context.Context, source string, opt Options, fn func(*Entry) error) (*Tree, error) {
-	p, err := newPlan(source, opt)
+	p, err := NewPlan(source, opt)
 	if err != nil {
 		return nil, err
 	}
+	defer p.Close()
+	return p.Walk(ctx, fn)
+}
+
+// Walk walks the source of the plan, once, as the function Walk does.
+func (p *Plan) Walk(ctx context.Context, fn func(*Entry) error) (*Tree, error) {
+	if err := p.leave(); err != nil {
+		return nil, err
+	}
+	opt := p.Options
 	t := new(Tree)
 	if err := p.openRoots(t, opt.mode); err != nil {
+		t.Close()
 		return nil, err
 	}
 	t.Mounts = p.list()
@@ -38,7 +49,7 @@ func Walk(ctx context.Context, source string, opt Options, fn func(*Entry) error
 		w.fn, w.unused = fn, p.rules.watch()
 		err = onOwnThread(func() error {
 			w.xattrs = newXattrReader()
-			return w.source(source)
+			return w.source(p.name)
 		})
 	}
 	if err != nil {
@@ -151,7 +162,7 @@ const clockNames = 64
 const dentsSize = 256 << 10
 
 // newWalker returns a walker that has not begun.
-func newWalker(ctx context.Context, t *Tree, p *plan, opt Options) (*walker, error) {
+func newWalker(ctx context.Context, t *Tree, p *Plan, opt Options) (*walker, error) {
 	t.spots = p.spots(t)
 	w := &walker{
 		ctx: ctx, tree: t, rules: p.rules, spots: t.spots,

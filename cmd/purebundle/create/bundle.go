@@ -94,15 +94,13 @@ func bundle(ctx context.Context, a *cli.App, opt Options, mode progress.Mode) er
 		return err
 	}
 	// Patterns, --cross and SOURCE's own mount are checked before DEST is touched.
-	mounts, err := walker.Mounts(opt.Source, opt.Walk)
-	if err != nil {
+	var err error
+	if opt.Mounts, err = walker.NewPlan(opt.Source, opt.Walk); err != nil {
 		return err
 	}
+	defer opt.Mounts.Close()
 	r := &Run{App: a, Opt: opt, UI: a.Show(mode)}
 	defer r.UI.Close()
-	if a.Verbose {
-		r.SayMounts(mounts)
-	}
 	if name := strangerInDest(opt.Source, opt.Dest); name != "" {
 		r.UI.Warn(opt.Dest, "holds other files, such as "+name+"; nothing that is in DEST is in the image")
 	}

@@ -19,6 +19,7 @@ import (
 type Options struct {
 	Source string
 	Walk   walker.Options
+	Mounts *walker.Plan // what is decided about SOURCE's mounts; closed by who made it
 	Image  ext2img.Params
 	Notes  Notes
 	// AllUsed makes an exclude or include that changes nothing an error, not a warning.

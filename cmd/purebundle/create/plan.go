@@ -53,9 +53,9 @@ func (r *Run) Plan(ctx context.Context) error {
 	}
 	params.Mark, params.Flags = walker.Mark, walker.Flags
 	builder := ext2img.NewBuilder(params)
-	walk := r.Opt.Walk
-	walk.LeaveOut, walk.Opened = r.target().leaveOut(), r.opened
-	tree, err := walker.Walk(ctx, r.Opt.Source, walk, func(e *walker.Entry) error {
+	plan := r.Opt.Mounts
+	plan.Options.LeaveOut, plan.Options.Opened = r.target().leaveOut(), r.begin
+	tree, err := plan.Walk(ctx, func(e *walker.Entry) error {
 		r.met(e)
 		return r.Swap.add(builder, e)
 	})
@@ -118,11 +118,17 @@ func (r *Run) met(e *walker.Entry) {
 	}
 }
 
-// SayMounts prints each mount decision.
-func (r *Run) SayMounts(mounts []walker.Mount) {
-	for _, m := range mounts {
-		r.UI.Say(m.Path, mountLine(m))
+// begin is called when SOURCE is open: the decisions about its mounts are made.
+func (r *Run) begin(tree *walker.Tree) error {
+	if r.App.Verbose {
+		for _, m := range tree.Mounts {
+			r.UI.Say(m.Path, mountLine(m))
+		}
 	}
+	if r.opened == nil {
+		return nil
+	}
+	return r.opened(tree)
 }
 
 // sayLeftOut prints what the walk left out, with -v, and what it could not

@@ -196,15 +196,12 @@ func bundleVol(ctx context.Context, a *cli.App, c *VolOptions) error {
 	if err := create.CheckDest(opt.Source, opt.Dest); err != nil {
 		return err
 	}
-	mounts, err := walker.Mounts(opt.Source, opt.Walk)
-	if err != nil {
+	if opt.Mounts, err = walker.NewPlan(opt.Source, opt.Walk); err != nil {
 		return err
 	}
+	defer opt.Mounts.Close()
 	r := &VolRun{Run: create.Run{App: a, Opt: opt, UI: a.Show(c.progress), TooSmall: c.tooSmall}, C: c, Keys: keys, Manifest: m}
 	defer r.UI.Close()
-	if a.Verbose {
-		r.SayMounts(mounts)
-	}
 	r.Confine(r.Power(ctx))
 	return r.run(ctx)
 }

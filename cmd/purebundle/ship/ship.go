@@ -156,15 +156,13 @@ func ship(ctx context.Context, a *cli.App, c *options) error {
 	if err := create.CheckSource(c.bundle.Source); err != nil {
 		return err
 	}
-	mounts, err := walker.Mounts(c.bundle.Source, c.bundle.Walk)
-	if err != nil {
+	var err error
+	if c.bundle.Mounts, err = walker.NewPlan(c.bundle.Source, c.bundle.Walk); err != nil {
 		return err
 	}
+	defer c.bundle.Mounts.Close()
 	r := &create.Run{App: a, Opt: c.bundle, UI: a.Show(onTerminal(a, c.flags.Progress))}
 	defer r.UI.Close()
-	if a.Verbose {
-		r.SayMounts(mounts)
-	}
 	if c.register && !c.bundle.DryRun {
 		return c.shipImage(ctx, a, r.UI)
 	}
