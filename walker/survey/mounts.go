@@ -42,7 +42,7 @@ func (s *survey) findMounts() {
 			d.ESP = i
 		case ok && path == "/boot" && i != d.Root:
 			d.Boot = i
-		case !ok && fs != nil && fs.Major != 0:
+		case !ok && fs != nil && s.otherDisk(fs):
 			s.m.Notes = append(s.m.Notes, fmt.Sprintf("%s is on %s, not on the disk of the root, which may not start without it", path, fs.Source))
 		}
 	}
@@ -60,6 +60,15 @@ func (s *survey) partitionOf(l *mountinfo.Info) (i int, ok bool) {
 	}
 	i, ok = s.devs[unix.Mkdev(uint32(l.Major), uint32(l.Minor))]
 	return i, ok && l.Root == "/"
+}
+
+// otherDisk says whether a mount is of a device that is not a partition of the disk.
+func (s *survey) otherDisk(l *mountinfo.Info) bool {
+	if l.FSType == "btrfs" {
+		return true
+	}
+	_, here := s.devs[unix.Mkdev(uint32(l.Major), uint32(l.Minor))]
+	return l.Major != 0 && !here
 }
 
 // below returns the path of a mount point as it is below SOURCE.

@@ -129,3 +129,11 @@ func (f *fake) disk(name string, minor int, image string) {
 			fmt.Sprintf("start=%d", p.Start/512), fmt.Sprintf("size=%d", size))
 	}
 }
+
+// file changes a file of sysfs.
+func (f *fake) file(name, content string) {
+	f.t.Helper()
+	if err := os.WriteFile(filepath.Join(f.sys, "devices", name), []byte(content+"\n"), 0o644); err != nil {
+		f.t.Fatal(err)
+	}
+}

@@ -84,10 +84,8 @@ func vfat(r io.ReaderAt, size int64, head []byte) (fs FileSystem, ok bool, err e
 }
 
 const (
-	fatEntry = 32 // bytes of a directory entry
-	// fatRootClusters bounds how much of a root directory is searched for the label,
-	// which is made with the file system and so lies near its start.
-	fatRootClusters = 100
+	fatEntry   = 32      // bytes of a directory entry
+	fatMaxRoot = 2 << 20 // bytes of a directory: 65,536 entries are the most that there can be
 )
 
 // label returns the volume label in the root directory, "" if it has none.
@@ -102,7 +100,7 @@ func (f *fatShape) label(r io.ReaderAt, size int64) (string, error) {
 		return text, nil
 	}
 	cluster, clusterSize := f.rootClus&0x0fffffff, f.secPerClus*f.bytsPerSec
-	for range fatRootClusters {
+	for done := int64(0); done < fatMaxRoot; done += clusterSize {
 		if cluster < 2 || cluster >= 0x0ffffff7 {
 			break
 		}
