@@ -90,6 +90,9 @@ func (b *Builder) Link(path string, f File) error {
 	if data, ok := b.sparse[target]; ok {
 		b.sparse[nm.node] = data
 	}
+	if content, ok := b.content[target]; ok {
+		b.content[nm.node] = content
+	}
 	b.linked[inode{f.Dev, f.Ino}] = nm.node
 	return nil
 }
@@ -155,6 +158,9 @@ func (b *Builder) finish(path string, nm name, f File) {
 	}
 	if f.Data != nil && nd.fmt() == ondisk.SIFREG {
 		b.sparse[nm.node] = f.Data
+	}
+	if f.Content != nil {
+		b.content[nm.node] = f.Content
 	}
 }
 
@@ -296,6 +302,9 @@ func (b *Builder) newNode(path string, f File) (node, error) {
 	case ondisk.SIFREG:
 		if f.Size < 0 || f.Size > ondisk.MaxFileBlocks*BlockSize {
 			return nd, fmt.Errorf("%d bytes are more than an ext4 file holds", uint64(f.Size))
+		}
+		if f.Content != nil && int64(len(f.Content)) != f.Size {
+			return nd, fmt.Errorf("its content has %d bytes instead of %d", len(f.Content), f.Size)
 		}
 		nd.size = f.Size
 	case ondisk.SIFLNK:

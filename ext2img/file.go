@@ -25,8 +25,8 @@ type Xattr struct {
 	Value []byte
 }
 
-// File describes one inode: every field is metadata, content
-// is read later through the function given to Layout.
+// File describes one inode: every field but Content is metadata. Content that is not
+// here is read later through the function given to Layout.
 type File struct {
 	Mode         uint32 // st_mode: S_IFMT and permission bits
 	UID, GID     uint32
@@ -43,4 +43,6 @@ type File struct {
 	Data   []Range // sparse regular files: ascending data ranges; nil: all is data
 	Mark   uint64  // of a regular file's content: tells what is appended to from what is rewritten; 0: not known
 	Xattrs []Xattr
+
+	Content []byte // of a regular file, Size bytes: the source is not asked for it; nil: it is
 }

@@ -62,7 +62,12 @@ func (m *Image) read(r *fileRead) {
 	for _, s := range m.spans[nd.span : nd.span+nd.spans] {
 		blocks -= int64(s.count)
 	}
-	if blocks == 0 {
+	if content, ok := m.content[r.node]; ok {
+		for _, c := range r.clips {
+			n := copy(c.dst, content[min(c.off, int64(len(content))):])
+			clear(c.dst[n:])
+		}
+	} else if blocks == 0 {
 		if f := m.readWhole(r); f != nil {
 			m.mu.Lock()
 			m.live[r.node] = f

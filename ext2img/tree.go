@@ -17,6 +17,7 @@ type tree struct {
 	lostFound uint32            // the name lost+found in text
 	sparse    map[int32][]Range // data ranges of sparse files, by node
 	marks     map[int32]uint64  // File.Mark, by node
+	content   map[int32][]byte  // File.Content, by node
 	lostFlags lostFlags
 	dirs      []dir
 	xattrs    xattrPlan
@@ -26,7 +27,7 @@ type tree struct {
 
 // newTree makes a tree whose root and lost+found are still to be filled.
 func newTree(p Params) *tree {
-	t := &tree{p: p, sparse: make(map[int32][]Range), marks: make(map[int32]uint64)}
+	t := &tree{p: p, sparse: make(map[int32][]Range), marks: make(map[int32]uint64), content: make(map[int32][]byte)}
 	for range lostFoundNode + 1 {
 		t.nodes.add(node{xattrs: -1, acl: -1})
 	}

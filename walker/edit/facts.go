@@ -1,0 +1,153 @@
+package edit
+
+import (
+	"slices"
+	"strings"
+)
+
+// Facts say what became of the file systems of a machine. All of its conversions follow
+// from them.
+type Facts struct {
+	Source Volume   // the file system that root was on; a type other than "ext4" is converted
+	Root   Volume   // the one that root is on now, an ext4
+	Along  []Volume // others that the new machine has as well
+	Merged []string // mount points, as the machine sees them, whose content is in root now
+	Moved  []Moved  // directories of the old file system, as boot loaders name them
+	Swap   []string // swap files that the new root has not
+
+	Without []string // names, of Names, of the edits that are not made
+}
+
+// Volume is a file system by all its names, "" for those that it has not.
+type Volume struct {
+	Type      string
+	UUID      string
+	Label     string
+	PartUUID  string   // of its partition
+	PartLabel string   // of its partition
+	Devices   []string // names that it had on the old machine: "/dev/sda1", "/dev/mapper/vg-home"
+}
+
+// Moved is a directory with two names: a boot loader sees the whole of a btrfs, and names
+// what is in subvolume "@" as "/@/boot".
+type Moved struct {
+	From string // "/@"
+	To   string // its path in root; "" is root itself
+}
+
+// The names of the edits.
+const (
+	FstabType   = "fstab-type"
+	FstabMerged = "fstab-merged"
+	FstabAbsent = "fstab-absent"
+	KernelType  = "kernel-type"
+	UUID        = "uuid"
+	GrubPaths   = "grub-paths"
+)
+
+// Names lists the edits.
+var Names = []string{FstabType, FstabMerged, FstabAbsent, KernelType, UUID, GrubPaths}
+
+// Change says what one edit did to a text.
+type Change struct {
+	Name string // of Names
+	What string // "root= is UUID=… instead of /dev/sda1"
+}
+
+// File is a file that is to be edited.
+type File struct {
+	Path string // pattern of path.Match
+	Keep string // name beside it under which the old text stays; "": none
+	Edit func(text []byte) ([]byte, []Change, error)
+}
+
+// Files lists what is to be edited: no path matches two of its patterns.
+func (f *Facts) Files() []File {
+	list := []File{
+		{"/etc/fstab", "fstab.purebundle-old", f.Fstab},
+		{"/etc/kernel/cmdline", "", f.CommandLine},
+		{"/etc/default/grub", "", f.GrubDefaults},
+		{"/etc/default/grub.d/*.cfg", "", f.GrubDefaults},
+	}
+	for _, dir := range []string{"/boot/grub", "/boot/grub2", "/boot/efi/EFI/*", "/efi/EFI/*"} {
+		list = append(list, File{dir + "/grub.cfg", "", f.Grub}, File{dir + "/grubenv", "", f.GrubEnvironment})
+	}
+	for _, dir := range []string{"/boot", "/boot/efi", "/efi"} {
+		list = append(list, File{dir + "/loader/entries/*.conf", "", f.Entry})
+	}
+	return list
+}
+
+// makes says whether an edit is to be made.
+func (f *Facts) makes(name string) bool { return !slices.Contains(f.Without, name) }
+
+// converts says whether root was of another type than it is now.
+func (f *Facts) converts() bool { return f.Source.Type != "" && f.Source.Type != "ext4" }
+
+// renamed returns the name by which root is found now if spec, as fstab and root= have
+// it, does not find it.
+func (f *Facts) renamed(spec string) (now string, ok bool) {
+	if f.Root.UUID == "" || f.Root.finds(spec) {
+		return "", false
+	}
+	return "UUID=" + f.Root.UUID, true
+}
+
+// finds says whether the volume is found by a name on any machine.
+func (v *Volume) finds(spec string) bool {
+	kind, value := tag(spec)
+	switch kind {
+	case "UUID":
+		return v.UUID != "" && strings.EqualFold(value, v.UUID)
+	case "LABEL":
+		return v.Label != "" && value == v.Label
+	case "PARTUUID":
+		return v.PartUUID != "" && strings.EqualFold(value, v.PartUUID)
+	case "PARTLABEL":
+		return v.PartLabel != "" && value == v.PartLabel
+	}
+	return false
+}
+
+// had says whether the volume was found by a name on the old machine.
+func (v *Volume) had(spec string) bool { return v.finds(spec) || slices.Contains(v.Devices, spec) }
+
+// tag splits a name such as UUID=… or /dev/disk/by-uuid/…; kind is "" if it is none.
+func tag(spec string) (kind, value string) {
+	for _, kind := range []string{"UUID", "LABEL", "PARTUUID", "PARTLABEL"} {
+		for _, prefix := range []string{kind + "=", "/dev/disk/by-" + strings.ToLower(kind) + "/"} {
+			if value, ok := strings.CutPrefix(spec, prefix); ok {
+				return kind, strings.Trim(value, `"`)
+			}
+		}
+	}
+	return "", ""
+}
+
+// isDevice says whether a name is one of a disk or a part of one.
+func isDevice(spec string) bool {
+	kind, _ := tag(spec)
+	return kind != "" || strings.HasPrefix(spec, "/dev/") || strings.HasPrefix(spec, "ID=")
+}
+
+// changes collects what was done to a text, each sentence once.
+type changes []Change
+
+func (c *changes) add(name, what string) {
+	if change := (Change{name, what}); !slices.Contains(*c, change) && len(*c) < maxChanges {
+		*c = append(*c, change)
+	}
+}
+
+// maxChanges bounds the sentences about one text, of which there are few unless it is not
+// what it should be.
+const maxChanges = 100
+
+// short cuts what a sentence cites.
+func short(text string) string {
+	const most = 100 // bytes
+	if len(text) > most {
+		return text[:most] + "…"
+	}
+	return text
+}
