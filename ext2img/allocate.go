@@ -52,7 +52,7 @@ func (t *tree) demand() (d demand) {
 	for i := range t.dirs {
 		d.metadata += int64(t.dirs[i].blocks)
 	}
-	d.metadata += int64(len(t.xattrs.block))
+	d.metadata += int64(t.xattrs.block.len())
 	for n := range t.nodes.len() {
 		switch nd := t.nodes.at(n); nd.fmt() {
 		case ondisk.SIFLNK:

@@ -194,6 +194,11 @@ var (
 	errTextFull = fmt.Errorf("the names and symlink targets before it take %d GiB, the most that one image takes", maxText>>30)
 )
 
+// textOf is how many bytes the name and the target of an entry have.
+func textOf(path string, f File) int {
+	return len(path) - strings.LastIndexByte(path, '/') - 1 + len(f.Target)
+}
+
 // addText stores a name or a target, with which its entry has so many bytes.
 func (b *Builder) addText(s string, entry int) (ref uint32, err error) {
 	if entry > textEach && b.text.bytes+int64(len(s)) > textMore+textEach*int64(b.names.len()) {
@@ -315,7 +320,7 @@ func (b *Builder) newNode(path string, f File) (node, error) {
 			return nd, fmt.Errorf("its target has a NUL byte")
 		}
 		nd.size = int64(len(f.Target))
-		ref, err := b.addText(f.Target, len(path)-strings.LastIndexByte(path, '/')-1+len(f.Target))
+		ref, err := b.addText(f.Target, textOf(path, f))
 		if err != nil {
 			return nd, err
 		}
@@ -342,6 +347,7 @@ func (b *Builder) newNode(path string, f File) (node, error) {
 	nd.mtime = b.stamp(path, f.Mtime)
 	nd.ctime = b.stamp(path, f.Ctime)
 	nd.crtime = b.stamp(path, f.Btime)
-	nd.xattrs, nd.acl = b.planXattrs(path, f.Xattrs)
-	return nd, nil
+	var err error
+	nd.xattrs, nd.acl, err = b.planXattrs(path, f.Xattrs, textOf(path, f))
+	return nd, err
 }

@@ -81,9 +81,9 @@ func (m *Plan) markBlocks() {
 			m.eachExtent(nd, func(e ondisk.Extent) { m.markRun(int64(e.Phys), int64(e.Len)) })
 		}
 	}
-	for _, x := range m.xattrs.block {
-		if x.refs > 0 {
-			m.markRun(x.phys, 1)
+	for i := range m.xattrs.block.len() {
+		if x := m.xattrs.block.at(i); x.refs > 0 {
+			m.markRun(int64(x.phys), 1)
 		}
 	}
 	used := make(map[int32]int)

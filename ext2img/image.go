@@ -118,8 +118,8 @@ func (m *Image) readSpans(start, end int64, at func(block int64) []byte) {
 // copies data that was held.
 func (m *Image) putSpan(s span, c clip) {
 	if s.owner < 0 {
-		if x := &m.xattrs.block[^s.owner]; x.refs > 0 {
-			ondisk.PutXattrBlock(c.dst, x.xattrs, x.refs, uint64(x.phys), m.seed)
+		if x := m.xattrs.block.at(^s.owner); x.refs > 0 {
+			ondisk.PutXattrBlock(c.dst, m.xattrs.get(x.set), x.refs, uint64(x.phys), m.seed)
 		}
 		return
 	}

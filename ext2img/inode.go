@@ -36,10 +36,10 @@ func (m *Image) putInode(b []byte, n uint32) {
 		Atime: m.clamp(atime), Ctime: m.clamp(nd.ctime), Mtime: m.clamp(nd.mtime), Crtime: m.clamp(nd.crtime),
 	}
 	if nd.xattrs >= 0 {
-		in.Xattrs = []byte(m.xattrs.inode[nd.xattrs])
+		in.Xattrs = ondisk.InodeXattrs(m.xattrs.get(*m.xattrs.inode.at(nd.xattrs)))
 	}
 	if nd.acl >= 0 {
-		in.FileACL = uint64(m.xattrs.block[nd.acl].phys)
+		in.FileACL = uint64(m.xattrs.block.at(nd.acl).phys)
 	}
 	switch nd.fmt() {
 	case ondisk.SIFDIR:

@@ -94,9 +94,9 @@ func TestLongText(t *testing.T) {
 		name, target int // bytes
 		fit          int // entries
 	}{
-		{"targets", 7, maxTarget, textMore/(7+maxTarget-textEach) + 1},
-		{"names", ondisk.NameMax, 0, textMore/(ondisk.NameMax-textEach) + 1},
-		{"both", ondisk.NameMax, ondisk.NameMax, textMore/(2*ondisk.NameMax-textEach) + 1},
+		{"targets", 7, maxTarget, textMore/(10+maxTarget+3-textEach) + 1}, // each has two bytes more, and an even number
+		{"names", ondisk.NameMax, 0, textMore/(ondisk.NameMax+3-textEach) + 1},
+		{"both", ondisk.NameMax, ondisk.NameMax, textMore/(2*(ondisk.NameMax+3)-textEach) + 1},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			b := NewBuilder(Params{PartSize: 10 << 20})
@@ -130,6 +130,47 @@ func TestLongText(t *testing.T) {
 				t.Errorf("%d usual entries fit after that, want 2000", got-fit)
 			}
 		})
+	}
+}
+
+// TestManySets adds more attributes than an image takes, no two sets the same: the
+// rest of their files is unfit; those that share a set, or have few, are not.
+func TestManySets(t *testing.T) {
+	b := NewBuilder(Params{PartSize: 10 << 20})
+	if err := b.Add("/", File{Mode: 0o40755}); err != nil {
+		t.Fatal(err)
+	}
+	const size = 3900
+	add := func(prefix string, i, size int) {
+		value := make([]byte, size)
+		copy(value, fmt.Sprint(prefix, i))
+		f := File{Mode: 0o100644, Xattrs: []Xattr{{"user.a", value}}}
+		if err := b.Add(fmt.Sprintf("/%s%07d", prefix, i), f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const fit = maxSets / (size + 8)
+	for i := range fit + 2000 {
+		add("a", i, size)
+	}
+	got := int(b.names.len()) - 1
+	if got < fit-3 || got > fit+3 || b.xattrs.sets.bytes > maxSets || int(b.xattrs.block.len()) != got {
+		t.Errorf("%d files with %d bytes in %d blocks, want %d", got, b.xattrs.sets.bytes, b.xattrs.block.len(), fit)
+	}
+	if last := b.report.Changes[len(b.report.Changes)-1]; last.Kind != Unfit || !strings.Contains(last.Detail, "256 MiB") {
+		t.Errorf("%s: %s", last.Kind, last.Detail)
+	}
+	b.xattrs.sets.bytes = maxSets // the last byte is taken
+	before := b.names.len()
+	for i := range 1000 {
+		add("b", i, 100)
+	}
+	same := File{Mode: 0o100644, Xattrs: []Xattr{{"user.a", append([]byte("a0"), make([]byte, size-2)...)}}}
+	if err := b.Add("/d", same); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.names.len() - before; got != 1001 {
+		t.Errorf("%d of 1000 with few attributes, and one whose set is known, are in the image", got)
 	}
 }
 

@@ -27,7 +27,7 @@ func (p *pages[T]) len() int32 { return int32(p.n) }
 // reference counts in units of arenaUnit bytes.
 type arena struct {
 	chunk [][]byte
-	bytes int64 // of all strings
+	bytes int64 // in use
 }
 
 const (
@@ -46,20 +46,26 @@ func (a *arena) add(s string) (ref uint32, ok bool) {
 		a.chunk = append(a.chunk, make([]byte, 0, arenaChunk))
 	}
 	last := &a.chunk[len(a.chunk)-1]
-	ref = uint32((int64(len(a.chunk)-1)*arenaChunk + int64(len(*last))) / arenaUnit)
+	old := len(*last)
+	ref = uint32((int64(len(a.chunk)-1)*arenaChunk + int64(old)) / arenaUnit)
 	*last = append(append(*last, byte(len(s)), byte(len(s)>>8)), s...)
-	a.bytes += int64(len(s))
 	if len(s)%arenaUnit != 0 {
 		*last = append(*last, 0)
 	}
+	a.bytes += int64(len(*last) - old)
 	return ref, true
 }
 
-// cut takes the last string out again.
+// cut takes out the string at ref and all that were added after it.
 func (a *arena) cut(ref uint32) {
-	a.bytes -= int64(a.size(ref))
-	last := &a.chunk[len(a.chunk)-1]
-	*last = (*last)[:int64(ref)*arenaUnit%arenaChunk]
+	off := int64(ref) * arenaUnit
+	i, end := off/arenaChunk, off%arenaChunk
+	for _, c := range a.chunk[i+1:] {
+		a.bytes -= int64(len(c))
+	}
+	a.bytes -= int64(len(a.chunk[i])) - end
+	a.chunk = a.chunk[:i+1]
+	a.chunk[i] = a.chunk[i][:end]
 }
 
 // at returns the string and its length of 2 bytes before it.

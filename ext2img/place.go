@@ -62,10 +62,10 @@ func (p *placer) metadata(c *cursor) bool {
 			return false
 		}
 	}
-	for i := range p.xattrs.block {
+	for i := range p.xattrs.block.len() {
 		if !c.take(1, func(r run) {
-			p.xattrs.block[i].phys = r.start
-			p.add(r, 0, ^int32(i))
+			p.xattrs.block.at(i).phys = uint32(r.start)
+			p.add(r, 0, ^i)
 		}) {
 			return false
 		}

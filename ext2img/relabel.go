@@ -24,20 +24,22 @@ func (m *Image) relabel(nd *node, path string, f *liveFile) {
 	if attrs == nil {
 		return
 	}
-	if nd.acl >= 0 {
-		m.xattrs.block[nd.acl].refs--
+	m.xattrs.drop(nd.acl)
+	var err error
+	nd.xattrs, nd.acl, err = m.planXattrs(path, *attrs, 0)
+	if err != nil {
+		m.warn(path, "attributes dropped: "+err.Error())
 	}
-	nd.xattrs, nd.acl = m.planXattrs(path, *attrs)
-	if nd.acl < 0 || m.xattrs.block[nd.acl].phys != 0 { // it has a place
+	if nd.acl < 0 || m.xattrs.block.at(nd.acl).phys != 0 { // it has a place
 		return
 	}
 	place, err := m.placeLate(1)
 	if err != nil {
 		m.warn(path, "attributes dropped: "+err.Error())
-		m.xattrs.block[nd.acl].refs--
+		m.xattrs.drop(nd.acl)
 		nd.acl = -1
 		return
 	}
-	m.xattrs.block[nd.acl].phys = place.start
+	m.xattrs.block.at(nd.acl).phys = uint32(place.start)
 	m.spans = append(m.spans, span{phys: uint32(place.start), count: 1, owner: ^nd.acl})
 }

@@ -48,7 +48,7 @@ func (m *Image) readHeld() {
 func (m *Image) dropGone() {
 	for n := range m.nodes.len() {
 		if nd := m.nodes.at(n); nd.gone && nd.acl >= 0 {
-			m.xattrs.block[nd.acl].refs--
+			m.xattrs.drop(nd.acl)
 			nd.acl = -1
 		}
 	}

@@ -187,6 +187,34 @@ func TestManyXattrs(t *testing.T) {
 	}
 }
 
+// TestLargeXattrs gives a file more attributes than any ext4 holds, as its owner can on XFS: few of them are kept in memory, and what
+// decides who may use it is known.
+func TestLargeXattrs(t *testing.T) {
+	needRoot(t)
+	dir := t.TempDir()
+	loopMount(t, loopImage(t, 320<<20, "mkfs.xfs", "-q"), dir)
+	name := filepath.Join(dir, "file")
+	must(t, os.WriteFile(name, nil, 0o755))
+	for i := range 40 {
+		must(t, xattr.LSet(name, fmt.Sprintf("user.%02d", i), make([]byte, 60_000)))
+	}
+	must(t, xattr.LSet(name, "system.posix_acl_access", testACL))
+	must(t, xattr.LSet(name, "security.selinux", []byte("a label")))
+	res := walkAll(t, dir, Options{})
+	sum, others := 0, 0
+	for _, x := range res.entries["/file"].Xattrs {
+		if sum += len(x.Value); x.Name == "system.posix_acl_access" || x.Name == "security.selinux" {
+			others++
+		}
+	}
+	if others != 2 || sum > maxUserXattrs+1000 || sum < maxUserXattrs/2 {
+		t.Errorf("%d others, %d bytes", others, sum)
+	}
+	if len(res.Warnings) != 1 || !strings.Contains(res.Warnings[0].Text, "more than 1024 KiB of extended attributes") {
+		t.Errorf("warnings: %+v", res.Warnings)
+	}
+}
+
 func TestRefuseXattr(t *testing.T) {
 	for name, taken := range map[string]bool{
 		"user.x": true, "trusted.x": true, "trusted.overlayx": true, "security.selinux": true, "security.capability": true, "security.ima": true,

@@ -76,6 +76,7 @@ func (r *root) readFD(fd int, list []Xattr, drop func(why string)) ([]Xattr, err
 	case err != nil:
 		return list, errno(err)
 	}
+	users := 0 // bytes of attributes user.*
 	for _, name := range found {
 		if name == capability && r.takes.noSuid {
 			drop(capText)
@@ -87,7 +88,12 @@ func (r *root) readFD(fd int, list []Xattr, drop func(why string)) ([]Xattr, err
 		}
 		value, err := xattr.Get(path, name)
 		switch {
+		case err == nil && users+len(value) > maxUserXattrs && strings.HasPrefix(name, "user."):
+			drop(fmt.Sprintf("more than %d KiB of extended attributes user.*: the rest of them is left out", maxUserXattrs>>10))
 		case err == nil:
+			if strings.HasPrefix(name, "user.") {
+				users += len(value)
+			}
 			list = append(list, Xattr{name, value})
 		case errors.Is(err, xattr.ENOATTR): // gone again, or never there
 		case errors.Is(err, unix.ENOTSUP): // asked for by name, of a file system without it
@@ -109,6 +115,10 @@ func errno(err error) error {
 	}
 	return err
 }
+
+// maxUserXattrs bounds the values of attributes user.* of one file, in bytes, which anybody can set: XFS and btrfs take thousands of them,
+// each of 64 KiB, where ext4 takes 4 KiB of all.
+const maxUserXattrs = 1 << 20
 
 // capability is the attribute that gives a program privileges.
 const capability = "security.capability"

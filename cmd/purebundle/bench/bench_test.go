@@ -225,12 +225,12 @@ func TestPlanted(t *testing.T) {
 	}
 	seen := string(text)
 	for _, want := range []string{"H1-seed1-scale0.004 81 ", "H1-seed1-scale0.002 41 ", "H2-seed1-scale0.004 1002 ", "H3-seed1-scale0.004 4002 ",
-		"H4-seed1-scale0.004 8002 ", "H5-seed1-scale0.004 402 ", "tree-M 32 30\n", "tree-M1 17 15\n"} {
+		"H4-seed1-scale0.004 8002 ", "H5-seed1-scale0.004 402 ", "H6-seed1-scale0.004 402 ", "tree-M 32 30\n", "tree-M1 17 15\n"} {
 		if !strings.Contains(seen, want) {
 			t.Errorf("no tree %q in:\n%s", want, seen)
 		}
 	}
-	for _, want := range []string{"| H1: time an entry against half as many |", "| H5: peak RSS in MiB |", "H1: 10,000 directories inside one another, a file in each, times 0.004; 81 entries"} {
+	for _, want := range []string{"| H1: time an entry against half as many |", "| H5: peak RSS in MiB |", "| H6: peak RSS in MiB |", "H1: 10,000 directories inside one another, a file in each, times 0.004; 81 entries"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in:\n%s", want, out.String())
 		}

@@ -84,6 +84,19 @@ func (f *filler) swapFiles() error {
 	})
 }
 
+// attributes makes files of which each has attributes of its own.
+func (f *filler) attributes() error {
+	value := make([]byte, 3900)
+	return f.many(f.scaled(100_000), 10_000, func(n int) error {
+		name := filepath.Join(f.path, fmt.Sprintf("directory-%04d/%s", n/10_000, f.name(n)))
+		if err := unix.Mknod(name, unix.S_IFREG|0o644, 0); err != nil {
+			return err
+		}
+		_, _ = f.bytes.Read(value)
+		return unix.Setxattr(name, "user.planted", value, 0)
+	})
+}
+
 // many calls plant for each number below n, with a directory for so many of them.
 func (f *filler) many(n, inDir int, plant func(n int) error) error {
 	for i := range n {

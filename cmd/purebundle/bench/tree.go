@@ -20,7 +20,7 @@ import (
 
 // tree is a tree to bundle.
 type tree struct {
-	letter string // A to H, M; C1 for the other layout of C, H1 to H5 for what is planted
+	letter string // A to H, M; C1 for the other layout of C, H1 to H6 for what is planted
 	what   string
 	path   string
 	scale  float64 // of what it is at the full size

@@ -26,6 +26,7 @@ var makers = map[string]struct {
 	"H3": {"1,000,000 empty files with names of 255 bytes in 100 directories", (*filler).longNames},
 	"H4": {"2,000,000 links in one directory, of 40 files", (*filler).oneDirectory},
 	"H5": {"100,000 empty files named as an editor's swap files", (*filler).swapFiles},
+	"H6": {"100,000 empty files with 3,900 bytes of attributes, no two alike", (*filler).attributes},
 }
 
 // filler writes one tree. The same seed gives the same names, sizes and bytes.
