@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// need skips a test that lacks a tool or privilege; where CI runs, that is a failure.
+// need skips a test that lacks a tool or privilege; if CI runs, that is a failure.
 func need(t testing.TB, ok bool, why string) {
 	t.Helper()
 	if ok {
@@ -203,7 +203,7 @@ func wantNames(t testing.TB, dir string, want ...string) {
 	}
 }
 
-// wantError checks that err mentions all of these, and has a hint where it has a path.
+// wantError checks that err mentions all of these, and has a hint if it has a path.
 func wantError(t testing.TB, err error, want ...string) {
 	t.Helper()
 	if err == nil {

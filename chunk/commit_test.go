@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// ramDir returns t.TempDir() in memory, where there is such a place: for tests that
+// ramDir returns t.TempDir() in memory, if there is such a directory: for tests that
 // sync hundreds of times and do not mean the device.
 func ramDir(t testing.TB) string {
 	t.Helper()

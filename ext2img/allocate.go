@@ -26,7 +26,7 @@ type treeBlock struct {
 // allocation says where everything lies. Metadata that depends on what happens to
 // files while they are read never shares a part with their data, so that the
 // data can be written first; the exception is the part between the directories
-// and the data, whose files are kept in memory where the image is so tight that
+// and the data, whose files are kept in memory if the image is so tight that
 // they must go there.
 type allocation struct {
 	g     geometry

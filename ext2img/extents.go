@@ -32,7 +32,7 @@ func (m *Plan) eachExtent(nd *node, fn func(ondisk.Extent)) {
 
 // encodeTree encodes the extents of a node: the root for i_block, the blocks
 // below it, leaves first, into places. It returns how many of those it used:
-// none where the extents fit in the root.
+// none if the extents fit in the root.
 func (m *Plan) encodeTree(n int32, places []treeBlock) (root [60]byte, used int) {
 	var es []ondisk.Extent
 	m.eachExtent(m.nodes.at(n), func(e ondisk.Extent) { es = append(es, e) })

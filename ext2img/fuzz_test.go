@@ -20,7 +20,7 @@ import (
 	"purebundle/ext2img/imgtest"
 )
 
-// script is a hostile tree as bytes; where they end, all is zero.
+// script is a hostile tree as bytes; after they end, all is zero.
 type script struct{ b []byte }
 
 func (s *script) byte() byte {

@@ -78,7 +78,7 @@ func (p Params) hashSeed() (seed [4]uint32) {
 	return seed
 }
 
-// addLostFound makes the lost+found directory where the tree has none.
+// addLostFound makes the lost+found directory if the tree has none.
 func (b *Builder) addLostFound() {
 	if b.hasLostFound {
 		nd := b.nodes.at(lostFoundNode)

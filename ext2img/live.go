@@ -84,7 +84,7 @@ func identityOf(st *unix.Stat_t) identity {
 }
 
 // openNode opens a file by its first name. Where that leads elsewhere by now,
-// any other of its names will do; where all of them lead to one other file,
+// any other of its names will do; if all of them lead to one other file,
 // that has taken its place.
 func (m *Image) openNode(n int32) (source, identity, error) {
 	nd := m.nodes.at(n)

@@ -88,7 +88,7 @@ const (
 )
 
 // readWhole reads a file that this call holds from start to end. What it read
-// counts where the file looked the same before and after, or where two reads in
+// counts if the file looked the same before and after, or if two reads in
 // a row gave the same. All of them read the file that was opened first: one that
 // takes its name meanwhile is no change of it. readWhole returns what was seen,
 // nil if that is how the walk saw it.

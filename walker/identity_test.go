@@ -133,7 +133,7 @@ func TestIncludes(t *testing.T) {
 	}
 }
 
-// TestStaticDev keeps nodes of a /dev that is no mount where they are included, and makes the others.
+// TestStaticDev keeps nodes of a /dev that is no mount if they are included, and makes the others.
 func TestStaticDev(t *testing.T) {
 	needRoot(t)
 	dir := makeTree(t, t.TempDir(), "dev/disk/by-id/x -> y", "dev/sda=no node")

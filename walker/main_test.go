@@ -18,7 +18,7 @@ const helperEnv = "PUREBUNDLE_WALKER_HELPER"
 // namespaceEnv marks the copy that runs the tests in a mount namespace of its own.
 const namespaceEnv = "PUREBUNDLE_WALKER_NAMESPACE"
 
-// TestMain runs all tests in a private mount namespace where root may do that, so that no mount outlives them or is seen elsewhere.
+// TestMain runs all tests in a private mount namespace if root may do that, so that no mount outlives them or is seen elsewhere.
 func TestMain(m *testing.M) {
 	if name := os.Getenv(helperEnv); name != "" {
 		if err := helpers()[name](); err != nil {

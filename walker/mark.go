@@ -20,7 +20,7 @@ const (
 const getVersion = 0x80007601 | unix.SizeofPtr<<16
 
 // Mark returns a number, not 0, for the first size bytes of an open file: of its beginning, of what comes before byte size, and of the
-// inode's generation where the file system has one. It is the same for a file that only has been appended to since, and, but for chance,
+// inode's generation if the file system has one. It is the same for a file that only has been appended to since, and, but for chance,
 // another one for a file that was rewritten or replaced.
 func Mark(fd int, size int64) (uint64, error) {
 	h := sha256.New()

@@ -133,7 +133,7 @@ func (r *root) explain(dir int, name string, err error) error {
 	return err
 }
 
-// kindOf returns the type (S_IFMT) of the entry at a path of the tree, 0 if there is none or it cannot be looked at.
+// kindOf returns the type (S_IFMT) of the entry at a path of the tree, 0 if no entry is there or it cannot be looked at.
 func (t *Tree) kindOf(name string) uint32 {
 	r, rel := t.locate(name)
 	if r == nil || rel == "" {

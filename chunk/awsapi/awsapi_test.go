@@ -360,7 +360,7 @@ func TestInstanceRole(t *testing.T) {
 }
 
 // The region of the instance is asked with keys of another source, too, and nobody
-// waits for it where an endpoint is named or there is no such service.
+// waits for it if an endpoint is named or there is no such service.
 func TestInstanceRegion(t *testing.T) {
 	isolate(t)
 	t.Setenv("AWS_REGION", "")

@@ -42,7 +42,7 @@ type fileMade struct {
 // shared says whether others can make files in the directory: it is like /tmp.
 func (d *Dir) shared() bool { return !d.trusted && othersWrite(&d.st) }
 
-// exposed says whether others can make files in the directory or, where it is trusted,
+// exposed says whether others can make files in the directory or, if it is trusted,
 // perhaps change them.
 func (d *Dir) exposed() bool { return d.trusted || d.shared() }
 

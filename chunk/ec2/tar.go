@@ -7,7 +7,7 @@ import (
 
 // A tar header as GNU tar writes it: fields by offset in bytes, as in its manual
 // ("Basic Tar Format", struct posix_header and struct oldgnu_header). Numbers are
-// octal digits, or where those do not suffice base 256, big-endian, with the
+// octal digits, or if those do not suffice base 256, big-endian, with the
 // top bit of the field set.
 const (
 	blockLen  = 512   // bytes of a tar block

@@ -9,7 +9,7 @@ import (
 // stepLen is how much of an image is read at once, in bytes.
 const stepLen = 1 << 20
 
-// header makes the header of the one member, sparse where src has holes, with
+// header makes the header of the one member, sparse if src has holes, with
 // the blocks that continue its map.
 func header(name string, mtime time.Time, src *Source) []byte {
 	sparse := len(src.Data) != 1 || src.Data[0] != Range{0, src.Size}

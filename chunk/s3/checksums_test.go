@@ -104,7 +104,7 @@ func TestChecksumsWhenRequired(t *testing.T) {
 	}
 }
 
-// Where no SHA-256 is kept, parts are compared by an ETag that is an MD5; where it is
+// If no SHA-256 is kept, parts are compared by an ETag that is an MD5; if it is
 // none they are sent again, which is said once.
 func TestUploadByMD5(t *testing.T) {
 	for _, md5 := range []bool{true, false} {

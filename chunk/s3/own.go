@@ -76,7 +76,7 @@ func (c condition) failed(err error) bool {
 // errThere says that an object is there, before it is put again.
 const errThere plain = "is there already"
 
-// looking looks for the object before each other try to put it where none is to be: the
+// looking looks for the object before each other try to put it under a name that must be free: the
 // first may have come about, and some servers cut the connection on what they refuse
 // before they have read it.
 func (s *Store) looking(name string, c condition) func(*s3.Options) {

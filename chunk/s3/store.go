@@ -38,7 +38,7 @@ const (
 	defaultWorkers = 4
 	// smallWorkers is how many requests without a body of note are in flight.
 	smallWorkers = 16
-	// defaultRegion is signed with where an endpoint is given and no region: what
+	// defaultRegion is signed with if an endpoint is given and no region: what
 	// is not AWS does not care, mostly.
 	defaultRegion = "us-east-1"
 )

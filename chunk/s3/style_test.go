@@ -11,7 +11,7 @@ import (
 	"purebundle/chunk/awsapi"
 )
 
-// A bucket is named in the path where the endpoint's host has no name for it.
+// A bucket is named in the path if the endpoint's host has no name for it.
 func TestNoNameBelow(t *testing.T) {
 	lookup := func(_ context.Context, name string) ([]string, error) {
 		switch name {

@@ -131,7 +131,7 @@ func superOf(m *vm) map[string]string {
 }
 
 // groupSize is that of a block group, in bytes: the kernel leaves the end of a
-// disk unused where a group there could not hold its own metadata.
+// disk unused if a group there could not hold its own metadata.
 const groupSize = 128 << 20
 
 // checkGrowth grows the mounted root file system to its disk of size bytes.

@@ -220,7 +220,7 @@ func kernelOf(t *testing.T, out, dir string) (kernel, initrd string) {
 }
 
 // newDataDisk makes a disk with an ext4 file system that holds the program and
-// a unit that makes SSH host keys where there are none.
+// a unit that makes SSH host keys if the machine has none.
 func newDataDisk(t *testing.T, disk string) string {
 	t.Helper()
 	self, err := os.Executable()

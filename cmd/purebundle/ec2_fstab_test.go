@@ -10,7 +10,7 @@ import (
 )
 
 // fstabImage makes an image of tree with a new fstab, checks it, and returns what
-// debugfs finds at the two names: content, or "" where there is nothing.
+// debugfs finds at the two names: content, or "" if there is no such file.
 func fstabImage(t *testing.T, tree string) (now, old string) {
 	t.Helper()
 	imgtest.NeedTool(t, "debugfs")

@@ -20,7 +20,7 @@ import (
 	"purebundle/ext2img/imgtest"
 )
 
-// interruptible runs a program, sends it a signal after delay (none where that
+// interruptible runs a program, sends it a signal after delay (none if that
 // is negative), and gives how it ended. It is to be gone within a second.
 func interruptible(t *testing.T, sig syscall.Signal, delay time.Duration, args ...string) (code int, stderr string, took time.Duration) {
 	t.Helper()
@@ -130,7 +130,7 @@ func TestInterruptedAnywhere(t *testing.T) {
 
 // A run that is killed cannot clean up: what is under the final names is the
 // older bundle, whole, or the new one, and the next run removes the rest. If it
-// was killed while files got their names, there is none until the next run, and
+// was killed while files got their names, there is no bundle until the next run, and
 // verify says so.
 func TestKilled(t *testing.T) {
 	imgtest.RequireRoot(t)

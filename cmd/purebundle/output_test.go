@@ -251,7 +251,7 @@ func TestOutputFails(t *testing.T) {
 	}
 }
 
-// wantOlder wants the older bundle as it was, and nothing else; where the run
+// wantOlder wants the older bundle as it was, and nothing else; if the run
 // could not remove what it made, the next one does.
 func (d *disturbed) wantOlder(t *testing.T, stuck bool) {
 	t.Helper()

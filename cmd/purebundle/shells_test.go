@@ -88,7 +88,7 @@ func (s *screen) waitLine(want string) {
 	})
 }
 
-// makeFiles makes files with their content, or directories where the name ends
+// makeFiles makes files with their content, or directories if the name ends
 // in a slash.
 func makeFiles(t *testing.T, dir string, files map[string]string) {
 	t.Helper()

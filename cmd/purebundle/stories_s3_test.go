@@ -32,7 +32,7 @@ func cmdS3(ts *testscript.TestScript, _ bool, _ []string) {
 
 // serverOf starts the server when the first story needs it.
 func serverOf(ts *testscript.TestScript) *s3test.Server {
-	s3test.Program(testOf(ts)) // skips the story where there is none
+	s3test.Program(testOf(ts)) // skips the story if versitygw is not built
 	return ts.Value(serverKey{}).(func() *s3test.Server)()
 }
 

@@ -10,7 +10,7 @@
 //	0 ────────────────────────────── lead ─────────────────────────── Tail ──┐
 //	│ boot code, GPT, boot partitions │ root's ext4, from a part's start │ GPT │
 //
-// Boot partitions keep number, type, name, UUID and attributes, and where they can
+// Boot partitions keep number, type, name, UUID and attributes, and if they can
 // their place, because boot code has block numbers in it. An EFI system partition is
 // copied cluster by cluster: those that are free are zero in the image, whatever they
 // hold on the source.

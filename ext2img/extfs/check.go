@@ -36,8 +36,8 @@ func (p Problem) String() string {
 // claimed twice or outside, link, block and free counts, bitmaps, the journal
 // and the orphan list. It reads no file content.
 //
-// The error is nil where the check came to its end, whatever it reported; it
-// is not nil where reading failed, ctx ended, or the image has features that
+// The error is nil if the check came to its end, whatever it reported; it
+// is not nil if reading failed, ctx ended, or the image has features that
 // Check does not know. It holds one bit a block in use and some 16 bytes an
 // inode in use. report is called from the same goroutine, when all is read.
 func (f *FS) Check(ctx context.Context, report func(Problem)) error {
@@ -130,7 +130,7 @@ func (c *checker) read(p []byte, block uint64) bool {
 	return c.err == nil
 }
 
-// claim marks blocks as in use; it reports and returns false where one is in
+// claim marks blocks as in use; it reports and returns false if one is in
 // use already.
 func (c *checker) claim(start, count uint64, report func(format string, args ...any), what string) bool {
 	first, again := c.claimed.setRange(start, count)

@@ -35,7 +35,7 @@ func (w *blockWalk) claim(s segment) {
 	w.written = s.end()
 }
 
-// claimNode takes a block of the tree; it is false where the block is not to
+// claimNode takes a block of the tree; it is false if the block is not to
 // be read.
 func (w *blockWalk) claimNode(number uint64) bool {
 	w.blocks++

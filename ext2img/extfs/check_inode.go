@@ -183,7 +183,7 @@ func (c *checker) isHidden(ino uint32) bool {
 }
 
 // content checks the fields of an inode in use, and claims its blocks. It is
-// false where they are not to be read.
+// false if they are not to be read.
 func (c *checker) content(n *Inode) bool {
 	if n.dtime != 0 && n.Nlink != 0 {
 		c.inInode(n.Ino, "in use, but has a deletion time")

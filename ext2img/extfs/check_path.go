@@ -94,7 +94,7 @@ func (c *checker) findNames(names map[uint32]place, need map[uint32]bool) {
 	}
 }
 
-// path joins names up to the root; "" where one is missing or the path would
+// path joins names up to the root; "" if one is missing or the path would
 // be too long.
 func (c *checker) path(ino uint32, names map[uint32]place) string {
 	if ino == ondisk.RootIno {

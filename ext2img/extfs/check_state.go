@@ -5,7 +5,7 @@ import (
 	"math/bits"
 )
 
-// bitset is a set of numbers that holds memory only where there are some:
+// bitset is a set of numbers that holds memory only for those ranges that have some:
 // 1 KiB for each 8,192 of them.
 type bitset struct {
 	chunks map[uint64]*bitsetChunk

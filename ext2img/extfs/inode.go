@@ -143,7 +143,7 @@ func (f *FS) parseInode(ino uint32, raw []byte) (*Inode, error) {
 			n.inlineEA = append([]byte(nil), raw[ondisk.GoodOldInodeSize+n.extraIsize:]...)
 		}
 	}
-	// Fields behind the first 128 bytes count only where i_extra_isize covers them.
+	// Fields behind the first 128 bytes count only if i_extra_isize covers them.
 	extra := func(off int) uint32 {
 		if off+4 > ondisk.GoodOldInodeSize+n.extraIsize {
 			return 0

@@ -35,7 +35,7 @@ func geometries() []geometry {
 	}
 }
 
-// makeImage makes an image with mke2fs, in memory where root can have that.
+// makeImage makes an image with mke2fs, in memory if root can have that.
 func makeImage(t testing.TB, size string, args ...string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -79,7 +79,7 @@ func problems(t testing.TB, f *FS) []string {
 	return list
 }
 
-// wantClean fails the test where Check reports anything.
+// wantClean fails the test if Check reports anything.
 func wantClean(t testing.TB, f *FS) {
 	t.Helper()
 	list := problems(t, f)

@@ -214,7 +214,7 @@ func (c *comparer) extra(path string, dir int, name string) {
 }
 
 // nlink checks a directory's link count: two and one a subdirectory, or 1
-// where that is more than ext4 counts.
+// if that is more than ext4 counts.
 func (c *comparer) nlink(path string, dir int, names []string, st *unix.Statx_t) {
 	n := 2
 	for _, name := range names {

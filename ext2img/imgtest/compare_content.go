@@ -27,7 +27,7 @@ func (c *comparer) target(path string, wantDir, gotDir int, name string) {
 	}
 }
 
-// content compares two files byte for byte where either has data, and their
+// content compares two files byte for byte wherever either has data, and their
 // use of space.
 func (c *comparer) content(path string, wantDir, gotDir int, name string, wantStat, gotStat *unix.Statx_t) {
 	if wantStat.Size != gotStat.Size {

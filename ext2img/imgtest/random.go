@@ -34,7 +34,7 @@ const (
 
 // RandomTree fills an existing directory with a random tree: every type, odd
 // names, hard links, sparse and preallocated files, owners, modes, times,
-// and where root makes it devices, xattrs of all spaces, ACLs and flags. The
+// and if root makes it devices, xattrs of all spaces, ACLs and flags. The
 // same seed makes the same tree, apart from change and birth times.
 func RandomTree(t testing.TB, seed uint64, dir string, opt RandomOptions) {
 	t.Helper()

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// RequireRoot skips the test for ordinary users; where CI=true it fails.
+// RequireRoot skips the test for ordinary users; if CI=true it fails.
 func RequireRoot(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -20,7 +20,7 @@ func RequireRoot(t testing.TB) {
 	}
 }
 
-// NeedTool skips the test where a program is not installed; where CI=true it
+// NeedTool skips the test if a program is not installed; if CI=true it
 // fails.
 func NeedTool(t testing.TB, name string) {
 	t.Helper()
@@ -29,7 +29,7 @@ func NeedTool(t testing.TB, name string) {
 	}
 }
 
-// Missing skips the test with a reason, or fails it where CI=true, since
+// Missing skips the test with a reason, or fails it if CI=true, since
 // nothing may be skipped there.
 func Missing(t testing.TB, reason string) {
 	t.Helper()

@@ -136,7 +136,7 @@ func TestMatchOfUnfolded(t *testing.T) {
 	}
 }
 
-// TestAlive has a set without roaming patterns die where no anchored one can match any more.
+// TestAlive has a set without roaming patterns die as soon as no anchored one can match any more.
 func TestAlive(t *testing.T) {
 	for _, test := range []struct {
 		pattern, dir string

@@ -11,7 +11,7 @@ import (
 	"purebundle/ext2img/imgtest"
 )
 
-// TestQuestions puts each question to a file system that knows it: where one is not
+// TestQuestions puts each question to a file system that knows it: if one is not
 // known, the next one is asked, so that At alone would not show which is wrong.
 func TestQuestions(t *testing.T) {
 	imgtest.RequireRoot(t)

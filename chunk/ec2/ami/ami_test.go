@@ -239,7 +239,7 @@ func TestCheck(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		in   ami.Input
-		want string // in the error; "" where there is none
+		want string // in the error; "" for no error
 	}{
 		{"least", ami.Input{}, ""},
 		{"3 characters", ami.Input{Name: "a_b"}, ""},

@@ -84,7 +84,7 @@ func chosen(t testing.TB) *Make {
 }
 
 // Program returns the path of the program. It skips the test if it is not built;
-// where CI=true that is a failure.
+// if CI=true that is a failure.
 func (m *Make) Program(t testing.TB) string {
 	t.Helper()
 	path, err := m.Find()

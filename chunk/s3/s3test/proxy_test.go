@@ -27,7 +27,7 @@ func TestFaults(t *testing.T) {
 	const reset = "connection|broken pipe|EOF" // as who notices it first says
 	for _, c := range []struct {
 		kind     Kind
-		put, get string // a regular expression for the error; "" where there is none
+		put, get string // a regular expression for the error; "" for no error
 		stored   bool   // by the put
 	}{
 		{None, "", "", true},

@@ -46,7 +46,7 @@ type Server struct {
 
 // Start runs a server until the test ends: of the make that Variable names, else of
 // the first. It skips the test if that is not built or the file system keeps no
-// extended attributes and it needs them; where CI=true that is a failure.
+// extended attributes and it needs them; if CI=true that is a failure.
 func Start(t testing.TB) *Server {
 	t.Helper()
 	m := chosen(t)
@@ -63,7 +63,7 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
-// Program skips the test if the server that Start would run is not built; where
+// Program skips the test if the server that Start would run is not built; if
 // CI=true that is a failure.
 func Program(t testing.TB) {
 	t.Helper()

@@ -144,7 +144,7 @@ func (b *bench) once(p *program, first bool) (u usage, err error) {
 const spareRoom = 20 << 30
 
 // discard puts output aside until the contest is over, or removes it with what was
-// put aside before where room gets scarce. ext4 without a journal takes its time
+// put aside before when room gets scarce. ext4 without a journal takes its time
 // before it uses an inode again that was just freed, so that removing the 10,000
 // files of one run slows the next.
 func (b *bench) discard(out string) error {
@@ -192,7 +192,7 @@ func (b *bench) clean(all bool) {
 	}
 }
 
-// room fails early where there is too little disk for a contest.
+// room fails early if there is too little disk for a contest.
 func (b *bench) room(gib float64) error {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(b.dir, &fs); err != nil {

@@ -24,7 +24,7 @@ type usage struct {
 }
 
 // measure runs a program to its end. What it prints is returned, and part of
-// the error where it fails; what it took is returned also if its status is not 0.
+// the error if it fails; what it took is returned also if its status is not 0.
 func measure(ctx context.Context, argv []string) (usage, []byte, error) {
 	var u usage
 	var out, errs bytes.Buffer

@@ -10,7 +10,7 @@ import (
 
 // TestServeAndPut sends a bundle of two parts to the server of the bench.
 func TestServeAndPut(t *testing.T) {
-	s3test.Program(t) // skips where there is none
+	s3test.Program(t) // skips if versitygw is not built
 	t.Setenv("PUREBUNDLE_BENCH_CHILD", "1")
 	self, err := os.Executable()
 	if err != nil {

@@ -29,7 +29,7 @@ type store struct {
 
 func (s *store) bucketDir() string { return filepath.Join(s.dir, s.Bucket) }
 
-// serve starts a store. It is an error where versitygw is not built.
+// serve starts a store. It is an error if versitygw is not built.
 func (b *bench) serve() (*store, error) {
 	s := &store{dir: filepath.Join(b.dir, "s3")}
 	if err := errors.Join(os.RemoveAll(s.dir), os.Mkdir(s.dir, 0o755)); err != nil {

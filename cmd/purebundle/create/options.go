@@ -35,7 +35,7 @@ type Options struct {
 	TrustDest                   bool // see chunk.Directory
 }
 
-// Notes are warnings about what the image is called, "" if there is none to give.
+// Notes are warnings about what the image is called, "" if there is nothing to warn of.
 type Notes struct{ UUID, Label string }
 
 // warnings returns them as those of the walk.

@@ -38,7 +38,7 @@ func (c *readOptions) flags(f *pflag.FlagSet) {
 	f.Var(&c.signature, "signature", "required (so with -c) or none; unless it was checked, or none, the exit status is 3")
 }
 
-// load opens the bundle and checks its signature where there is a certificate.
+// load opens the bundle and checks its signature if there is a certificate.
 func (c *readOptions) load() (*ec2.Bundle, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -168,7 +168,7 @@ func unbundleImage(ctx context.Context, a *cli.App, c *readOptions, dest string,
 	}))
 }
 
-// checked says what was, the signature too where there was a certificate.
+// checked returns what was checked: the signature too if there was a certificate.
 func (c *readOptions) checked(what string) string {
 	if c.cert == "" {
 		return what + "; not the signature (-c CERT)"

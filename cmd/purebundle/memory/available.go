@@ -77,7 +77,7 @@ func group(root fs.FS, mount, dir, limit string, fields ...string) int64 {
 	}
 }
 
-// number reads a file of one number. "max" and a file that is not there are none.
+// number reads a file of one number; false for "max" and for a file that is not there.
 func number(root fs.FS, name string) (int64, bool) {
 	text, err := fs.ReadFile(root, name)
 	if err != nil {

@@ -1,6 +1,6 @@
 // Package memory keeps this process from taking the machine's memory from others:
 // it finds out how much there is, has Go's garbage collector keep below a limit,
-// cancels the work where that is not enough, and tells the kernel whom to end first
+// cancels the work if that is not enough, and tells the kernel whom to end first
 // should all memory run out nevertheless.
 //
 // What is counted is what Go has from the system. Mapped buffers (package work)

@@ -58,7 +58,7 @@ func Count(n int64) string {
 	return sign + s
 }
 
-// Plural writes "1 part", "2 parts"; many is the plural where it is not one+"s".
+// Plural writes "1 part", "2 parts"; many is the plural if it is not one+"s".
 func Plural(n int64, one string, many ...string) string {
 	if n == 1 {
 		return "1 " + one

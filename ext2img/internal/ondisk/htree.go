@@ -31,8 +31,8 @@ type HtreeEntry struct {
 	Block uint32 // logical block of the directory
 }
 
-// PutHtreeRoot encodes block 0 of the directory ino; levels is 0 where the
-// entries lead to leaves, 1 where they lead to nodes.
+// PutHtreeRoot encodes block 0 of the directory ino; levels is 0 if the
+// entries lead to leaves, 1 if they lead to nodes.
 func PutHtreeRoot(b []byte, ino, parent uint32, levels int, es []HtreeEntry, seed CRC) {
 	le.PutUint32(b[0:], ino)
 	le.PutUint16(b[4:], 12)

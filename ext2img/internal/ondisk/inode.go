@@ -158,7 +158,7 @@ func (in *Inode) Put(b []byte, ino uint32, seed CRC) {
 }
 
 // Device encodes a device number into i_block: the old form in the first word
-// where major and minor fit 8 bits each, else the new form in the second.
+// if major and minor fit 8 bits each, else the new form in the second.
 func Device(block *[60]byte, major, minor uint32) {
 	if major < 256 && minor < 256 {
 		le.PutUint32(block[0:], major<<8|minor)

@@ -78,7 +78,7 @@ type Xattr struct {
 }
 
 // NewXattr converts an attribute from its form in lgetxattr(2). ok is false
-// where ext4 has no place for it: an unknown prefix, a name of more than 255
+// if ext4 has no place for it: an unknown prefix, a name of more than 255
 // bytes after it, or an ACL that is none.
 func NewXattr(name string, value []byte) (x Xattr, ok bool) {
 	switch name {
