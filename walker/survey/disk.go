@@ -79,6 +79,21 @@ var ErrNoTable = errors.New("no partition table (GPT, dos)")
 // is ErrNoTable if there is no table; it is another one if there is one that cannot
 // be made again from what it says, as with partitions that overlap.
 func Read(r io.ReaderAt, size, sectorSize int64) (*Disk, error) {
+	d, err := readTable(r, size, sectorSize)
+	if err != nil {
+		return nil, err
+	}
+	for i := range d.Partitions {
+		p := &d.Partitions[i]
+		if err := d.identify(p, io.NewSectionReader(r, p.Start, p.Size)); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// readTable is Read without a look at what partitions hold.
+func readTable(r io.ReaderAt, size, sectorSize int64) (*Disk, error) {
 	switch sectorSize {
 	case 512, 1024, 2048, 4096:
 	default:
@@ -109,11 +124,6 @@ func Read(r io.ReaderAt, size, sectorSize int64) (*Disk, error) {
 	if err := d.check(); err != nil {
 		return nil, err
 	}
-	for i := range d.Partitions {
-		if err := d.identify(r, &d.Partitions[i]); err != nil {
-			return nil, err
-		}
-	}
 	d.findBoot()
 	return d, nil
 }
@@ -127,12 +137,12 @@ func (d *Disk) read(r io.ReaderAt, off int64, n int) ([]byte, error) {
 	return b, nil
 }
 
-// identify finds out what a partition holds.
-func (d *Disk) identify(r io.ReaderAt, p *Partition) error {
+// identify finds out what a partition holds, from its content.
+func (d *Disk) identify(p *Partition, content io.ReaderAt) error {
 	if p.Extended {
 		return nil
 	}
-	fs, err := volume.Identify(io.NewSectionReader(r, p.Start, p.Size), p.Size)
+	fs, err := volume.Identify(content, p.Size)
 	switch {
 	case err == nil:
 		p.FileSystem = &fs

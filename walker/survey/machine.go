@@ -2,6 +2,7 @@ package survey
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,15 +42,23 @@ type Root struct {
 // Of returns what the root of source lies on. What cannot be told of the disk is no
 // error: it is in Machine.Why.
 func Of(source string) (*Machine, error) {
-	return host{sys: "/sys", mounts: mounttable.Read, open: volume.OpenDevice}.of(source)
+	return host{sys: "/sys", mounts: mounttable.Read, open: openDevice}.of(source)
 }
 
 // host is where the kernel tells of its mounts and devices. Tests have another.
 type host struct {
 	sys    string // where sysfs is mounted
 	mounts func() ([]*mountinfo.Info, error)
-	open   func(dev uint64) (*os.File, error)
+	open   func(dev uint64) (content, error)
 }
+
+// content is an open block device.
+type content interface {
+	io.ReaderAt
+	io.Closer
+}
+
+func openDevice(dev uint64) (content, error) { return volume.OpenDevice(dev) }
 
 func (h host) of(source string) (*Machine, error) {
 	fd, err := unix.Open(source, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -157,6 +166,10 @@ func (s *survey) find() {
 	}
 	if why := s.match(disk, b); why != "" {
 		s.m.Disk, s.m.Why = nil, why
+		return
+	}
+	if err := s.identifyAll(); err != nil {
+		s.m.Disk, s.m.Why = nil, fmt.Sprintf("the root is on %s, but its disk is not copied: %s: %v", b.path, disk.path, err)
 		return
 	}
 	s.findMounts()

@@ -51,6 +51,10 @@ func TestOfGPT(t *testing.T) {
 			t.Errorf("%s, want %s", got, want[i])
 		}
 	}
+	f.disks[unix.Mkdev(8, 32)] = f.disks[unix.Mkdev(8, 17)] // newer than what the disk says
+	if p := f.of().Disk.Partitions[3]; p.FileSystem == nil || p.FileSystem.Label != "cloudimg-rootfs" {
+		t.Errorf("%+v", p.FileSystem)
+	}
 	r := m.Root
 	if r.Device != "/dev/sda1" || r.Type != "ext4" || r.Label != "cloudimg-rootfs" || r.UUID != d.Partitions[0].FileSystem.UUID || r.Options != "rw,relatime,discard" {
 		t.Errorf("%+v", r)
@@ -123,9 +127,14 @@ func TestOfWhy(t *testing.T) {
 			f.disks = nil
 			f.mount("8:17 / / rw - ext4 /dev/sda1 rw")
 		}, "the root is on /dev/sda1, but its disk is not copied: /dev/sda: open 2064: permission denied: only root can read it"},
+		"a partition is not readable": {func(f *fake) {
+			f.disk("sda", 16, image)
+			delete(f.disks, unix.Mkdev(8, 31))
+			f.mount("8:17 / / rw - ext4 /dev/sda1 rw")
+		}, "the root is on /dev/sda1, but its disk is not copied: /dev/sda: open 2079: permission denied: only root can read it"},
 		"no table": {func(f *fake) {
 			f.disk("sda", 16, image)
-			f.disks[unix.Mkdev(8, 16)] = os.DevNull
+			f.disks[unix.Mkdev(8, 16)] = piece{os.DevNull, 0, 0}
 			f.mount("8:17 / / rw - ext4 /dev/sda1 rw")
 		}, "the root is on /dev/sda1, but its disk is not copied: /dev/sda: read 512 bytes at 0: EOF"},
 		"moved since": {func(f *fake) {
@@ -185,9 +194,16 @@ func TestOfNotes(t *testing.T) {
 		"a directory of root": {func(f *fake) { f.mount("8:17 /x /boot rw - ext4 /dev/sda1 rw") }, "[]", 2, -1},
 		"a new partition": {func(f *fake) {
 			f.device("pci0/block/sda/sda9", "8:25", "partition=9", "start=100", "size=100")
-		}, "[the kernel has /dev/sda9 otherwise than the partition table: it was changed after the machine started]", 2, -1},
+		}, "[the kernel has /dev/sda9, and the partition table has not: it was changed after the machine started]", 2, -1},
+		"not in the kernel": {func(f *fake) {
+			if err := os.RemoveAll(filepath.Join(f.sys, "devices/pci0/block/sda/sda16")); err != nil {
+				f.t.Fatal(err)
+			}
+		}, "[the kernel does not have partition 16 of /dev/sda as the table: it was changed after the machine started]", 2, -1},
+		"a moved partition": {func(f *fake) { f.file("pci0/block/sda/sda16/start", "1") },
+			"[the kernel does not have partition 16 of /dev/sda as the table: it was changed after the machine started]", 2, -1},
 		"a damaged table": {func(f *fake) {
-			f.disks[unix.Mkdev(8, 16)] = damaged(f.t, image)
+			f.disks[unix.Mkdev(8, 16)] = piece{damaged(f.t, image), 0, 96 << 20}
 		}, "[the first GPT is damaged (sector 1 has no header); its backup was read: sgdisk -e repairs it]", 2, -1},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,7 +3,8 @@ package survey
 import (
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 )
@@ -11,7 +12,16 @@ import (
 // parent returns the disk of a partition.
 func (h host) parent(b block) (block, error) { return h.blockIn(filepath.Dir(b.dir)) }
 
-// readDisk reads a disk's table and what its partitions hold.
+// openBlock opens a block device for reading.
+func (h host) openBlock(dev uint64) (content, error) {
+	f, err := h.open(dev)
+	if errors.Is(err, fs.ErrPermission) {
+		err = fmt.Errorf("%w: only root can read it", err)
+	}
+	return f, err
+}
+
+// readDisk reads the table of a disk.
 func (h host) readDisk(b block) (*Disk, error) {
 	sectors, err := readInt(filepath.Join(b.dir, "size"))
 	if err != nil {
@@ -21,20 +31,35 @@ func (h host) readDisk(b block) (*Disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := h.open(b.dev)
+	f, err := h.openBlock(b.dev)
 	if err != nil {
-		if errors.Is(err, os.ErrPermission) {
-			err = fmt.Errorf("%w: only root can read it", err)
-		}
 		return nil, err
 	}
 	defer f.Close()
-	d, err := Read(f, sectors*sysSector, sectorSize)
+	d, err := readTable(f, sectors*sysSector, sectorSize)
 	if err != nil {
 		return nil, err
 	}
 	d.Path = b.path
 	return d, nil
+}
+
+// identifyAll finds out what the partitions hold, each from its own device: in the
+// page cache of the whole disk what a file system wrote since can be missing.
+func (s *survey) identifyAll() error {
+	d := s.m.Disk
+	for _, dev := range slices.Sorted(maps.Keys(s.devs)) {
+		f, err := s.openBlock(dev)
+		if err != nil {
+			return err
+		}
+		err = d.identify(&d.Partitions[s.devs[dev]], f)
+		f.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sysSector is the unit of "size" and "start" in sysfs, in bytes, whatever the disk's
@@ -72,8 +97,13 @@ func (s *survey) match(disk, root block) (why string) {
 			}
 		case b.dev == root.dev:
 			return fmt.Sprintf("the root is on %s, which the partition table of %s has otherwise or not at all: it was changed after the machine started; start it anew", b.path, disk.path)
-		default:
-			d.note("the kernel has %s otherwise than the partition table: it was changed after the machine started", b.path)
+		case i < 0:
+			d.note("the kernel has %s, and the partition table has not: it was changed after the machine started", b.path)
+		}
+	}
+	for _, p := range d.Partitions {
+		if p.Device == "" {
+			d.note("the kernel does not have partition %d of %s as the table: it was changed after the machine started", p.Number, disk.path)
 		}
 	}
 	if d.Root < 0 {

@@ -3,6 +3,7 @@ package survey
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -23,7 +24,7 @@ type fake struct {
 	root  string // SOURCE
 	id    uint64 // of the mount that it really lies on
 	lines []*mountinfo.Info
-	disks map[uint64]string
+	disks map[uint64]piece
 }
 
 func newFake(t *testing.T) *fake {
@@ -37,16 +38,33 @@ func newFake(t *testing.T) *fake {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &fake{t: t, sys: t.TempDir(), root: root, id: id, disks: make(map[uint64]string)}
+	return &fake{t: t, sys: t.TempDir(), root: root, id: id, disks: make(map[uint64]piece)}
 }
 
 func (f *fake) host() host {
-	return host{f.sys, func() ([]*mountinfo.Info, error) { return f.lines, nil }, func(dev uint64) (*os.File, error) {
-		if f.disks[dev] == "" {
-			return nil, &os.PathError{Op: "open", Path: fmt.Sprint(dev), Err: fs.ErrPermission}
-		}
-		return os.Open(f.disks[dev])
-	}}
+	return host{f.sys, func() ([]*mountinfo.Info, error) { return f.lines, nil }, f.open}
+}
+
+// open opens a disk, or a piece of one that is a partition.
+func (f *fake) open(dev uint64) (content, error) {
+	p, ok := f.disks[dev]
+	if !ok {
+		return nil, &os.PathError{Op: "open", Path: fmt.Sprint(dev), Err: fs.ErrPermission}
+	}
+	file, err := os.Open(p.image)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		io.ReaderAt
+		io.Closer
+	}{io.NewSectionReader(file, p.start, p.size), file}, nil
+}
+
+// piece is a part of a file that is the content of a device.
+type piece struct {
+	image       string
+	start, size int64 // bytes
 }
 
 // device makes a block device below a directory of sysfs, with files "name=content".
@@ -119,8 +137,9 @@ func (f *fake) disk(name string, minor int, image string) {
 	}
 	dir := "pci0/block/" + name
 	f.device(dir, fmt.Sprintf("8:%d", minor), fmt.Sprintf("size=%d", st.Size()/512), "queue/logical_block_size=512")
-	f.disks[unix.Mkdev(8, uint32(minor))] = image
+	f.disks[unix.Mkdev(8, uint32(minor))] = piece{image, 0, st.Size()}
 	for _, p := range d.Partitions {
+		f.disks[unix.Mkdev(8, uint32(minor+p.Number))] = piece{image, p.Start, p.Size}
 		size := p.Size / 512
 		if p.Extended {
 			size = 2 // as in the kernel
