@@ -11,6 +11,8 @@ type (
 	// LeftoverError says that the new bundle is in place and whole, but that files
 	// of the one it replaced could not be removed. The next run there tries again.
 	LeftoverError = dir.LeftoverError
+	// UncleanError says that a run failed and that what it had made could not be removed.
+	UncleanError = dir.UncleanError
 )
 
 // cause is an error without a path; as a string it can be a constant.

@@ -260,7 +260,7 @@ func (w *Writer) Commit(ctx context.Context, m *Manifest) error {
 	defer w.bufs.Drop()
 	if err != nil {
 		if aerr := w.stage.Abort(); aerr != nil {
-			err = fmt.Errorf("%w; then %w", err, aerr)
+			err = &UncleanError{Err: err, Left: aerr}
 		}
 		return err
 	}

@@ -32,6 +32,12 @@ func (e *LeftoverError) Error() string {
 // Unwrap returns the cause.
 func (e *LeftoverError) Unwrap() error { return e.Err }
 
+// UncleanError says that a run failed and that what it had made could not be removed.
+type UncleanError struct{ Err, Left error }
+
+func (e *UncleanError) Error() string   { return e.Err.Error() + "; then " + e.Left.Error() }
+func (e *UncleanError) Unwrap() []error { return []error{e.Err, e.Left} }
+
 // Publish makes the files appear under their names, in this order, the last one
 // (Options.Last) when all others are durable. Staged files that are no item are
 // removed. ctx is heeded until files begin to get their names.
@@ -56,7 +62,7 @@ func (s *Stage) Publish(ctx context.Context, items []Item) error {
 // giveUp ends a Publish that failed with err before any file got its name.
 func (s *Stage) giveUp(err error) error {
 	if derr := s.discard(); derr != nil {
-		err = fmt.Errorf("%w; then %w", err, derr)
+		err = &UncleanError{Err: err, Left: derr}
 	}
 	return err
 }

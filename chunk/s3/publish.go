@@ -54,7 +54,7 @@ func (st *stage) giveUp(err error) error {
 		return err
 	}
 	if cerr := st.discard(); cerr != nil {
-		err = fmt.Errorf("%w; then %w", err, cerr)
+		err = &chunk.UncleanError{Err: err, Left: cerr}
 	}
 	return err
 }

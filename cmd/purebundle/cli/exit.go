@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"purebundle/chunk"
 	"purebundle/cmd/purebundle/words"
 	"purebundle/walker/pattern"
 )
@@ -61,6 +62,18 @@ func AddHint(err error, format string, args ...any) error {
 		hint = had + "; " + hint
 	}
 	return &hintedError{err, hint}
+}
+
+// LeftBehind returns what an error says is left of a run that failed, as a clause; ""
+// if nothing is.
+func LeftBehind(err error) string {
+	if e, ok := errors.AsType[*LeftError](err); ok {
+		return e.Left
+	}
+	if e, ok := errors.AsType[*chunk.UncleanError](err); ok {
+		return e.Left.Error()
+	}
+	return ""
 }
 
 // Status gives the exit status for what a command returned.

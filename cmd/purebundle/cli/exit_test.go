@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"syscall"
 	"testing"
 
 	"purebundle/chunk"
@@ -50,6 +51,32 @@ func TestHintFor(t *testing.T) {
 	} {
 		if got := HintFor(c.err); got != c.want {
 			t.Errorf("%v: %q, want %q", c.err, got, c.want)
+		}
+	}
+}
+
+// Whatever says that something is left is told so, and a signal does not say the opposite.
+func TestLeftBehind(t *testing.T) {
+	failed := errors.New("failed")
+	unclean := &chunk.UncleanError{Err: failed, Left: errors.New("clean up x: no")}
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{nil, ""}, {failed, ""},
+		{&LeftError{Err: failed, Left: "x stays"}, "x stays"},
+		{fmt.Errorf("commit: %w", unclean), "clean up x: no"},
+		{WithHint(unclean, "do it"), "clean up x: no"},
+	} {
+		if got := LeftBehind(c.err); got != c.want {
+			t.Errorf("%v: %q, want %q", c.err, got, c.want)
+		}
+		want := "interrupted (SIGINT): nothing is left behind"
+		if c.want != "" {
+			want = "interrupted (SIGINT): " + c.want
+		}
+		if got := (&interruptedError{cause: &signalError{syscall.SIGINT}, err: c.err}).Error(); got != want {
+			t.Errorf("%v: %q, want %q", c.err, got, want)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -67,8 +66,8 @@ func Interrupted(ctx context.Context, err error) error {
 type interruptedError struct{ cause, err error }
 
 func (e *interruptedError) Error() string {
-	if left, ok := errors.AsType[*LeftError](e.err); ok {
-		return e.cause.Error() + ": " + left.Left
+	if left := LeftBehind(e.err); left != "" {
+		return e.cause.Error() + ": " + left
 	}
 	return e.cause.Error() + ": nothing is left behind"
 }

@@ -3,7 +3,6 @@ package create
 import (
 	"cmp"
 	"context"
-	"errors"
 	"io"
 	"os"
 	"strings"
@@ -136,7 +135,7 @@ func (b *bucket) failed(err error) error {
 	if b.opt.S3.Resume {
 		return &cli.LeftError{Err: err, Left: "what is in S3 of it stays: --resume goes on from there"}
 	}
-	if _, some := errors.AsType[*cli.LeftError](err); !some {
+	if cli.LeftBehind(err) == "" {
 		return err
 	}
 	if b.opt.Force { // to delete by name would hit the older bundle

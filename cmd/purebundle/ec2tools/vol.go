@@ -247,12 +247,15 @@ func (r *VolRun) Make(ctx context.Context) (made Made, err error) {
 		return made, err
 	}
 	defer func() {
-		switch aerr := out.Abort(); {
-		case aerr == nil:
-		case err != nil && r.Store != nil:
-			err = &cli.LeftError{Err: err, Left: aerr.Error()}
-		default:
+		aerr := out.Abort()
+		if aerr != nil && (err == nil || r.Store == nil) {
 			r.UI.Warn("", aerr.Error())
+		} else if aerr != nil {
+			err = &cli.LeftError{Err: err, Left: aerr.Error()}
+		}
+		if r.Store != nil && cli.LeftBehind(err) != "" {
+			err = cli.AddHint(err, "what is there of it goes with: purebundle delete --parts%s -p %s %s",
+				r.Opt.S3.Again(), words.Quote(r.Opt.Prefix), words.Quote(r.Store.Location().String()))
 		}
 	}()
 	raw, err := chunk.Create(rawDir, chunk.Options{Prefix: r.Opt.Prefix, Trusted: r.Opt.TrustDest})
