@@ -31,7 +31,7 @@ var environment = []variable{
 	{"SOURCE_DATE_EPOCH", "the default of --time", "time"},
 	{"TMPDIR", "where the bundle is made without --destination, see there", "user"},
 	{"EC2_AMITOOL_HOME, EC2_HOME", "where EC2's certificate is looked for first, without --ec2cert", "ec2cert"},
-	{"GOMEMLIMIT", "the memory that the run may take, such as 8GiB; unless set, three quarters of what machine and control group have left", "exclude"},
+	{"GOMEMLIMIT", "the memory that the run may take, such as 8GiB; unless set, three quarters of what machine and control group have left", "size"},
 }
 
 // Actions of IAM, for the bucket and for the objects in it.

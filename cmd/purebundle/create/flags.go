@@ -83,20 +83,13 @@ func (c *Flags) OutputFlags(f *pflag.FlagSet) {
 // Options returns what the flags say of a bundle of source in dest. It finds the
 // mistakes that need no look at the tree.
 func (c *Flags) Options(source, dest string) (opt Options, err error) {
-	opt = Options{Source: source, Dest: dest, Walk: c.walk, Prefix: c.prefix, S3: c.S3,
+	opt = Options{Source: source, Dest: dest, Prefix: c.prefix, S3: c.S3,
 		Force: c.force, Strict: c.strict, DryRun: c.DryRun, JSON: c.JSON, TrustDest: c.TrustDest}
-	for _, name := range c.excludeFrom {
-		patterns, err := readPatterns(name)
-		if err != nil {
-			return opt, err
-		}
-		opt.Walk.Exclude = append(opt.Walk.Exclude, patterns...)
+	if opt.Walk, err = c.Content(); err != nil {
+		return opt, err
 	}
 	if err := chunk.CheckPrefix(opt.Prefix); err != nil {
 		return opt, &cli.UsageError{Err: err}
-	}
-	if opt.Walk.Filter, err = c.Filter.Choice(false); err != nil {
-		return opt, err
 	}
 	if opt.Image, opt.Notes, err = c.params(source); err != nil {
 		return opt, err
@@ -110,6 +103,20 @@ func (c *Flags) Options(source, dest string) (opt Options, err error) {
 		}
 	}
 	return opt, nil
+}
+
+// Content returns what the flags of ContentFlags say.
+func (c *Flags) Content() (opt walker.Options, err error) {
+	opt = c.walk
+	for _, name := range c.excludeFrom {
+		patterns, err := readPatterns(name)
+		if err != nil {
+			return opt, err
+		}
+		opt.Exclude = append(opt.Exclude, patterns...)
+	}
+	opt.Filter, err = c.Filter.Choice(false)
+	return opt, err
 }
 
 // params returns what the flags say of the image.

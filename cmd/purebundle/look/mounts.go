@@ -15,12 +15,13 @@ import (
 )
 
 func NewMounts(a *cli.App) *cobra.Command {
-	var opt walker.Options
 	var asJSON bool
+	flags := create.NewFlags()
 	cmd := &cobra.Command{
 		Use:   "mounts [flags] [SOURCE]",
 		Short: "Show each mount below SOURCE, what bundle would do with it, and why",
-		Long: `Show each mount below SOURCE (default /), what "bundle" would do with it, and why.
+		Long: `Show each mount below SOURCE (default /), what "bundle" with the same flags would do
+with it, and why.
 
   crossed    its files go into the image
   left out   an empty directory in the image; --cross PATH crosses it, unless it is
@@ -28,12 +29,17 @@ func NewMounts(a *cli.App) *cobra.Command {
   refused    proc, sysfs, any bind of them, and what is mounted over them: an empty
              directory (or file) in the image, whatever the flags say`,
 		Example: `  purebundle mounts
-  purebundle mounts --cross /srv/data /`,
+  purebundle mounts --cross /srv/data /
+  purebundle mounts -x -e /home -i /home/web /`,
 		Args: cli.ArgsBetween(0, 1, "SOURCE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			source := "/"
 			if len(args) > 0 {
 				source = args[0]
+			}
+			opt, err := flags.Content()
+			if err != nil {
+				return err
 			}
 			a.Confine(confine.Rest{Capabilities: []confine.Capability{confine.ReadSearch}})
 			mounts, err := walker.Mounts(source, opt)
@@ -47,11 +53,7 @@ func NewMounts(a *cli.App) *cobra.Command {
 		},
 		ValidArgsFunction: cli.CompleteDirectories,
 	}
-	cli.Group(cmd, "What goes in", func(f *pflag.FlagSet) {
-		f.BoolVarP(&opt.OneFileSystem, "one-file-system", "x", false, "cross no mount at all")
-		f.StringArrayVar(&opt.Cross, "cross", nil, "cross the mount at `PATH` as well; repeatable")
-		f.StringArrayVar(&opt.KeepPrivileges, "keep-privileges", nil, "keep set-ID bits, capabilities and device nodes of the nosuid or nodev mount at `PATH`; repeatable")
-	})
+	flags.ContentFlags(cmd)
 	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
 		f.BoolVar(&asJSON, "json", false, "print JSON")
 	})
