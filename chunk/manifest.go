@@ -22,8 +22,9 @@ type Manifest struct {
 	Host     string    `json:"host,omitempty"`
 	Machine  string    `json:"machine,omitempty"` // keyed digest of the machine's identity, hexadecimal
 	Image    Image     `json:"image"`
-	PartSize int64     `json:"part_size"` // Size
-	Parts    []Part    `json:"parts"`     // in order
+	Disk     *Disk     `json:"disk,omitempty"` // what the parts are if not a file system alone
+	PartSize int64     `json:"part_size"`      // Size
+	Parts    []Part    `json:"parts"`          // in order
 	Counts   Counts    `json:"counts"`
 
 	Mounts     []Mount   `json:"mounts"`         // every mount below SOURCE and what became of it
@@ -59,6 +60,24 @@ type Image struct {
 	Type       string `json:"type"` // "ext4"
 	Label      string `json:"label"`
 	UUID       string `json:"uuid"` // 8-4-4-4-12 hexadecimal digits, lower case
+}
+
+// Disk is a disk with a partition table, on which the file system is one partition.
+type Disk struct {
+	Table      string      `json:"table"` // "gpt" or "dos"
+	ID         string      `json:"id"`    // GUID of the disk, or the signature of a dos table: 0x and eight hexadecimal digits
+	Partitions []Partition `json:"partitions"`
+}
+
+// Partition is one partition of a disk.
+type Partition struct {
+	Number int    `json:"number"`
+	Start  int64  `json:"start"` // bytes
+	Size   int64  `json:"size"`  // bytes
+	Type   string `json:"type"`  // GUID, or two hexadecimal digits in a dos table
+	UUID   string `json:"uuid,omitempty"`
+	Name   string `json:"name,omitempty"`
+	Root   bool   `json:"root,omitempty"` // it holds Image
 }
 
 // Part is one part.

@@ -325,6 +325,37 @@ func TestMissing(t *testing.T) {
 	}
 }
 
+// TestApart has a mount that the disk which is made has as a partition of its own: it is not
+// merged into the tree, and nothing is missing.
+func TestApart(t *testing.T) {
+	lines, err := mounttable.Parse(`1 0 8:1 / / rw - ext4 /dev/sda1 rw
+2 1 8:15 / /boot/efi rw - vfat /dev/sda15 rw
+3 1 8:16 / /home rw - ext4 /dev/sda16 rw
+`)
+	must(t, err)
+	for _, test := range []struct {
+		opt  Options
+		want Action
+	}{
+		{Options{Apart: []string{"/boot/efi"}}, LeftOut},
+		{Options{Apart: []string{"boot/efi/"}}, LeftOut},
+		{Options{Apart: []string{"/boot/efi"}, Cross: []string{"/boot/efi"}}, Crossed},
+		{Options{}, Crossed},
+	} {
+		p := &policy{table: newTable(lines, 1, "/")}
+		must(t, p.judgeAll("/", test.opt))
+		for _, m := range p.mounts {
+			want := test.want
+			if m.Path != "/boot/efi" {
+				want = Crossed
+			}
+			if m.Action != want || m.Missing != NotMissing {
+				t.Errorf("%+v: %s is %s (%s), missing %d; want %s", test.opt, m.Path, m.Action, m.Reason, m.Missing, want)
+			}
+		}
+	}
+}
+
 // TestMissingBelow has mounts below one that is left out because the tree has its content elsewhere: theirs it may not have.
 func TestMissingBelow(t *testing.T) {
 	for text, want := range map[string]map[string]Missing{

@@ -85,7 +85,7 @@ func checkBooted(m *vm, uuid string) {
 	if state, _ := m.try("systemctl is-system-running --wait"); state != "running\n" {
 		m.t.Errorf("%s: system is %q, failed are:\n%s", m.name, state, m.run("systemctl --failed --no-pager --plain"))
 	}
-	m.run("systemctl is-active ssh && ssh-keyscan -t ed25519 127.0.0.1 2>/dev/null | grep -qF \"$(cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub)\"")
+	m.run("systemctl is-active ssh && ssh-keyscan -T 60 -t ed25519 127.0.0.1 2>/dev/null | grep -qF \"$(cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub)\"")
 	if got := m.run("findmnt -rno UUID,LABEL,FSTYPE /"); got != uuid+" "+bootHost+" ext4\n" {
 		m.t.Errorf("%s: root is %q", m.name, got)
 	}
@@ -144,6 +144,9 @@ func checkGrowth(m *vm, size int64) {
 	blocks, _ := strconv.ParseInt(super["Block count"], 10, 64)
 	if have := blocks * 4096; have > size || have <= size-groupSize || super["Filesystem state"] != "clean" {
 		m.t.Errorf("%s: file system of %d bytes on a disk of %d: %v", m.name, have, size, super)
+	}
+	if features := super["Filesystem features"]; strings.Contains(features, "meta_bg") || !strings.Contains(features, "resize_inode") {
+		m.t.Errorf("%s: features %s: older boot loaders do not read meta_bg", m.name, features)
 	}
 	if grown := after[0] - before[0]; grown < (size-before[1])*9/10 {
 		m.t.Errorf("%s: df has %d bytes of %d free, before %d of %d", m.name, after[0], after[1], before[0], before[1])

@@ -29,8 +29,8 @@ const bootCache = "PUREBUNDLE_BOOT_CACHE"
 // bootPackages returns what the Debian tree has besides a minimal system: a kernel,
 // what it takes to boot and to log in, and what the checks call.
 func bootPackages() []string {
-	return []string{"acl", "dbus", "e2fsprogs", "initramfs-tools", "iputils-ping", "kmod", "libcap2-bin", "linux-image-cloud-amd64",
-		"login", "openssh-server", "procps", "python3", "systemd-sysv", "udev"}
+	return []string{"acl", "cloud-guest-utils", "dbus", "e2fsprogs", "fdisk", "grub-efi-amd64-signed", "grub-pc-bin", "initramfs-tools", "iputils-ping",
+		"kmod", "libcap2-bin", "linux-image-cloud-amd64", "login", "openssh-server", "procps", "python3", "shim-signed", "systemd-sysv", "udev"}
 }
 
 // bootSetup runs in the fresh tree. The initrd checks the root file system only
@@ -53,7 +53,11 @@ func needBootTools(t *testing.T) {
 		{"debootstrap", "debootstrap"},
 		{"e2fsck", "e2fsprogs"},
 		{"gpgv", "gpgv"},
+		{"mkfs.vfat", "dosfstools"},
+		{"mcopy", "mtools"},
 		{"qemu-system-x86_64", "qemu-system-x86"},
+		{"sgdisk", "gdisk"},
+		{ovmfCode, "ovmf"},
 		{"rsync", "rsync"},
 		{"/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"},
 	} {

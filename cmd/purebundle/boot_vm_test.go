@@ -42,21 +42,34 @@ type vm struct {
 }
 
 // boot starts a machine with a kernel and an initrd of its own. Its first disk
-// holds the root file system. The emulator is gone when the test ends, however
-// it ends; with go test -artifacts, its console stays in NAME.log.
+// holds the root file system.
 func boot(ctx context.Context, t *testing.T, name, kernel, initrd, uuid string, disks ...string) *vm {
 	t.Helper()
-	args := []string{
-		"-accel", "tcg", "-machine", "q35", "-smp", "2", "-m", "1024",
-		"-nodefaults", "-display", "none", "-serial", "stdio",
-		"-kernel", kernel, "-initrd", initrd,
-		// A full check at every boot. Of the kernel's messages only errors come
-		// to the console: others would end up between ours.
-		"-append", "root=UUID=" + uuid + " ro console=ttyS0 loglevel=3 fsck.mode=force",
-	}
+	return start(ctx, t, name, append([]string{"-kernel", kernel, "-initrd", initrd, "-append", kernelArgs(uuid)}, virtio(disks...)...)...)
+}
+
+// kernelArgs is a kernel's command line. There is a full check at every boot. Of the
+// kernel's messages only errors come to the console: others would end up between ours.
+func kernelArgs(uuid string) string {
+	return "root=UUID=" + uuid + " ro console=ttyS0 loglevel=3 fsck.mode=force"
+}
+
+// drive is what all disks of the machines have in common.
+const drive = ",format=raw,cache=unsafe,discard=unmap,detect-zeroes=unmap"
+
+// virtio returns the arguments for virtio drives.
+func virtio(disks ...string) (args []string) {
 	for _, disk := range disks {
-		args = append(args, "-drive", "file="+disk+",format=raw,if=virtio,cache=unsafe,discard=unmap,detect-zeroes=unmap")
+		args = append(args, "-drive", "if=virtio,file="+disk+drive)
 	}
+	return args
+}
+
+// start starts a machine. The emulator is gone when the test ends, however it ends;
+// with go test -artifacts, its console stays in NAME.log.
+func start(ctx context.Context, t *testing.T, name string, more ...string) *vm {
+	t.Helper()
+	args := append([]string{"-accel", "tcg", "-machine", "q35", "-smp", "2", "-m", "1024", "-nodefaults", "-display", "none", "-serial", "stdio"}, more...)
 	m := &vm{t: t, name: name, cmd: exec.CommandContext(ctx, "qemu-system-x86_64", args...), exited: make(chan struct{})}
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	m.cmd.Stdout, m.cmd.Stderr = m, m

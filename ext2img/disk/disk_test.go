@@ -230,11 +230,11 @@ func piece(t *testing.T, image string, p disk.Partition) string {
 
 func partition(t *testing.T, m *disk.Image, number int) disk.Partition {
 	t.Helper()
-	i := slices.IndexFunc(m.Partitions(), func(p disk.Partition) bool { return p.Number == number })
+	i := slices.IndexFunc(m.Table().Partitions, func(p disk.Partition) bool { return p.Number == number })
 	if i < 0 {
 		t.Fatalf("no partition %d", number)
 	}
-	return m.Partitions()[i]
+	return m.Table().Partitions[i]
 }
 
 // TestGPT makes disks with Debian's table and has sgdisk, fsck.vfat, mtools and e2fsck

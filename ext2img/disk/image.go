@@ -39,8 +39,8 @@ func (l *Layout) Image(root *ext2img.Plan) (*Image, error) {
 // Size returns the length of the disk in bytes, whole parts.
 func (m *Image) Size() int64 { return m.fixed.Size }
 
-// Partitions returns the partitions as they are on the disk.
-func (m *Image) Partitions() []Partition { return m.table.Partitions }
+// Table returns the table of the disk, with the place of each partition.
+func (m *Image) Table() *Table { return m.table }
 
 // Stats returns the figures of the root file system.
 func (m *Image) Stats() ext2img.Stats { return m.root.Stats() }

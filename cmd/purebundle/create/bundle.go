@@ -32,12 +32,16 @@ elsewhere kept and told. No filter finds everything.
 To S3 the parts go straight from SOURCE, with no disk in between: each is sent with
 its SHA-256, which S3 checks. --resume walks SOURCE again and sends what S3 has not.
 
+With --disk the parts are a disk from which a machine starts as from SOURCE's, by the
+same firmware: cat PREFIX.part.* > /dev/sdX. Its other partitions are merged into root
+or left out, each with a warning; --size is that of the disk.
+
 PATTERN: * ? [] match within a name, ** across names. A pattern that starts with
 "/" is anchored at SOURCE, any other matches a name anywhere. SIZE: 10GiB, 2G,
 500M, bytes; units are binary.`
 
 func New(a *cli.App) *cobra.Command {
-	cfg := NewFlags()
+	cfg, wholeDisk := NewFlags(), false
 	cmd := &cobra.Command{
 		Use:   "bundle [flags] SOURCE DEST",
 		Short: "Make an ext4 image of SOURCE, in parts, in DEST: a directory or S3",
@@ -66,12 +70,22 @@ func New(a *cli.App) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if wholeDisk {
+				if opt.Disk, err = OpenDisk(source); err != nil {
+					return err
+				}
+				defer opt.Disk.Close()
+				opt.Walk.Apart = opt.Disk.Apart()
+			}
 			return bundle(cmd.Context(), a, opt, cfg.Progress)
 		},
 		ValidArgsFunction: cli.CompleteDirectories,
 	}
 	cfg.ContentFlags(cmd)
 	cfg.ImageFlags(cmd)
+	cli.Group(cmd, "The image", func(f *pflag.FlagSet) {
+		f.BoolVar(&wholeDisk, "disk", false, "make the disk that SOURCE's root lies on: boot code, partition table, EFI and BIOS boot partitions, and root as the last")
+	})
 	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
 		cfg.OutputFlags(f)
 		cli.TrustFlag(f, &cfg.TrustDest)

@@ -19,8 +19,9 @@ import (
 type Options struct {
 	Source string
 	Walk   walker.Options
-	Mounts *walker.Plan // what is decided about SOURCE's mounts; closed by who made it
-	Image  ext2img.Params
+	Mounts *walker.Plan   // what is decided about SOURCE's mounts; closed by who made it
+	Image  ext2img.Params // of the disk, if there is one
+	Disk   *Disk          // nil: the file system alone is made
 	Notes  Notes
 	// AllUsed makes an exclude or include that changes nothing an error, not a warning.
 	AllUsed bool

@@ -27,7 +27,7 @@ type Run struct {
 	Began    time.Time
 	Tree     *walker.Tree
 	counts   chunk.Counts
-	Image    *ext2img.Plan
+	Image    image
 	Report   ext2img.Report
 	sizes    *directorySizes // with --dry-run
 	excluded measuring       // what is left out by an exclude, and its size
@@ -46,7 +46,10 @@ type Run struct {
 func (r *Run) Plan(ctx context.Context) error {
 	r.Began = time.Now()
 	r.UI.Begin(progress.Scanning)
-	params := r.Opt.Image
+	params, err := r.Opt.Disk.params(r.Opt.Image)
+	if err != nil {
+		return r.tooSmall(err)
+	}
 	params.Xattrs = func(path string, fd int) ([]ext2img.Xattr, error) {
 		list, err := r.Tree.Xattrs(path, fd)
 		return adaptXattrs(list), err
@@ -66,7 +69,7 @@ func (r *Run) Plan(ctx context.Context) error {
 		return err
 	}
 	r.Tree = tree
-	tree.Warnings = append(r.Opt.Notes.warnings(), tree.Warnings...)
+	tree.Warnings = slices.Concat(r.Opt.Notes.warnings(), r.Opt.Disk.warnings(), tree.Warnings)
 	if r.walked != nil {
 		r.walked()
 	}
@@ -75,19 +78,29 @@ func (r *Run) Plan(ctx context.Context) error {
 		return cli.WithHint(cli.Usagef("bundle %s: %s", r.Opt.Source, strings.Join(tree.Unused, "; ")), "paths are below %s", r.Opt.Source)
 	}
 	r.sayLeftOut()
-	r.Image, err = builder.Layout(r.Swap.opener(opener(tree)))
-	var small *ext2img.TooSmallError
-	switch {
-	case errors.As(err, &small) && r.TooSmall != nil:
-		return r.TooSmall(small)
-	case errors.As(err, &small):
-		return cli.WithHint(fmt.Errorf("bundle %s: --size %s is too small: the content needs %s", r.Opt.Source, words.Size(r.Opt.Image.Size), words.Size(small.Need)),
-			"--size %d is the least that works; --size auto picks one with room", small.Need)
-	case err != nil:
-		return fmt.Errorf("lay out %s: %w", r.Opt.Source, err)
+	root, err := builder.Layout(r.Swap.opener(opener(tree)))
+	if err == nil {
+		r.Image, err = r.Opt.Disk.around(root)
+	}
+	if err != nil {
+		return r.tooSmall(err)
 	}
 	r.counts.DataBytes = r.Image.Stats().DataBytes
 	return nil
+}
+
+// tooSmall says what to do about an error of the layout.
+func (r *Run) tooSmall(err error) error {
+	small, ok := errors.AsType[*ext2img.TooSmallError](err)
+	switch {
+	case !ok:
+		return fmt.Errorf("lay out %s: %w", r.Opt.Source, err)
+	case r.TooSmall != nil:
+		return r.TooSmall(small)
+	}
+	need := r.Opt.Disk.least(small.Need)
+	return cli.WithHint(fmt.Errorf("bundle %s: --size %s is too small: the content needs %s", r.Opt.Source, words.Size(r.Opt.Image.Size), words.Size(need)),
+		"--size %d is the least that works; --size auto picks one with room", need)
 }
 
 // opener opens files of the walked tree in the words that ext2img understands.

@@ -68,6 +68,9 @@ func (r *Run) Write(ctx context.Context, out *chunk.Writer) (err error) {
 	r.UI.AllBytes.Store(int64(planned) * chunk.Size)
 	r.UI.AllParts.Store(int64(planned))
 	r.UI.Begin(progress.Writing)
+	if err := r.Opt.Disk.sync(); err != nil {
+		return err
+	}
 	r.Report, err = r.Image.Make(ctx, ext2img.Output{
 		Parts: func(ctx context.Context, b ext2img.Batch) error {
 			if b.Again {

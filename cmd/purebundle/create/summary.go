@@ -2,6 +2,7 @@ package create
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -22,6 +23,7 @@ type Summary struct {
 	Prefix        string         `json:"prefix"`
 	ImageSize     int64          `json:"image_size"`
 	UsedBytes     int64          `json:"used_bytes"`
+	Disk          *chunk.Disk    `json:"disk,omitempty"` // with --disk
 	Label         string         `json:"label"`
 	UUID          string         `json:"uuid"`
 	Inodes        int64          `json:"inodes"`
@@ -51,7 +53,7 @@ func (r *Run) Summarize() Summary {
 	s := Summary{
 		Source: chunk.Path(cli.Absolute(r.Opt.Source)), Dest: r.target().full(), DryRun: r.Opt.DryRun, Prefix: r.Opt.Prefix,
 		ImageSize: r.Image.Size(), UsedBytes: (stats.Blocks - stats.FreeBlocks) * ext2img.BlockSize,
-		Label: r.Opt.Image.Label, UUID: uuid.UUID(r.Opt.Image.UUID).String(),
+		Disk: r.Opt.Disk.manifest(), Label: r.Opt.Image.Label, UUID: uuid.UUID(r.Opt.Image.UUID).String(),
 		Inodes: stats.Inodes, FreeInodes: stats.FreeInodes,
 		Parts: int(r.Image.Size() / chunk.Size), Seconds: cli.Seconds(r.Began),
 		Counts: r.counts, Mounts: map[string]int{}, Changes: map[string]int{},
@@ -104,12 +106,11 @@ func (r *Run) summary(out chunk.Stats) error {
 
 // Rows returns the summary for people; done says what was done with SOURCE.
 func (r *Run) Rows(done string, s Summary) [][2]string {
-	return append([][2]string{
-		{done, r.ContentLine()},
+	return slices.Concat([][2]string{{done, r.ContentLine()}}, r.Opt.Disk.rows(), [][2]string{
 		{"image", r.ImageLine(s)},
 		{"inodes", inodesLine(s)},
 		{"parts", fmt.Sprintf("%s of 10 MiB in %s, %s", words.Count(int64(s.Parts)), words.Printable(r.Opt.Dest), r.target().took(&s))},
-	}, r.CommonRows(s)...)
+	}, r.CommonRows(s))
 }
 
 // ContentLine says what of SOURCE is in the image.
@@ -141,7 +142,11 @@ func (r *Run) ImageLine(s Summary) string {
 	if s.Label != "" {
 		name = fmt.Sprintf("label %q", s.Label)
 	}
-	return fmt.Sprintf("ext4, %s, %s used, %s, UUID %s", words.Size(s.ImageSize), words.Size(s.UsedBytes), name, s.UUID)
+	size := s.ImageSize
+	if s.Disk != nil {
+		size = r.Image.Stats().FSSize
+	}
+	return fmt.Sprintf("ext4, %s, %s used, %s, UUID %s", words.Size(size), words.Size(s.UsedBytes), name, s.UUID)
 }
 
 func inodesLine(s Summary) string {

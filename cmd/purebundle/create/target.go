@@ -31,12 +31,12 @@ type target interface {
 	// aborting says, if it takes long, that what was made is removed; stop ends that.
 	aborting() (stop func())
 
-	full() chunk.Path               // name of DEST that holds everywhere
-	bundle(prefix string) string    // BUNDLE, for a bundle that is one of several there
-	need(image *ext2img.Plan) int64 // bytes at most
-	needs() string                  // what it needs bytes of
-	note(s *Summary, bytes int64)   // notes how many it took
-	took(s *Summary) string         // says so
+	full() chunk.Path             // name of DEST that holds everywhere
+	bundle(prefix string) string  // BUNDLE, for a bundle that is one of several there
+	need(image image) int64       // bytes at most
+	needs() string                // what it needs bytes of
+	note(s *Summary, bytes int64) // notes how many it took
+	took(s *Summary) string       // says so
 
 	// power returns what it takes to write there.
 	power(ctx context.Context) confine.Rest
@@ -93,7 +93,7 @@ func (d *directory) bundle(prefix string) string {
 // need returns no more than the blocks in use, and no more than the parts that are
 // not all zero. The first is low if much is free within parts, the second if inode
 // tables and the journal of a large image are empty.
-func (d *directory) need(image *ext2img.Plan) int64 {
+func (d *directory) need(image image) int64 {
 	stats := image.Stats()
 	return min((stats.Blocks-stats.FreeBlocks)*ext2img.BlockSize, partBytes(image))
 }
@@ -174,12 +174,12 @@ func (b *bucket) power(ctx context.Context) confine.Rest {
 func (b *bucket) opened() []confine.Capability { return nil }
 
 // need counts the one part of zeros that is sent, for the others to be copied from.
-func (b *bucket) need(image *ext2img.Plan) int64 {
+func (b *bucket) need(image image) int64 {
 	return partBytes(image) + int64(min(len(image.Parts().Zero), 1))*chunk.Size
 }
 
 // partBytes returns the size of the parts that are not all zero.
-func partBytes(image *ext2img.Plan) int64 {
+func partBytes(image image) int64 {
 	parts := image.Parts()
 	return int64(len(parts.Data)+len(parts.Meta)) * chunk.Size
 }

@@ -25,7 +25,8 @@ const maxProblemsShown = 50
 // that go-diskfs, which shares no code with the check, reads the same names and
 // inodes. The problems that are printed are added to found.
 func verifyDeep(ctx context.Context, a *cli.App, path string, b *chunk.Bundle, found *[]string) error {
-	fs, err := extfs.Open(b, b.Size())
+	root := rootOf(b)
+	fs, err := extfs.Open(root, root.Size())
 	if err != nil {
 		return fmt.Errorf("verify %s: %w", path, err)
 	}
@@ -36,10 +37,11 @@ func verifyDeep(ctx context.Context, a *cli.App, path string, b *chunk.Bundle, f
 			*found = append(*found, problem)
 		}
 	}
+	checkTable(b, say)
 	err = fs.Check(ctx, func(p extfs.Problem) { say(p.String()) })
 	var second ext2img.SecondReading
 	if err == nil && problems == 0 {
-		second, err = ext2img.ReadAgain(ctx, fs, b, b.Size(), func(path, text string) { say(path + ": " + text) })
+		second, err = ext2img.ReadAgain(ctx, fs, root, root.Size(), func(path, text string) { say(path + ": " + text) })
 	}
 	if err != nil && !errors.Is(err, extfs.ErrTooManyProblems) {
 		return fmt.Errorf("verify %s: %w", path, err)

@@ -1,0 +1,203 @@
+//go:build boot
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"purebundle/ext2img/imgtest"
+)
+
+// Firmware that starts by UEFI, and its memory.
+const (
+	ovmfCode = "/usr/share/OVMF/OVMF_CODE_4M.fd"
+	ovmfVars = "/usr/share/OVMF/OVMF_VARS_4M.fd"
+)
+
+// The disk of the source machine, as Debian's cloud images have it, in sectors.
+const (
+	biosStart, biosSize = 2048, 6144
+	espStart, espSize   = 8192, 253952
+	rootStart           = 262144
+	espSerial           = "1A2B3C4D"
+)
+
+// TestBootDisk boots a machine from a disk with GRUB for BIOS and UEFI, has it bundle
+// that disk as it runs, and boots what comes of it by either firmware, as virtio and as
+// NVMe drive.
+func TestBootDisk(t *testing.T) {
+	needBootTools(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 38*time.Minute)
+	defer cancel()
+	work := t.TempDir()
+
+	src := newDiskSource(ctx, t, debianTree(ctx, t), work)
+	data := newDataDisk(t, filepath.Join(work, "data"))
+	m := start(ctx, t, "source", virtio(src.disk, data)...)
+	t.Logf("source: login prompt after %.0f s", m.login(src.password).Seconds())
+	checkDisk(m, src)
+	id := m.run("cat /etc/machine-id")
+	m.run("mount /dev/vdb /mnt && cp /mnt/sshd-keygen.service /etc/systemd/system && systemctl enable sshd-keygen")
+	m.run("mkdir -p " + chrootProc + " && mount -n --bind /proc " + chrootProc)
+	t.Logf("source: %s", m.run("/mnt/purebundle bundle --disk --progress none / /mnt/out 2>&1"))
+	m.run("umount " + chrootProc + " /mnt")
+	m.poweroff()
+
+	out := secondBundle(t, data, filepath.Join(work, "out"))
+	disk := filepath.Join(work, "disk")
+	mustCall(t, "unbundle", "-q", out, disk)
+	if verify := imgtest.Run(t, "sgdisk", "-v", disk); !strings.Contains(verify, "No problems found") {
+		t.Error(verify)
+	}
+	sameESPs(t, src.disk, disk)
+
+	size := 3 * fileSize(t, disk)
+	grow(t, disk, size)
+	m = start(ctx, t, "BIOS", virtio(disk)...)
+	t.Logf("BIOS: login prompt after %.0f s", m.login(src.password).Seconds())
+	checkDisk(m, src)
+	if got := m.run("cat /etc/machine-id"); got == id || len(got) != len(id) {
+		t.Errorf("machine-id %q; the source's is %q", got, id)
+	}
+	m.run("growpart /dev/vda 1")
+	checkGrowth(m, size-rootStart*512)
+	m.reboot()
+	t.Logf("BIOS: login prompt %.0f s after reboot", m.login(src.password).Seconds())
+	checkDisk(m, src)
+	m.poweroff()
+
+	vars := filepath.Join(work, "vars")
+	imgtest.Run(t, "cp", ovmfVars, vars)
+	m = start(ctx, t, "UEFI", "-drive", "if=pflash,format=raw,readonly=on,file="+ovmfCode, "-drive", "if=pflash,format=raw,file="+vars,
+		"-drive", "if=none,id=disk,file="+disk+drive, "-device", "nvme,drive=disk,serial=purebundle")
+	t.Logf("UEFI: login prompt after %.0f s", m.login(src.password).Seconds())
+	checkDisk(m, src)
+	m.run("test -d /sys/firmware/efi && test -b /dev/nvme0n1p1")
+	m.poweroff()
+}
+
+// diskSource is a machine on a disk of its own.
+type diskSource struct {
+	bootSource
+	disk string
+}
+
+// newDiskSource makes the disk of a machine: Debian's table, GRUB in its BIOS boot
+// partition, shim and GRUB signed by Debian in the EFI system partition.
+func newDiskSource(ctx context.Context, t *testing.T, archive, work string) diskSource {
+	t.Helper()
+	root := filepath.Join(work, "root")
+	s := diskSource{bootSource: newBootSource(ctx, t, archive, root), disk: filepath.Join(work, "source")}
+	unmountBelow(t, s.dir+chrootProc)
+	inTree(ctx, t, s.dir, `set -e
+mkdir -p /boot/grub /boot/efi
+cp -r /usr/lib/grub/i386-pc /boot/grub/
+grub-mkimage -O i386-pc -o /boot/grub/i386-pc/core.img -p '(,gpt1)/boot/grub' biosdisk part_gpt ext2
+ln -sf "$(cd /boot && ls vmlinuz-*)" /boot/vmlinuz
+ln -sf "$(cd /boot && ls initrd.img-*)" /boot/initrd.img
+echo 'UUID=`+espSerial[:4]+"-"+espSerial[4:]+` /boot/efi vfat umask=0077 0 1' >> /etc/fstab
+cat > /boot/grub/grub.cfg <<'EOF'
+set timeout=0
+menuentry Debian {
+  search --no-floppy --fs-uuid --set=root `+s.uuid+`
+  linux /boot/vmlinuz `+kernelArgs(s.uuid)+`
+  initrd /boot/initrd.img
+}
+EOF`, "")
+	read := func(name string) []byte {
+		b, err := os.ReadFile(s.dir + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	bootImg, core := read("/usr/lib/grub/i386-pc/boot.img"), read("/boot/grub/i386-pc/core.img")
+	stub := "search.fs_uuid " + s.uuid + " root\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n"
+	esp := newESP(t, work, map[string][]byte{
+		"EFI/BOOT/BOOTX64.EFI": read("/usr/lib/shim/shimx64.efi.signed"),
+		"EFI/BOOT/grubx64.efi": read("/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed"),
+		"EFI/debian/grub.cfg":  []byte(stub),
+	})
+	imgtest.Unmount(t, s.dir)
+
+	grow(t, s.disk, rootStart*512+fileSize(t, root)+1<<20)
+	imgtest.Run(t, "sgdisk", s.disk,
+		"-n", fmt.Sprintf("14:%d:+%d", biosStart, biosSize), "-t", "14:ef02",
+		"-n", fmt.Sprintf("15:%d:+%d", espStart, espSize), "-t", "15:ef00", "-c", "15:ESP",
+		"-n", fmt.Sprintf("1:%d:+%d", rootStart, fileSize(t, root)/512), "-t", "1:8304", "-c", "1:root")
+	copyTo(t, esp, s.disk, espStart*512)
+	copyTo(t, root, s.disk, rootStart*512)
+
+	// What grub-bios-setup does: boot.img knows where core.img is, and its first sector
+	// where the others are.
+	binary.LittleEndian.PutUint64(bootImg[0x5c:], biosStart)
+	core = append(core, make([]byte, -len(core)&511)...)
+	binary.LittleEndian.PutUint64(core[0x1f4:], biosStart+1)
+	binary.LittleEndian.PutUint16(core[0x1fc:], uint16(len(core)/512-1))
+	writeAt(t, s.disk, bootImg[:440], 0)
+	writeAt(t, s.disk, core, biosStart*512)
+	return s
+}
+
+// newESP makes an EFI system partition with these files.
+func newESP(t *testing.T, work string, files map[string][]byte) string {
+	t.Helper()
+	esp := filepath.Join(work, "esp")
+	grow(t, esp, espSize*512)
+	imgtest.Run(t, "mkfs.vfat", "-n", "UEFI", "-i", espSerial, esp)
+	imgtest.Run(t, "mmd", "-i", esp, "::EFI", "::EFI/BOOT", "::EFI/debian")
+	for name, content := range files {
+		file := filepath.Join(work, "file")
+		if err := os.WriteFile(file, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		imgtest.Run(t, "mcopy", "-i", esp, file, "::"+name)
+	}
+	return esp
+}
+
+// copyTo copies a file to a place of another.
+func copyTo(t *testing.T, from, to string, off int64) {
+	t.Helper()
+	imgtest.Run(t, "dd", "if="+from, "of="+to, "bs=1M", "oflag=seek_bytes", fmt.Sprint("seek=", off), "conv=notrunc,sparse", "status=none")
+}
+
+func writeAt(t *testing.T, name string, b []byte, off int64) {
+	t.Helper()
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(b, off); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checkDisk checks that a machine runs from a disk as the source's is.
+func checkDisk(m *vm, src diskSource) {
+	m.t.Helper()
+	checkBooted(m, src.uuid)
+	if got := m.run("findmnt -rno UUID,FSTYPE /boot/efi"); got != espSerial[:4]+"-"+espSerial[4:]+" vfat\n" {
+		m.t.Errorf("%s: /boot/efi is %q", m.name, got)
+	}
+	m.run("cmp /boot/efi/EFI/BOOT/BOOTX64.EFI /usr/lib/shim/shimx64.efi.signed && test ! -e /boot/efi/EFI/nothing")
+}
+
+// sameESPs compares the EFI system partitions of two disks by mtools.
+func sameESPs(t *testing.T, want, got string) {
+	t.Helper()
+	at := fmt.Sprint("@@", espStart*512)
+	list := func(disk string) []byte { return []byte(imgtest.Run(t, "mdir", "-/", "-b", "-i", disk+at, "::")) }
+	if a, b := list(want), list(got); !bytes.Equal(a, b) || !bytes.Contains(a, []byte("BOOTX64.EFI")) {
+		t.Errorf("%s\nwant\n%s", b, a)
+	}
+}

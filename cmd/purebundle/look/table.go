@@ -1,0 +1,45 @@
+package look
+
+import (
+	"fmt"
+
+	"purebundle/chunk"
+	"purebundle/walker/survey"
+)
+
+// sectorSize is that of the disks that are made, in bytes.
+const sectorSize = 512
+
+// checkTable says what is wrong with the partition table of a disk: with either copy
+// of a GPT, or against the manifest.
+func checkTable(b *chunk.Bundle, say func(problem string)) {
+	want := b.Manifest().Disk
+	if want == nil {
+		return
+	}
+	got, err := survey.Read(b, b.Size(), sectorSize)
+	if err != nil {
+		say(fmt.Sprintf("partition table: %v", err))
+		return
+	}
+	for _, note := range got.Notes {
+		say("partition table: " + note)
+	}
+	id := got.GUID
+	if got.Table == "dos" {
+		id = fmt.Sprintf("%#08x", got.Signature)
+	}
+	if got.Table != want.Table || id != want.ID || len(got.Partitions) != len(want.Partitions) {
+		say(fmt.Sprintf("partition table: %s %s with %d partitions; the manifest has %s %s with %d", got.Table, id, len(got.Partitions), want.Table, want.ID, len(want.Partitions)))
+		return
+	}
+	for _, w := range want.Partitions {
+		found := false
+		for _, g := range got.Partitions {
+			found = found || g.Number == w.Number && g.Start == w.Start && g.Size == w.Size && g.Type == w.Type
+		}
+		if !found {
+			say(fmt.Sprintf("partition table: partition %d is not as in the manifest", w.Number))
+		}
+	}
+}
