@@ -102,7 +102,7 @@ func open(t *testing.T, image string) *disk.Device {
 // debian returns the table of Debian's cloud images.
 func debian(bios io.ReaderAt, esp io.ReaderAt, espSize int64) *disk.Table {
 	return &disk.Table{
-		Kind: disk.GPT, ID: "01020304-0506-4708-890a-0b0c0d0e0f10", BootCode: randomBytes(3, disk.BootCodeSize),
+		Kind: disk.GPT, ID: "01020304-0506-4708-890a-0b0c0d0e0f10", BootCode: randomBytes(3, disk.BootCodeSize), Active: true,
 		Partitions: []disk.Partition{
 			{Number: 1, Type: typeRoot, UUID: "11111111-2222-4333-8444-555555555555", Name: "root", Root: true},
 			{Number: 14, Type: typeBIOS, UUID: "21111111-2222-4333-8444-555555555555", Start: 2048 * 512, Size: 3 * mib, Content: bios},
@@ -296,8 +296,8 @@ func TestGPT(t *testing.T) {
 				t.Error(info)
 			}
 
-			head := make([]byte, disk.BootCodeSize)
-			if _, err := open(t, image).ReadAt(head, 0); err != nil || !bytes.Equal(head, randomBytes(3, disk.BootCodeSize)) {
+			head := make([]byte, 512)
+			if _, err := open(t, image).ReadAt(head, 0); err != nil || !bytes.Equal(head[:disk.BootCodeSize], randomBytes(3, disk.BootCodeSize)) || head[0x1be] != 0x80 {
 				t.Error("other boot code", err)
 			}
 			if got, err := os.ReadFile(piece(t, image, partition(t, m, 14))); err != nil || !bytes.Equal(got, bios) {

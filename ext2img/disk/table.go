@@ -27,6 +27,7 @@ type Table struct {
 	Kind       string // GPT or DOS
 	ID         string // the disk's GUID; of a DOS table its signature, 0x and eight hexadecimal digits
 	BootCode   []byte // what the BIOS starts, at most BootCodeSize bytes
+	Active     bool   // GPT: its protective entry is marked active, without which some BIOSes do not start
 	Gap        io.ReaderAt
 	GapSize    int64 // bytes from sector 1 on that Gap has: where GRUB lies on a DOS disk
 	Partitions []Partition
@@ -38,6 +39,8 @@ const BootCodeSize = 440
 
 const (
 	signatureOffset = 0x1b8   // u32, of the disk
+	firstEntry      = 0x1be   // u8, the boot indicator of the first entry of a DOS table
+	active          = 0x80    // in a boot indicator
 	maxStart        = 1 << 30 // bytes: boot partitions that end behind it are moved
 	alignment       = 1 << 20 // bytes, of partitions that are moved
 	Tail            = 1 << 20 // bytes behind root: the backup GPT, rounded up
@@ -79,7 +82,11 @@ func (t *Table) writeGPT(dev *sparse.Device, parts []Partition) error {
 			Start: uint64(p.Start / SectorSize), Size: uint64(p.Size), End: uint64((p.Start+p.Size)/SectorSize - 1),
 		})
 	}
-	return g.Write(dev, dev.Size)
+	if err := g.Write(dev, dev.Size); err != nil || !t.Active {
+		return err
+	}
+	_, err := dev.WriteAt([]byte{active}, firstEntry)
+	return err
 }
 
 // maxPrimary is the number of partitions of a DOS table that is made: those of an extended partition are not.
