@@ -79,7 +79,9 @@ func crossedBy(t *testing.T, root string, flags ...string) string {
 		t.Fatal(err)
 	}
 	code, stdout, stderr = call(append([]string{"bundle", "-n", "--json", root, t.TempDir()}, flags...)...)
-	var sum struct{ Plan struct{ Mounts []chunk.Mount } }
+	var sum struct {
+		Plan struct{ Mounts []chunk.Mount }
+	}
 	if err := json.Unmarshal([]byte(stdout), &sum); err != nil {
 		t.Fatalf("bundle %q: status %d: %v: %s", flags, code, err, stderr)
 	}
