@@ -31,23 +31,15 @@ func roundTrip(t *testing.T, dir string, p ext2img.Params) {
 // deepCheck does what verify --deep does.
 func deepCheck(t *testing.T, image string) {
 	t.Helper()
-	f, err := os.Open(image)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	fs, err := extfs.Open(f, st.Size())
+	f, size := imgtest.OpenImage(t, image)
+	fs, err := extfs.Open(f, size)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := fs.Check(t.Context(), func(p extfs.Problem) { t.Error(p) }); err != nil {
 		t.Error(err)
 	}
-	second, err := ext2img.ReadAgain(t.Context(), fs, f, st.Size(), func(path, text string) { t.Error(path, text) })
+	second, err := ext2img.ReadAgain(t.Context(), fs, f, size, func(path, text string) { t.Error(path, text) })
 	if err != nil || second.Names+second.Left == 0 {
 		t.Errorf("go-diskfs has read %+v: %v", second, err)
 	}

@@ -105,3 +105,18 @@ func openFile(tree *Tree, name string) (*os.File, error) {
 	}
 	return os.NewFile(uintptr(fd), name), nil
 }
+
+// wantRead checks how the files of a tree begin, by path.
+func wantRead(t *testing.T, tree *Tree, files map[string]string) {
+	t.Helper()
+	for p, want := range files {
+		f, err := openFile(tree, p)
+		must(t, err)
+		b := make([]byte, 10)
+		n, _ := f.Read(b)
+		f.Close()
+		if string(b[:n]) != want {
+			t.Errorf("%s reads %q, want %q", p, b[:n], want)
+		}
+	}
+}

@@ -21,16 +21,7 @@ func TestOverlayOverOwn(t *testing.T) {
 	mountFS(t, "sysext", usr, "overlay", unix.MS_RDONLY, "lowerdir="+filepath.Join(dir, "var/ext")+":"+usr)
 	res := walkAll(t, dir, Options{})
 	diff(t, "paths", res.order, []string{"/", "/usr", "/usr/bin", "/usr/bin/added", "/usr/bin/own", "/var", "/var/ext", "/var/ext/bin", "/var/ext/bin/added", "/z"})
-	for p, want := range map[string]string{"/usr/bin/own": "1", "/usr/bin/added": "2"} {
-		f, err := openFile(res.Tree, p)
-		must(t, err)
-		b := make([]byte, 10)
-		n, _ := f.Read(b)
-		f.Close()
-		if string(b[:n]) != want {
-			t.Errorf("%s reads %q, want %q", p, b[:n], want)
-		}
-	}
+	wantRead(t, res.Tree, map[string]string{"/usr/bin/own": "1", "/usr/bin/added": "2"})
 }
 
 // TestBindOfLeftOut binds what lies in the directory that is left out: its only place in the tree is the bind.

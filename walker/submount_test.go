@@ -100,16 +100,7 @@ func TestSubmounts(t *testing.T) {
 	if e := res.entries["/image"]; e.Mode != unix.S_IFDIR|0o711 {
 		t.Errorf("mount point left out: mode %o: not that of the directory underneath", e.Mode)
 	}
-	for p, want := range map[string]string{"/etc/hosts": "bound", "/home/nested/deep": "1", "/data/deep/e": "1", "/here/file": "1"} {
-		f, err := openFile(res.Tree, p)
-		must(t, err)
-		b := make([]byte, 10)
-		n, _ := f.Read(b)
-		f.Close()
-		if string(b[:n]) != want {
-			t.Errorf("%s reads %q, want %q", p, b[:n], want)
-		}
-	}
+	wantRead(t, res.Tree, map[string]string{"/etc/hosts": "bound", "/home/nested/deep": "1", "/data/deep/e": "1", "/here/file": "1"})
 	if e := res.entries["/etc/hosts"]; e.Size != 5 {
 		t.Errorf("/etc/hosts: size %d", e.Size)
 	}

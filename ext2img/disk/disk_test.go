@@ -63,20 +63,8 @@ func espImage(t *testing.T, size int64, bits int) (image string, deleted []byte)
 	if bits == 32 {
 		state = 0x41
 	}
-	patch(t, image, state, []byte{1})
+	imgtest.Patch(t, image, state, []byte{1})
 	return image, deleted
-}
-
-func patch(t *testing.T, image string, off int64, b []byte) {
-	t.Helper()
-	f, err := os.OpenFile(image, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if _, err := f.WriteAt(b, off); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func randomBytes(seed uint64, n int) []byte {
@@ -498,7 +486,7 @@ func TestDevice(t *testing.T) {
 	if n, err := d.ReadAt(got, 3*mib+1000); !errors.Is(err, io.EOF) || n != 536 || !bytes.Equal(got[:n], content[3*mib+1000:]) {
 		t.Errorf("beyond the end: %d, %v", n, err)
 	}
-	patch(t, name, 2*mib, []byte("changed"))
+	imgtest.Patch(t, name, 2*mib, []byte("changed"))
 	if _, err := d.ReadAt(got[:7], 2*mib); err != nil || string(got[:7]) != "changed" {
 		t.Errorf("%q, %v", got[:7], err)
 	}

@@ -53,16 +53,8 @@ func makeImage(t testing.TB, size string, args ...string) string {
 // open opens an image for the length of the test.
 func open(t testing.TB, image string) *FS {
 	t.Helper()
-	file, err := os.Open(image)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { file.Close() })
-	st, err := file.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := Open(file, st.Size())
+	file, size := imgtest.OpenImage(t, image)
+	f, err := Open(file, size)
 	if err != nil {
 		t.Fatalf("Open(%s): %v", image, err)
 	}

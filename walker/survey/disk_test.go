@@ -14,7 +14,7 @@ func debian(t testing.TB) string {
 		"-t", "1:8304", "-c", "15:EFI system", "-c", "1:root-äß€", "-A", "1:set:2", "-A", "1:set:63", image)
 	imgtest.Run(t, "mkfs.ext4", "-q", "-L", "root", "-E", "offset=67108864", image, "60M")
 	imgtest.Run(t, "mkfs.vfat", "-n", "UEFI", "--offset", "8192", image, "20480")
-	patch(t, image, 0, []byte{0xeb, 0x63, 0x90})
+	imgtest.Patch(t, image, 0, []byte{0xeb, 0x63, 0x90})
 	return image
 }
 

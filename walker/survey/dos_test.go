@@ -95,7 +95,7 @@ func TestReadDOSLoop(t *testing.T) {
 		b[4] = 5
 		binary.LittleEndian.PutUint32(b[8:], to)
 		binary.LittleEndian.PutUint32(b[12:], 2048)
-		patch(t, image, int64(table)*512+446+16, b)
+		imgtest.Patch(t, image, int64(table)*512+446+16, b)
 	}
 	for name, c := range map[string]struct {
 		to   uint32 // from the start of the extended partition, in sectors
@@ -119,7 +119,7 @@ func TestReadDOSLoop(t *testing.T) {
 	image := blank(t, 64<<20)
 	sfdisk(t, image, "label: dos\nunit: sectors\n\n8192,,5\n")
 	for i := range uint32(200) {
-		patch(t, image, int64(8192+i)*512+510, []byte{0x55, 0xaa})
+		imgtest.Patch(t, image, int64(8192+i)*512+510, []byte{0x55, 0xaa})
 		link(image, 8192+i, i+1)
 	}
 	if d, err := read(t, image); err == nil || !strings.Contains(err.Error(), "in a row without a partition") {
@@ -137,7 +137,7 @@ func TestReadNoTable(t *testing.T) {
 		}
 		for _, magic := range []bool{false, true} {
 			if magic && mkfs != nil {
-				patch(t, image, 510, []byte{0x55, 0xaa})
+				imgtest.Patch(t, image, 510, []byte{0x55, 0xaa})
 			}
 			if d, err := read(t, image); !errors.Is(err, survey.ErrNoTable) {
 				t.Errorf("%s: %+v, %v", name, d, err)
@@ -178,7 +178,7 @@ func TestReadBadDOS(t *testing.T) {
 	} {
 		image := blank(t, 64<<20)
 		sfdisk(t, image, "label: dos\nunit: sectors\n\n2048,2048,83\n")
-		patch(t, image, 446+16, entry(c.start, c.size))
+		imgtest.Patch(t, image, 446+16, entry(c.start, c.size))
 		d, err := read(t, image)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %+v, %v", name, d, err)

@@ -171,7 +171,7 @@ func TestReadGPTMBR(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 	image = threeParts(t, 128)
-	patch(t, image, 446, []byte{0x80})
+	imgtest.Patch(t, image, 446, []byte{0x80})
 	if d := mustRead(t, image); !d.ProtectiveActive || len(d.Notes) != 0 {
 		t.Errorf("%+v", d)
 	}

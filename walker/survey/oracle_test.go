@@ -33,16 +33,8 @@ func blank(t testing.TB, size int64) string {
 // read reads an image of a disk with sectors of 512 bytes.
 func read(t testing.TB, image string) (*survey.Disk, error) {
 	t.Helper()
-	f, err := os.Open(image)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return survey.Read(f, st.Size(), 512)
+	f, size := imgtest.OpenImage(t, image)
+	return survey.Read(f, size, 512)
 }
 
 func mustRead(t testing.TB, image string) *survey.Disk {
@@ -52,19 +44,6 @@ func mustRead(t testing.TB, image string) *survey.Disk {
 		t.Fatal(err)
 	}
 	return d
-}
-
-// patch changes bytes of an image.
-func patch(t testing.TB, image string, off int64, b []byte) {
-	t.Helper()
-	f, err := os.OpenFile(image, os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if _, err := f.WriteAt(b, off); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // sgdiskFields are what "sgdisk -i" says of a partition.

@@ -28,16 +28,8 @@ func blank(t testing.TB, size int64) string {
 
 func identify(t testing.TB, image string) (volume.FileSystem, error) {
 	t.Helper()
-	f, err := os.Open(image)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return volume.Identify(f, st.Size())
+	f, size := imgtest.OpenImage(t, image)
+	return volume.Identify(f, size)
 }
 
 // likeBlkid compares what an image holds with what blkid says of it.

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/pflag"
+
 	"purebundle/cmd/purebundle/words"
 )
 
@@ -50,17 +52,18 @@ func TestSizeFlag(t *testing.T) {
 		"auto": "auto", "AUTO": "auto", "10G": "10 GiB", "10485760": "10 MiB",
 		"0": "more than zero", "x": "not a size", "-5": "negative", "9999P": "too large",
 	} {
-		var f Size
-		got := ""
-		if err := f.Set(in); err != nil {
-			got = err.Error()
-		} else {
-			got = f.String()
-		}
-		if !strings.Contains(got, want) {
+		if got := setTo(new(Size), in); !strings.Contains(got, want) {
 			t.Errorf("--size %s: %q, want %q", in, got, want)
 		}
 	}
+}
+
+// setTo sets a flag, and returns how it is written then, or the error.
+func setTo(f pflag.Value, in string) string {
+	if err := f.Set(in); err != nil {
+		return err.Error()
+	}
+	return f.String()
 }
 
 func TestFreeFlag(t *testing.T) {
@@ -69,14 +72,7 @@ func TestFreeFlag(t *testing.T) {
 		"%": "not a percentage", "x%": "not a percentage", "-1%": "negative", "10001%": "at most",
 		"99999999999999999999%": "at most", "1.5%": "not a percentage", "-1G": "negative",
 	} {
-		var f Free
-		got := ""
-		if err := f.Set(in); err != nil {
-			got = err.Error()
-		} else {
-			got = f.String()
-		}
-		if !strings.Contains(got, want) {
+		if got := setTo(new(Free), in); !strings.Contains(got, want) {
 			t.Errorf("--free %s: %q, want %q", in, got, want)
 		}
 	}

@@ -157,14 +157,19 @@ func unbundleImage(ctx context.Context, a *cli.App, c *readOptions, dest string,
 		return err
 	}
 	show.Close()
+	return c.unbundled(a, m, words.Printable(image), "mount -o loop "+words.Quote(image)+" /mnt")
+}
+
+// unbundled says that the image of m has become what into names, and what comes next.
+func (c *readOptions) unbundled(a *cli.App, m *ec2.Manifest, into, next string) error {
 	verdict := c.verdict("unbundle " + c.manifest + ": done")
 	if a.Quiet {
 		return verdict
 	}
 	return cmp.Or(verdict, cli.PrintRows(a.Stdout, [][2]string{
-		{"unbundled", fmt.Sprintf("%s into %s, %s", words.Plural(int64(len(m.Parts)), "part"), words.Printable(image), words.Size(m.Size))},
+		{"unbundled", fmt.Sprintf("%s into %s, %s", words.Plural(int64(len(m.Parts)), "part"), into, words.Size(m.Size))},
 		{"checked", c.checked("digests and image")},
-		{"next", "mount -o loop " + words.Quote(image) + " /mnt"},
+		{"next", next},
 	}))
 }
 
@@ -202,16 +207,8 @@ func unbundleRaw(ctx context.Context, a *cli.App, c *readOptions, dest string, f
 		return err
 	}
 	show.Close()
-	verdict := c.verdict("unbundle " + c.manifest + ": done")
-	if a.Quiet {
-		return verdict
-	}
-	return cmp.Or(verdict, cli.PrintRows(a.Stdout, [][2]string{
-		{"unbundled", fmt.Sprintf("%s into %s of 10 MiB in %s, %s", words.Plural(int64(len(m.Parts)), "part"),
-			words.Plural(int64(len(raw.Parts)), "part"), words.Printable(dest), words.Size(m.Size))},
-		{"checked", c.checked("digests and image")},
-		{"next", "purebundle verify --deep " + words.Quote(filepath.Join(dest, chunk.ManifestName(m.Name)))},
-	}))
+	into := fmt.Sprintf("%s of 10 MiB in %s", words.Plural(int64(len(raw.Parts)), "part"), words.Printable(dest))
+	return c.unbundled(a, m, into, "purebundle verify --deep "+words.Quote(filepath.Join(dest, chunk.ManifestName(m.Name))))
 }
 
 // rawManifest says of the image what its own superblock says. What was bundled
