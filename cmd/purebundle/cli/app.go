@@ -79,9 +79,9 @@ func IsTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// Ask puts a question to the person at the terminal; only y and yes are yes. If
+// ask puts a question to the person at the terminal; only y and yes are yes. If
 // ctx is done first, the reading goes on in the background.
-func (a *App) Ask(ctx context.Context, question string) (bool, error) {
+func (a *App) ask(ctx context.Context, question string) (bool, error) {
 	fmt.Fprint(a.Stderr, question)
 	answer := make(chan string, 1)
 	go func() {
@@ -95,6 +95,16 @@ func (a *App) Ask(ctx context.Context, question string) (bool, error) {
 	case line := <-answer:
 		return line == "y" || line == "yes", nil
 	}
+}
+
+// Confirm asks whether what has this name is to be deleted. Unless the answer is yes,
+// that is an error.
+func (a *App) Confirm(ctx context.Context, name, what string) error {
+	answer, err := a.ask(ctx, fmt.Sprintf("delete %s (%s)? [y/N] ", words.Printable(name), words.Printable(what)))
+	if err == nil && !answer {
+		err = WithHint(fmt.Errorf("delete %s: not confirmed; nothing was deleted", name), "--yes deletes without asking")
+	}
+	return err
 }
 
 // Report prints the error that ends the run, in the form that progress has.

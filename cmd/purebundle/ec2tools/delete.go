@@ -117,12 +117,8 @@ func findTarget(ctx context.Context, store *s3.Store, prefix string) (target, er
 // delete asks, and deletes.
 func (c *deleteOptions) delete(ctx context.Context, a *cli.App, store *s3.Store, t target) error {
 	if !c.yes && (t.manifest != nil || len(t.parts) > 0) {
-		answer, err := a.Ask(ctx, fmt.Sprintf("delete %s (%s)? [y/N] ", words.Printable(t.name), t.what))
-		if err != nil {
+		if err := a.Confirm(ctx, t.name, t.what); err != nil {
 			return err
-		}
-		if !answer {
-			return cli.WithHint(fmt.Errorf("delete %s: not confirmed; nothing was deleted", t.name), "--yes (-y) deletes without asking")
 		}
 	}
 	var err error

@@ -82,8 +82,10 @@ func deleteBundle(ctx context.Context, a *cli.App, url string, c *readConfig, ye
 		what = "no whole bundle"
 	}
 	name := cli.BundleURL(store.Location(), prefix)
-	if err := confirm(ctx, a, name, what, yes); err != nil {
-		return err
+	if !yes {
+		if err := a.Confirm(ctx, name, what); err != nil {
+			return err
+		}
 	}
 	switch err := store.Delete(ctx, prefix); {
 	case errors.Is(err, chunk.ErrNoBundle):
@@ -95,19 +97,6 @@ func deleteBundle(ctx context.Context, a *cli.App, url string, c *readConfig, ye
 		return nil
 	}
 	_, err = fmt.Fprintf(a.Stdout, "deleted: %s (%s)\n", words.Printable(name), words.Printable(what))
-	return err
-}
-
-// confirm asks whether what has this name is to be deleted. Unless the answer is yes,
-// that is an error.
-func confirm(ctx context.Context, a *cli.App, name, what string, yes bool) error {
-	if yes {
-		return nil
-	}
-	answer, err := a.Ask(ctx, fmt.Sprintf("delete %s (%s)? [y/N] ", words.Printable(name), words.Printable(what)))
-	if err == nil && !answer {
-		err = fmt.Errorf("delete %s: not confirmed; nothing was deleted", name)
-	}
 	return err
 }
 
@@ -134,8 +123,10 @@ func deleteParts(ctx context.Context, a *cli.App, url string, c *readConfig, yes
 	}
 	name := store.Location().Path(rest[0].Prefix + ".part.*")
 	what := fmt.Sprintf("%s, %s, no manifest", words.Plural(int64(len(rest[0].Names)), "object"), words.Size(rest[0].Bytes))
-	if err := confirm(ctx, a, name, what, yes); err != nil {
-		return err
+	if !yes {
+		if err := a.Confirm(ctx, name, what); err != nil {
+			return err
+		}
 	}
 	if err := store.Remove(ctx, rest[0].Names); err != nil || a.Quiet {
 		return err
