@@ -127,6 +127,33 @@ func TestReadDOSLoop(t *testing.T) {
 	}
 }
 
+// TestReadDOSGarbage has what some programs leave in the third and fourth entry of an
+// extended table: Linux takes them for partitions if they lie where they can.
+func TestReadDOSGarbage(t *testing.T) {
+	for name, c := range map[string]struct {
+		start, size uint32 // from the table in sector 8192, which has 4,096 sectors
+		want        int
+	}{
+		"within":                {2048, 100, 4},
+		"garbage":               {0xf6f6f6f6, 0xf6f6f6f6, 3},
+		"behind its own":        {4000, 97, 3},
+		"empty":                 {2048, 0, 3},
+		"the last that is good": {3996, 100, 4},
+	} {
+		image := blank(t, 64<<20)
+		sfdisk(t, image, "label: dos\nunit: sectors\n\n2048,2048,83\n8192,4096,5\n9216,512,83\n")
+		b := make([]byte, 16)
+		b[4] = 0x83
+		binary.LittleEndian.PutUint32(b[8:], c.start)
+		binary.LittleEndian.PutUint32(b[12:], c.size)
+		patch(t, image, 8192*512+446+32, b)
+		d := mustRead(t, image)
+		if len(d.Partitions) != c.want {
+			t.Errorf("%s: %+v", name, d.Partitions)
+		}
+	}
+}
+
 // TestReadNoTable has disks that a file system fills, among them those whose boot
 // sector has the magic of a table.
 func TestReadNoTable(t *testing.T) {

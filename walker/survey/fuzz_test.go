@@ -47,7 +47,7 @@ func seal(b []byte, header int, first bool) {
 	if first {
 		entries = int64(header) + 512
 	}
-	if entries >= 0 && array <= int64(len(b))-entries {
+	if array >= 0 && entries >= 0 && array <= int64(len(b))-entries {
 		binary.LittleEndian.PutUint32(h[88:], crc32.ChecksumIEEE(b[entries:][:array]))
 	}
 	if size >= 92 && size <= 512 {

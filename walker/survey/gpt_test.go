@@ -47,7 +47,8 @@ func header(disk []byte, lba int64, change func(b []byte)) {
 	b := disk[lba*512:][:512]
 	change(b)
 	clear(b[16:20])
-	binary.LittleEndian.PutUint32(b[16:], crc32.ChecksumIEEE(b[:92]))
+	size := min(binary.LittleEndian.Uint32(b[12:]), 512)
+	binary.LittleEndian.PutUint32(b[16:], crc32.ChecksumIEEE(b[:size]))
 }
 
 // TestReadGPTDamage has both copies damaged in each way that there is: a damaged
@@ -59,46 +60,55 @@ func TestReadGPTDamage(t *testing.T) {
 	if err != nil || len(clean.Notes) != 0 || len(clean.Partitions) != 3 {
 		t.Fatalf("%+v, %v", clean, err)
 	}
-	for name, damage := range map[string]func(disk []byte, lba int64){
-		"no signature":     func(disk []byte, lba int64) { copy(disk[lba*512:], []byte("EFI FART")) },
-		"header checksum":  func(disk []byte, lba int64) { copy(disk[lba*512+56:], []byte{1, 2, 3}) },
-		"reserved":         func(disk []byte, lba int64) { copy(disk[lba*512+20:], []byte{1}) },
-		"header size":      func(disk []byte, lba int64) { header(disk, lba, func(b []byte) { le.PutUint32(b[12:], 91) }) },
-		"header too big":   func(disk []byte, lba int64) { header(disk, lba, func(b []byte) { le.PutUint32(b[12:], 513) }) },
-		"of other sector":  func(disk []byte, lba int64) { header(disk, lba, func(b []byte) { le.PutUint64(b[24:], 7) }) },
-		"many entries":     func(disk []byte, lba int64) { header(disk, lba, func(b []byte) { le.PutUint32(b[80:], 1<<30) }) },
-		"large entries":    func(disk []byte, lba int64) { header(disk, lba, func(b []byte) { le.PutUint32(b[84:], 8192) }) },
-		"small entries":    func(disk []byte, lba int64) { header(disk, lba, func(b []byte) { le.PutUint32(b[84:], 64) }) },
-		"odd entries":      func(disk []byte, lba int64) { header(disk, lba, func(b []byte) { le.PutUint32(b[84:], 136) }) },
-		"entries in front": func(disk []byte, lba int64) { header(disk, lba, func(b []byte) { le.PutUint64(b[72:], 1) }) },
-		"entries behind":   func(disk []byte, lba int64) { header(disk, lba, func(b []byte) { le.PutUint64(b[72:], lastLBA+1) }) },
-		"entries at end":   func(disk []byte, lba int64) { header(disk, lba, func(b []byte) { le.PutUint64(b[72:], lastLBA) }) },
-		"entries checksum": func(disk []byte, lba int64) { header(disk, lba, func(b []byte) { b[88]++ }) },
-		"usable":           func(disk []byte, lba int64) { header(disk, lba, func(b []byte) { le.PutUint64(b[48:], 1<<40) }) },
-		"entry": func(disk []byte, lba int64) {
+	in := func(change func(h []byte)) func(disk []byte, lba int64) {
+		return func(disk []byte, lba int64) { header(disk, lba, change) }
+	}
+	for name, c := range map[string]struct {
+		damage func(disk []byte, lba int64)
+		cause  string
+	}{
+		"no signature":     {in(func(h []byte) { h[0] = 'e' }), "has no header"},
+		"header checksum":  {func(disk []byte, lba int64) { disk[lba*512+56]++ }, "wrong checksum of the header"},
+		"reserved":         {func(disk []byte, lba int64) { disk[lba*512+20]++ }, "wrong checksum of the header"},
+		"header size":      {in(func(h []byte) { le.PutUint32(h[12:], 91) }), "a header of 91 bytes"},
+		"header too big":   {in(func(h []byte) { le.PutUint32(h[12:], 513) }), "a header of 513 bytes"},
+		"of other sector":  {in(func(h []byte) { le.PutUint64(h[24:], 7) }), "is of sector 7"},
+		"many entries":     {in(func(h []byte) { le.PutUint32(h[80:], 1025) }), "1025 entries of 128 bytes"},
+		"very many":        {in(func(h []byte) { le.PutUint32(h[80:], 1<<25) }), "33554432 entries of 128 bytes"},
+		"large entries":    {in(func(h []byte) { le.PutUint32(h[84:], 8192) }), "128 entries of 8192 bytes"},
+		"small entries":    {in(func(h []byte) { le.PutUint32(h[84:], 64) }), "128 entries of 64 bytes"},
+		"odd entries":      {in(func(h []byte) { le.PutUint32(h[84:], 136) }), "128 entries of 136 bytes"},
+		"entries in front": {in(func(h []byte) { le.PutUint64(h[72:], 1) }), "entries in sector 1"},
+		"entries behind":   {in(func(h []byte) { le.PutUint64(h[72:], lastLBA+1) }), "entries in sector 32768"},
+		"far behind":       {in(func(h []byte) { le.PutUint64(h[72:], 1<<63) }), "entries in sector 9223372036854775808"},
+		"entries at end":   {in(func(h []byte) { le.PutUint64(h[72:], lastLBA) }), "read 16384 bytes at 16776704"},
+		"entries checksum": {in(func(h []byte) { h[88]++ }), "wrong checksum of the entries"},
+		"usable":           {in(func(h []byte) { le.PutUint64(h[48:], 1<<40) }), "usable sectors 34 to 1099511627776"},
+		"usable backwards": {in(func(h []byte) { le.PutUint64(h[40:], lastLBA) }), "usable sectors 32767 to 32734"},
+		"entry": {func(disk []byte, lba int64) {
 			array := int64(2)
 			if lba != 1 {
 				array = lba - 32
 			}
-			copy(disk[array*512+40:], []byte{9, 9})
-		},
+			disk[array*512+40]++
+		}, "wrong checksum of the entries"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, which := range []int64{1, lastLBA} {
 				disk := bytes.Clone(whole)
-				damage(disk, which)
+				c.damage(disk, which)
 				d, err := readBytes(disk)
 				if err != nil {
 					t.Fatal(err)
 				}
 				want := map[int64]string{1: "the first GPT is damaged", lastLBA: "the backup GPT is damaged"}[which]
-				if len(d.Notes) != 1 || !strings.Contains(d.Notes[0], want) {
+				if len(d.Notes) != 1 || !strings.Contains(d.Notes[0], want) || !strings.Contains(d.Notes[0], c.cause) {
 					t.Errorf("notes %q", d.Notes)
 				}
 				if d.Notes = nil; fmt.Sprint(d) != fmt.Sprint(clean) {
 					t.Errorf("%+v, want %+v", d, clean)
 				}
-				damage(disk, lastLBA+1-which)
+				c.damage(disk, lastLBA+1-which)
 				if d, err := readBytes(disk); err == nil || !strings.Contains(err.Error(), "both GPTs are damaged") {
 					t.Errorf("both: %+v, %v", d, err)
 				}

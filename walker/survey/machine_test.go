@@ -188,10 +188,11 @@ func TestOfNotes(t *testing.T) {
 			f.mount("0:60 / /boot rw - autofs systemd-1 rw")
 			f.mount("8:32 / /boot rw - ext4 /dev/sda16 rw")
 		}, "[]", 2, 3},
-		"automount, asleep":   {func(f *fake) { f.mount("0:60 / /boot rw - autofs systemd-1 rw") }, "[]", 2, -1},
-		"ESP at /boot":        {func(f *fake) { f.mount("8:31 / /boot rw - vfat /dev/sda15 rw") }, "[]", 2, -1},
-		"ESP at /efi":         {func(f *fake) { f.mount("8:31 / /efi rw - vfat /dev/sda15 rw") }, "[]", 2, -1},
-		"a directory of root": {func(f *fake) { f.mount("8:17 /x /boot rw - ext4 /dev/sda1 rw") }, "[]", 2, -1},
+		"automount, asleep":      {func(f *fake) { f.mount("0:60 / /boot rw - autofs systemd-1 rw") }, "[]", 2, -1},
+		"ESP at /boot":           {func(f *fake) { f.mount("8:31 / /boot rw - vfat /dev/sda15 rw") }, "[]", 2, -1},
+		"ESP at /efi":            {func(f *fake) { f.mount("8:31 / /efi rw - vfat /dev/sda15 rw") }, "[]", 2, -1},
+		"a directory of root":    {func(f *fake) { f.mount("8:17 /x /boot rw - ext4 /dev/sda1 rw") }, "[]", 2, -1},
+		"a directory of another": {func(f *fake) { f.mount("8:32 /x /boot rw - ext4 /dev/sda16 rw") }, "[]", 2, -1},
 		"a new partition": {func(f *fake) {
 			f.device("pci0/block/sda/sda9", "8:25", "partition=9", "start=100", "size=100")
 		}, "[the kernel has /dev/sda9, and the partition table has not: it was changed after the machine started]", 2, -1},

@@ -19,7 +19,7 @@ func (s *survey) findMounts() {
 	d := s.m.Disk
 	top := make(map[string]*mountinfo.Info) // by path below SOURCE, the mount that is not hidden by another one
 	for _, l := range s.lines {
-		if path, ok := below(s.point, l.Mountpoint); ok && l.FSType != "autofs" {
+		if path, ok := below(s.point, l.Mountpoint); ok {
 			top[path] = l
 		}
 	}
