@@ -22,7 +22,12 @@ type Remains struct {
 // and uploads that broke have left, or are making. A prefix that is not "" asks for that
 // one only.
 func (s *Store) Remains(ctx context.Context, prefix string) ([]Remains, error) {
-	objects, err := s.list(ctx, "")
+	objects, err := s.list(ctx, prefix)
+	if err == nil && prefix != "" {
+		var temps []Object
+		temps, err = s.list(ctx, "."+prefix)
+		objects = append(objects, temps...)
+	}
 	if err != nil {
 		return nil, err
 	}
