@@ -146,7 +146,7 @@ func TestReadDOSGarbage(t *testing.T) {
 		b[4] = 0x83
 		binary.LittleEndian.PutUint32(b[8:], c.start)
 		binary.LittleEndian.PutUint32(b[12:], c.size)
-		patch(t, image, 8192*512+446+32, b)
+		imgtest.Patch(t, image, 8192*512+446+32, b)
 		d := mustRead(t, image)
 		if len(d.Partitions) != c.want {
 			t.Errorf("%s: %+v", name, d.Partitions)
