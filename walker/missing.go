@@ -91,7 +91,7 @@ func (p *policy) hasLayers(m *mount) bool {
 			return false
 		}
 		at := p.at(dir)
-		if _, ok := p.meets(content{at.Major, at.Minor, at.inside(dir)}, rel); !ok || at.Action != Crossed {
+		if _, ok := p.rules.takes(rel); !ok || at.Action != Crossed || p.inLeaveOut(content{at.Major, at.Minor, at.inside(dir)}) {
 			return false
 		}
 	}

@@ -47,6 +47,7 @@ type mount struct {
 	above   *mount   // what peak has found
 	layers  []string // of an overlay, as who mounted it wrote them
 	judging bool     // decide is at work on it
+	hollow  bool     // it is crossed, but nothing in it is taken
 	takes   privileges
 	options string // of the file system, as the kernel writes them
 }

@@ -115,14 +115,9 @@ func (p *Plan) leave() error {
 	return p.judgeAll(p.name, p.Options)
 }
 
-// dependsOnLeaveOut returns true if what m shows, or a layer of it, lies in a directory of Options.LeaveOut.
+// dependsOnLeaveOut returns true if what m shows, or maybe a layer of it, lies in a directory of Options.LeaveOut.
 func (p *Plan) dependsOnLeaveOut(m *mount) bool {
-	for _, dir := range p.leaveOut {
-		if _, in := below(dir.root, m.Root); in && dir.major == m.Major && dir.minor == m.Minor || m.class == classLayers {
-			return true
-		}
-	}
-	return false
+	return m.class == classLayers && len(p.leaveOut) > 0 || p.inLeaveOut(content{m.Major, m.Minor, m.Root})
 }
 
 // inThisNamespace returns true if the mount with the given ID is in this process's table. The kernel does not show there the mount that a

@@ -2,7 +2,9 @@ package walker
 
 import (
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -10,14 +12,15 @@ import (
 type policy struct {
 	*table
 	rules     *rules
-	alone     bool              // Options.OneFileSystem
-	crossAll  bool              // Options.CrossAll
-	snapshot  func(*mount) bool // says that a mount shows a read-only snapshot; nil: none does
-	snapshots bool              // Options.Snapshots: they are taken
-	cross     map[string]bool   // mount points below SOURCE named by Options.Cross
-	apart     map[string]bool   // those of Options.Apart
-	leaveOut  []content         // the directories of Options.LeaveOut
-	fstab     map[string]string // sources by mount point, of SOURCE's etc/fstab, if an automount is idle
+	alone     bool                 // Options.OneFileSystem
+	crossAll  bool                 // Options.CrossAll
+	snapshot  func(*mount) bool    // says that a mount shows a read-only snapshot; nil: none does
+	snapshots bool                 // Options.Snapshots: they are taken
+	cross     map[string]bool      // mount points below SOURCE named by Options.Cross
+	apart     map[string]bool      // those of Options.Apart
+	leaveOut  []content            // the directories of Options.LeaveOut
+	open      map[content][]*mount // what shows it, as p.shows; see prune
+	fstab     map[string]string    // sources by mount point, of SOURCE's etc/fstab, if an automount is idle
 }
 
 // judgeAll fills in Action and Reason of all mounts. An Options.Cross that cannot be obeyed is an error. SOURCE is called source in
@@ -27,7 +30,7 @@ func (p *policy) judgeAll(source string, opt Options) error {
 		return &RefusedError{"walk", source, p.nature(src)}
 	}
 	p.source.Action, p.source.Reason = Crossed, "the source lies on it"
-	p.cross, p.apart = make(map[string]bool), make(map[string]bool)
+	p.cross, p.apart, p.open = make(map[string]bool), make(map[string]bool), maps.Clone(p.shows)
 	for _, a := range opt.Apart {
 		p.apart[path.Join("/", a)] = true
 	}
@@ -111,6 +114,10 @@ func (p *policy) decide(m *mount) {
 	m.judging = true
 	m.Action, m.Reason = p.judge(m)
 	m.judging = false
+	if m.Action == Crossed {
+		_, taken := p.rules.takes(m.Path)
+		m.hollow = !taken
+	}
 }
 
 // judge decides on a mount by the policy table, strictest rule first.
@@ -286,46 +293,69 @@ func (m *mount) inside(p string) string {
 // twin looks for another crossed mount of m's file system in which the walk meets m's contents anyway, and returns their path there, ""
 // if there is none. If the filter leaves them out there, twin returns its rule. Of two mounts with the same root the older one is walked.
 func (p *policy) twin(m *mount) (at, secret string) {
-	if strings.HasSuffix(m.Root, "//deleted") { // how the kernel shows a directory or file that has no name any more
+	if p.inLeaveOut(content{m.Major, m.Minor, m.Root}) || strings.HasSuffix(m.Root, "//deleted") { // how the kernel shows what has no name any more
 		return "", ""
 	}
-	shown := content{m.Major, m.Minor, m.Root}
 	for root := m.Root; ; root = path.Dir(root) {
-		for _, o := range p.shows[content{m.Major, m.Minor, root}] {
-			if o == m || o.Root == m.Root && o.order > m.order {
-				continue
-			}
-			rel, ok := below(o.Root, m.Root)
-			if !ok {
-				continue
-			}
-			at := path.Join(o.Path, rel)
-			if p.at(path.Join(o.point, rel)) != o || above(m, o) { // covered by a mount, maybe by m itself: a bind of a directory onto itself
-				continue
-			}
-			secret, ok := p.meets(shown, at)
-			if !ok {
-				continue
-			}
-			if p.decide(o); o.Action == Crossed {
-				return at, secret
-			}
-		}
-		if root == "/" || root == "." || root == "" {
-			return "", ""
+		key := content{m.Major, m.Minor, root}
+		if at, secret = p.twinAmong(m, key); at != "" || root == "/" || root == "." || root == "" {
+			return at, secret
 		}
 	}
 }
 
-// meets returns true if the walk takes what is in the directory at a path below SOURCE; shown says which one that is. If the filter leaves
-// it out, meets returns its rule.
-func (p *policy) meets(shown content, at string) (secret string, ok bool) {
-	for _, dir := range p.leaveOut {
-		if _, in := below(dir.root, shown.root); in && dir.major == shown.major && dir.minor == shown.minor {
-			return "", false
+// twinAmong is twin for the mounts that show one directory.
+func (p *policy) twinAmong(m *mount, key content) (at, secret string) {
+	passed := 0
+	for _, o := range p.open[key] {
+		if o.Root == m.Root && o.order >= m.order {
+			break
+		}
+		if !o.mayBeTwin() {
+			if passed++; passed > maxPassed {
+				p.prune(key)
+				passed = 0
+			}
+			continue
+		}
+		rel, ok := below(o.Root, m.Root)
+		if !ok {
+			continue
+		}
+		at := path.Join(o.Path, rel)
+		if p.at(path.Join(o.point, rel)) != o || above(m, o) { // covered by a mount, maybe by m itself: a bind of a directory onto itself
+			continue
+		}
+		secret, ok := p.rules.takes(at)
+		if !ok {
+			continue
+		}
+		if p.decide(o); o.Action == Crossed {
+			return at, secret
 		}
 	}
-	return p.rules.takes(at)
+	return "", ""
+}
+
+// mayBeTwin returns false if it is decided that m is not crossed, or that nothing in it is taken.
+func (m *mount) mayBeTwin() bool { return m.Action == "" || m.Action == Crossed && !m.hollow }
+
+// maxPassed is how many mounts that are no twins stay among those that may be: one directory may be bound at thousands of places.
+const maxPassed = 32
+
+// prune makes a new list of the mounts that show something, without those that are no twins. Who goes through the old one goes on.
+func (p *policy) prune(key content) {
+	p.open[key] = slices.DeleteFunc(slices.Clone(p.open[key]), func(m *mount) bool { return !m.mayBeTwin() })
+}
+
+// inLeaveOut returns true if something lies in a directory of Options.LeaveOut.
+func (p *policy) inLeaveOut(c content) bool {
+	for _, dir := range p.leaveOut {
+		if _, in := below(dir.root, c.root); in && dir.major == c.major && dir.minor == c.minor {
+			return true
+		}
+	}
+	return false
 }
 
 // above says whether the walk can reach o only by crossing m.

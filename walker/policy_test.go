@@ -264,18 +264,20 @@ func TestSourceClass(t *testing.T) {
 // square takes, the tests' own limit ends it.
 func TestManyMounts(t *testing.T) {
 	const n = 32_000
-	var flat, stacked, nested strings.Builder
+	var flat, stacked, nested, binds, covered strings.Builder
 	point := ""
 	for i := range n {
 		fmt.Fprintf(&flat, "%d 1 0:%d / /m/%d rw - tmpfs none rw\n", i+2, i+20, i)
 		fmt.Fprintf(&stacked, "%d %d 8:%d / /a rw - ext4 /dev/x rw\n", i+2, i+1, i+20)
+		fmt.Fprintf(&binds, "%d 1 8:1 /data /m/%d rw - ext4 /dev/sda1 rw\n", i+2, i)
+		fmt.Fprintf(&covered, "%d 1 8:1 /tmp/x /m/%d rw - ext4 /dev/sda1 rw\n", i+2, i)
 		if i < 1000 {
 			point += "/d"
 			fmt.Fprintf(&nested, "%d %d 8:%d / %s rw - ext4 /dev/x rw\n", i+2, i+1, i+20, point)
 		}
 	}
-	for name, want := range map[string]int{"flat": n, "stacked": n, "nested": 1000} {
-		text := map[string]*strings.Builder{"flat": &flat, "stacked": &stacked, "nested": &nested}[name]
+	for name, want := range map[string]int{"flat": n, "stacked": n, "nested": 1000, "binds": n, "binds of what is left out": n} {
+		text := map[string]*strings.Builder{"flat": &flat, "stacked": &stacked, "nested": &nested, "binds": &binds, "binds of what is left out": &covered}[name]
 		got, err := judgeTable(t, "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n"+text.String(), 1, "/", Options{})
 		must(t, err)
 		if len(got) != want {
