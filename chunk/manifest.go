@@ -19,6 +19,7 @@ type Manifest struct {
 	Prefix   string    `json:"prefix"`  // of every name of the bundle
 	Created  time.Time `json:"created"` // when the run began, or the time it was told
 	Source   Path      `json:"source"`  // SOURCE, absolute
+	SourceFS *SourceFS `json:"source_fs,omitempty"`
 	Host     string    `json:"host,omitempty"`
 	Machine  string    `json:"machine,omitempty"` // keyed digest of the machine's identity, hexadecimal
 	Image    Image     `json:"image"`
@@ -27,12 +28,13 @@ type Manifest struct {
 	Parts    []Part    `json:"parts"`          // in order
 	Counts   Counts    `json:"counts"`
 
-	Mounts     []Mount   `json:"mounts"`         // every mount below SOURCE and what became of it
-	Filtered   []Left    `json:"filtered"`       // left out as secrets or identity
-	Keys       []Left    `json:"keys,omitempty"` // in the image, and look like keys
-	Excluded   []Left    `json:"excluded"`       // left out by an exclude or a default
-	Unreadable []Problem `json:"unreadable"`     // not in the image because it could not be read
-	Changes    []Change  `json:"changes"`        // moved under the read
+	Mounts     []Mount   `json:"mounts"`          // every mount below SOURCE and what became of it
+	Edits      []Edit    `json:"edits,omitempty"` // files that are not as SOURCE has them, so that the image starts
+	Filtered   []Left    `json:"filtered"`        // left out as secrets or identity
+	Keys       []Left    `json:"keys,omitempty"`  // in the image, and look like keys
+	Excluded   []Left    `json:"excluded"`        // left out by an exclude or a default
+	Unreadable []Problem `json:"unreadable"`      // not in the image because it could not be read
+	Changes    []Change  `json:"changes"`         // moved under the read
 	Warnings   []Warning `json:"warnings"`
 	Omitted    *Omitted  `json:"omitted,omitempty"` // what the lists above have no room for
 }
@@ -41,6 +43,7 @@ type Manifest struct {
 type Omitted struct {
 	Filtered   int `json:"filtered,omitempty"`
 	Keys       int `json:"keys,omitempty"`
+	Edits      int `json:"edits,omitempty"`
 	Excluded   int `json:"excluded,omitempty"`
 	Unreadable int `json:"unreadable,omitempty"`
 	Changes    int `json:"changes,omitempty"`
@@ -80,6 +83,14 @@ type Partition struct {
 	Root   bool   `json:"root,omitempty"` // it holds Image
 }
 
+// SourceFS describes the file system that SOURCE lies on.
+type SourceFS struct {
+	Type    string `json:"type"`              // as the kernel calls it
+	UUID    string `json:"uuid,omitempty"`    // as Image.UUID; "" if SOURCE is not its root, or that is unknown
+	Label   Path   `json:"label,omitempty"`   // likewise
+	Options Path   `json:"options,omitempty"` // of the mount and of the file system, as the kernel writes them
+}
+
 // Part is one part.
 type Part struct {
 	Name   string `json:"name"`
@@ -109,6 +120,13 @@ type Mount struct {
 	Root   Path   `json:"root"`
 	Action string `json:"action"`
 	Reason string `json:"reason"`
+}
+
+// Edit is what one edit did to a file.
+type Edit struct {
+	Path Path   `json:"path"`
+	Name string `json:"name"` // of the edit
+	What string `json:"what"`
 }
 
 // Left is one path that was left out.
@@ -159,7 +177,7 @@ func (m *Manifest) encode() ([]byte, error) {
 	if b.Len() > maxManifest {
 		return nil, fmt.Errorf("would be %d bytes long, over the limit of %d", b.Len(), maxManifest)
 	}
-	objects := 4 + len(c.Parts) + len(c.Mounts) + len(c.Filtered) + len(c.Keys) + len(c.Excluded) + len(c.Unreadable) + len(c.Changes) + len(c.Warnings)
+	objects := 5 + len(c.Parts) + len(c.Edits) + len(c.Mounts) + len(c.Filtered) + len(c.Keys) + len(c.Excluded) + len(c.Unreadable) + len(c.Changes) + len(c.Warnings)
 	if objects > maxObjects {
 		return nil, fmt.Errorf("would have %d entries, over the limit of %d", objects, maxObjects)
 	}

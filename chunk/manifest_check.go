@@ -17,6 +17,9 @@ func (m *Manifest) check() error {
 	if err := m.Image.check(); err != nil {
 		return err
 	}
+	if fs := m.SourceFS; fs != nil && fs.UUID != "" && !isUUID(fs.UUID) {
+		return fmt.Errorf("source_fs.uuid %q is no UUID", fs.UUID)
+	}
 	n := m.Image.Size / Size
 	if int64(len(m.Parts)) != n {
 		return fmt.Errorf("lists %d parts, but an image of %d bytes has %d", len(m.Parts), m.Image.Size, n)

@@ -29,6 +29,7 @@ type Mount struct {
 	Source       string // as the mounter named it: a device, "proc", "host:/export", anything
 	Root         string // the directory or file inside the file system that is mounted here
 	Major, Minor int    // of the file system's device
+	Options      string // of the mount and of its file system, as the kernel writes them, each once
 	Action       Action
 	Reason       string // a clause that explains Action
 	Missing      Missing
@@ -119,12 +120,25 @@ func newTable(lines []*mountinfo.Info, id int, point string) *table {
 func newMount(l *mountinfo.Info, rel string) *mount {
 	m := &mount{point: l.Mountpoint, options: l.VFSOptions, takes: privilegesOf(strings.Split(l.Options, ",")), Mount: Mount{
 		ID: l.ID, Parent: l.Parent, Path: rel, FSType: l.FSType, Source: l.Source, Root: l.Root,
-		Major: l.Major, Minor: l.Minor,
+		Major: l.Major, Minor: l.Minor, Options: joinOptions(l.Options, l.VFSOptions),
 	}}
 	if m.class = classify(&m.Mount); m.class == classLayers {
 		m.layers = layersOf(l.VFSOptions)
 	}
 	return m
+}
+
+// joinOptions returns the options of two lists, each once.
+func joinOptions(lists ...string) string {
+	var all []string
+	for _, list := range lists {
+		for o := range strings.SplitSeq(list, ",") {
+			if o != "" && !slices.Contains(all, o) {
+				all = append(all, o)
+			}
+		}
+	}
+	return strings.Join(all, ",")
 }
 
 // hangsOn returns true if the mount with the given ID is an ancestor of l. It keeps in hang what it found out about each mount on the way.

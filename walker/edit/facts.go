@@ -134,7 +134,10 @@ func isDevice(spec string) bool {
 type changes []Change
 
 func (c *changes) add(name, what string) {
-	if change := (Change{name, what}); !slices.Contains(*c, change) && len(*c) < maxChanges {
+	if len(*c) == maxChanges {
+		name, what = (*c)[0].Name, "and more"
+	}
+	if change := (Change{name, what}); !slices.Contains(*c, change) && len(*c) <= maxChanges {
 		*c = append(*c, change)
 	}
 }

@@ -24,9 +24,6 @@ func (r *Run) Confine(rest confine.Rest) {
 		}
 		walking := rest
 		walking.Capabilities = append(slices.Clone(rest.Capabilities), confine.Admin)
-		if r.Swap != nil { // its file is given to the owner of the old one
-			walking.Capabilities = append(walking.Capabilities, confine.Chown, confine.Owner)
-		}
 		r.App.Confine(walking)
 		return nil
 	}

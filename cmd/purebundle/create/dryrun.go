@@ -162,9 +162,12 @@ func (r *Run) PrintPlan(s Summary) error {
 	if err != nil {
 		return err
 	}
-	var mounts, filtered, keys, excluded, largest [][2]string
+	var mounts, edits, filtered, keys, excluded, largest [][2]string
 	for _, m := range r.Tree.Mounts {
 		mounts = append(mounts, [2]string{"  " + string(m.Action), words.Printable(m.Path) + " (" + m.FSType + "): " + m.Reason})
+	}
+	for _, e := range s.Edits {
+		edits = append(edits, [2]string{"  " + words.Printable(string(e.Path)), e.Name + ": " + words.Printable(e.What)})
 	}
 	for _, l := range plan.Filtered {
 		filtered = append(filtered, [2]string{"  " + words.Printable(string(l.Path)), l.Rule})
@@ -181,7 +184,7 @@ func (r *Run) PrintPlan(s Summary) error {
 	for _, s := range []struct {
 		title string
 		rows  [][2]string
-	}{{"Mounts:", mounts}, {"Filtered (--no-filter keeps them):", filtered}, {"In the image, and look like keys:", keys}, {"Excluded:", excluded}, {"Largest directories:", largest}} {
+	}{{"Mounts:", mounts}, {"Edited (--keep-files edits none, --edit-out NAME all but one):", edits}, {"Filtered (--no-filter keeps them):", filtered}, {"In the image, and look like keys:", keys}, {"Excluded:", excluded}, {"Largest directories:", largest}} {
 		if err := section(s.title, s.rows); err != nil {
 			return err
 		}

@@ -26,6 +26,7 @@ const minFree = 16 << 20
 type Flags struct {
 	walk        walker.Options
 	Filter      FilterFlags
+	edits       EditChoice
 	excludeFrom []string
 
 	prefix string
@@ -67,9 +68,10 @@ func (c *Flags) ImageFlags(cmd *cobra.Command) {
 	cli.Group(cmd, "The image", func(f *pflag.FlagSet) {
 		f.VarP(&c.size, "size", "s", "size of the image; auto fits the content and --free (default auto)")
 		f.Var(&c.free, "free", "room in an auto-sized image: a size, or percent of the content (default 10%, at least 16 MiB)")
-		f.Var(&c.label, "label", "volume label, at most 16 bytes (default: that of the ext file system at SOURCE)")
-		f.Var(&c.uuid, "uuid", "volume UUID (default: that of the ext file system at SOURCE, else a fresh one)")
+		f.Var(&c.label, "label", "volume label, at most 16 bytes (default: that of the file system at SOURCE)")
+		f.Var(&c.uuid, "uuid", "volume UUID (default: that of the file system at SOURCE, else a fresh one)")
 		f.Var(&c.clock, "time", "hold no time later than this: 2026-01-31T12:00:00Z, 2026-01-31, @seconds; with --uuid, same tree, same bytes (default: $"+cli.SourceDateEpoch+")")
+		c.edits.Add(f)
 	})
 }
 
@@ -91,7 +93,11 @@ func (c *Flags) Options(source, dest string) (opt Options, err error) {
 	if err := chunk.CheckPrefix(opt.Prefix); err != nil {
 		return opt, &cli.UsageError{Err: err}
 	}
-	if opt.Image, opt.Notes, err = c.params(source); err != nil {
+	opt.Edits = c.edits
+	if err := opt.Edits.Check(); err != nil {
+		return opt, err
+	}
+	if err := c.params(source, &opt); err != nil {
 		return opt, err
 	}
 	if err := cli.CheckDest("bundle", dest); err != nil {
@@ -119,20 +125,21 @@ func (c *Flags) Content() (opt walker.Options, err error) {
 	return opt, err
 }
 
-// params returns what the flags say of the image.
-func (c *Flags) params(source string) (p ext2img.Params, n Notes, err error) {
+// params sets what the flags say of the image.
+func (c *Flags) params(source string, opt *Options) error {
 	switch size := int64(c.size); {
 	case size > ext2img.MaxSize:
-		return p, n, cli.WithHint(cli.Usagef("bundle: --size %s: too large", &c.size),
+		return cli.WithHint(cli.Usagef("bundle: --size %s: too large", &c.size),
 			"an image has at most %s", words.Size(ext2img.MaxSize))
 	case size > 0 && size < chunk.Size:
-		return p, n, cli.WithHint(cli.Usagef("bundle: --size %s: too small", &c.size),
+		return cli.WithHint(cli.Usagef("bundle: --size %s: too small", &c.size),
 			"one part, %s, is the least", words.Size(chunk.Size))
 	}
 	if err := c.clock.FromEnvironment(); err != nil {
-		return p, n, err
+		return err
 	}
-	p, n = ParamsFor(source)
+	opt.Image, opt.Identity, opt.Notes = ParamsFor(source)
+	p, n := &opt.Image, &opt.Notes
 	p.Size, p.Free, p.FreePercent = int64(c.size), c.free.Bytes, c.free.Percent
 	if c.free.Percent > 0 {
 		p.Free = minFree
@@ -146,7 +153,7 @@ func (c *Flags) params(source string) (p ext2img.Params, n Notes, err error) {
 	if latest := c.clock.Limit(); latest != nil {
 		p.Now, p.Latest = *latest, latest
 	}
-	return p, n, nil
+	return nil
 }
 
 // readPatterns reads one pattern a line; empty lines and lines that start with

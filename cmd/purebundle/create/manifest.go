@@ -20,8 +20,9 @@ func (r *Run) Manifest() *chunk.Manifest {
 	maker := MakerOf(r.Opt.Source)
 	m := &chunk.Manifest{
 		Host: maker.Host, Machine: maker.Machine, Source: maker.Source,
-		Tool:    "purebundle " + r.App.Version,
-		Created: time.Unix(now.Sec, int64(now.Nsec)).UTC().Truncate(time.Second),
+		SourceFS: r.sourceFS(),
+		Tool:     "purebundle " + r.App.Version,
+		Created:  time.Unix(now.Sec, int64(now.Nsec)).UTC().Truncate(time.Second),
 		Image: chunk.Image{
 			Size: r.Image.Size(), FSSize: stats.FSSize, BlockSize: ext2img.BlockSize,
 			Blocks: stats.Blocks, FreeBlocks: stats.FreeBlocks,
@@ -35,9 +36,19 @@ func (r *Run) Manifest() *chunk.Manifest {
 	return m
 }
 
+// sourceFS returns what is known of the file system of SOURCE.
+func (r *Run) sourceFS() *chunk.SourceFS {
+	m := r.Tree.Mounts[0]
+	fs := &chunk.SourceFS{Type: m.FSType, Options: chunk.Path(m.Options)}
+	if id := r.Opt.Identity; id != nil {
+		fs.UUID, fs.Label = textUUID(id.UUID), chunk.Path(id.Label)
+	}
+	return fs
+}
+
 // list fills in the lists of the manifest, and counts what they have no room for.
 func (r *Run) list(m *chunk.Manifest) {
-	m.Mounts = MountsJSON(r.Tree.Mounts)
+	m.Mounts, m.Edits = MountsJSON(r.Tree.Mounts), r.edits.done
 	m.Filtered, m.Keys, m.Excluded = leftJSON(r.Tree.Filtered), leftJSON(r.Tree.Keys), leftJSON(r.Tree.Excluded)
 	m.Unreadable = make([]chunk.Problem, 0, len(r.Tree.Unreadable))
 	for _, p := range r.Tree.Unreadable {
@@ -50,6 +61,7 @@ func (r *Run) list(m *chunk.Manifest) {
 	m.Warnings = append(m.Warnings, warningsJSON(r.Tree.Warnings)...)
 	more := r.Tree.Omitted
 	omitted := chunk.Omitted{Filtered: more.Filtered, Keys: more.Keys, Excluded: more.Excluded, Unreadable: more.Unreadable,
+		Edits:    cut(&m.Edits, func(e chunk.Edit) chunk.Path { return e.Path }),
 		Changes:  more.Vanished + cut(&m.Changes, func(c chunk.Change) chunk.Path { return c.Path }),
 		Warnings: more.Warnings + r.Report.MoreWarnings + cut(&m.Warnings, func(w chunk.Warning) chunk.Path { return w.Path })}
 	for _, n := range r.Report.More {

@@ -31,8 +31,9 @@ type Run struct {
 	Report   ext2img.Report
 	sizes    *directorySizes // with --dry-run
 	excluded measuring       // what is left out by an exclude, and its size
-	Swap     *substitute     // a file that is another one in the image; nil: none
-	held     string          // see Hold
+	edits    edits
+	Fstab    []byte // what /etc/fstab is to be in the image, the old one beside it; nil: that of SOURCE
+	held     string // see Hold
 
 	opened  func(*walker.Tree) error // gives up power when SOURCE is open; nil: keeps it
 	walked  func()                   // called when the walk is over; nil: nothing is
@@ -56,20 +57,22 @@ func (r *Run) Plan(ctx context.Context) error {
 	}
 	params.Mark, params.Flags = walker.Mark, walker.Flags
 	builder := ext2img.NewBuilder(params)
+	r.edits = edits{fstab: r.Fstab, now: params.Now, from: make(map[string]string), put: func(e *walker.Entry, text []byte) error {
+		r.met(e)
+		return addEntry(builder, e, text)
+	}}
 	plan := r.Opt.Mounts
 	plan.Options.LeaveOut, plan.Options.Opened = r.target().leaveOut(), r.begin
-	tree, err := plan.Walk(ctx, func(e *walker.Entry) error {
-		r.met(e)
-		return r.Swap.add(builder, e)
-	})
-	if err == nil {
-		err = r.Swap.finish(builder)
-	}
+	tree, err := plan.Walk(ctx, r.edits.add)
 	if err != nil {
 		return err
 	}
+	if err := r.edits.finish(); err != nil {
+		tree.Close()
+		return err
+	}
 	r.Tree = tree
-	tree.Warnings = slices.Concat(r.Opt.Notes.warnings(), r.Opt.Disk.warnings(), tree.Warnings)
+	tree.Warnings = slices.Concat(r.Opt.Notes.warnings(), r.Opt.Disk.warnings(), tree.Warnings, r.edits.warnings)
 	if r.walked != nil {
 		r.walked()
 	}
@@ -78,7 +81,7 @@ func (r *Run) Plan(ctx context.Context) error {
 		return cli.WithHint(cli.Usagef("bundle %s: %s", r.Opt.Source, strings.Join(tree.Unused, "; ")), "paths are below %s", r.Opt.Source)
 	}
 	r.sayLeftOut()
-	root, err := builder.Layout(r.Swap.opener(opener(tree)))
+	root, err := builder.Layout(r.edits.opener(opener(tree)))
 	if err == nil {
 		r.Image, err = r.Opt.Disk.around(root)
 	}
@@ -131,8 +134,22 @@ func (r *Run) met(e *walker.Entry) {
 	}
 }
 
+// addEntry adds one entry of the walk to the image; with a text, that is its content.
+func addEntry(b *ext2img.Builder, e *walker.Entry, text []byte) error {
+	f := adapt(e)
+	f.Content = text
+	if e.Link != "" {
+		return b.Link(e.Path, f)
+	}
+	return b.Add(e.Path, f)
+}
+
 // begin is called when SOURCE is open: the decisions about its mounts are made.
 func (r *Run) begin(tree *walker.Tree) error {
+	r.edits.open = tree.Open
+	if f := r.facts(tree); f != nil {
+		r.edits.setFiles(f.Files())
+	}
 	if r.App.Verbose {
 		for _, m := range tree.Mounts {
 			r.UI.Say(m.Path, mountLine(m))

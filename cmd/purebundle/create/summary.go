@@ -43,6 +43,7 @@ type Summary struct {
 	Bundles       int            `json:"bundles,omitempty"`        // older ones among the excluded
 	Unreadable    int            `json:"unreadable"`
 	Changes       map[string]int `json:"changes"` // by kind
+	Edits         []chunk.Edit   `json:"edits,omitempty"`
 	Warnings      int            `json:"warnings"`
 	Plan          *planJSON      `json:"plan,omitempty"` // with --dry-run
 }
@@ -58,7 +59,7 @@ func (r *Run) Summarize() Summary {
 		Parts: int(r.Image.Size() / chunk.Size), Seconds: cli.Seconds(r.Began),
 		Counts: r.counts, Mounts: map[string]int{}, Changes: map[string]int{},
 		Filtered: len(r.Tree.Filtered) + more.Filtered, Keys: len(r.Tree.Keys) + r.Tree.Omitted.Keys, Excluded: len(r.Tree.Excluded) + more.Excluded,
-		Bundles:    r.Tree.Bundles.Count,
+		Bundles: r.Tree.Bundles.Count, Edits: r.edits.done,
 		Unreadable: len(r.Tree.Unreadable) + more.Unreadable,
 		Warnings:   r.warnings(),
 	}
@@ -177,6 +178,7 @@ func (r *Run) LeftOutRows() [][2]string {
 		rows = append(rows, [2]string{"excluded", words.Plural(int64(n), "path") + r.largestExcluded()})
 	}
 	rows = append(rows, r.bundleRows()...)
+	rows = append(rows, r.editRows()...)
 	switch n := len(r.Tree.Keys) + r.Tree.Omitted.Keys; n {
 	case 0:
 	case 1:
@@ -230,6 +232,27 @@ func someOf(paths []string) string {
 		text += ", …"
 	}
 	return text
+}
+
+// editRows name the files that are not as SOURCE has them.
+func (r *Run) editRows() [][2]string {
+	var paths []string
+	for _, e := range r.edits.done {
+		if path := words.Printable(string(e.Path)); !slices.Contains(paths, path) {
+			paths = append(paths, path)
+		}
+	}
+	switch {
+	case len(paths) == 0:
+		return nil
+	case len(r.edits.files) == 0: // the one that was asked for
+		return [][2]string{{"edited", someOf(paths)}}
+	}
+	why := ""
+	if kind := r.Tree.Mounts[0].FSType; kind != "ext4" {
+		why = fmt.Sprintf(", as %s is %s and the image ext4", words.Printable(r.Opt.Source), kind)
+	}
+	return [][2]string{{"edited", words.Plural(int64(len(paths)), "file") + why + ": " + someOf(paths) + "; --keep-files edits none"}}
 }
 
 // missingRows name the local disks and overlays that are not in the image.

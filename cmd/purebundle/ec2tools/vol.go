@@ -36,6 +36,7 @@ type VolOptions struct {
 	bundles          bool
 	exclude, include []string
 	filter           create.FilterFlags
+	edits            create.EditChoice
 	fstab            string
 	generateFstab    bool
 	Inherit          bool
@@ -84,6 +85,7 @@ func (c *VolOptions) flags(a *cli.App, cmd *cobra.Command) {
 		f.StringSliceVarP(&c.include, "include", "i", nil, "keep `PATHS` that would be left out; repeatable")
 		f.BoolVarP(&c.all, "all", "a", false, "also what is mounted from elsewhere (never proc or sysfs)")
 		f.BoolVar(&c.bundles, "bundles", false, "keep older bundles, whose manifest and parts lie in the volume")
+		c.edits.Add(f)
 		c.filter.Add(f, "all")
 		f.StringVar(&c.fstab, "fstab", "", "/etc/fstab is to be `FILE`; the old one becomes /etc/fstab.old")
 		f.BoolVar(&c.generateFstab, "generate-fstab", false, "/etc/fstab is made for the image; the old one becomes /etc/fstab.old")
@@ -130,8 +132,12 @@ func (c *VolOptions) check() (opt create.Options, err error) {
 		return opt, &cli.UsageError{Err: err}
 	}
 	opt = create.Options{Source: c.Volume, Dest: c.dest, Prefix: c.Prefix, Force: c.force, TrustDest: c.trusted, AllUsed: true}
-	opt.Image, opt.Notes = create.ParamsFor(c.Volume)
+	opt.Image, opt.Identity, opt.Notes = create.ParamsFor(c.Volume)
 	opt.Image.Size = c.size << 20
+	opt.Edits = c.edits
+	if err := opt.Edits.Check(); err != nil {
+		return opt, err
+	}
 	opt.Walk.CrossAll, opt.Walk.Bundles, opt.Walk.Secret = c.all, c.bundles, c.Named()
 	if opt.Walk.Filter, err = c.filter.Choice(true); err != nil {
 		return opt, err
@@ -315,15 +321,9 @@ func (r *VolRun) begin(ctx context.Context) (out *ec2.Writer, rawDir string, err
 
 // makeRaw walks the volume and makes the raw parts.
 func (r *VolRun) makeRaw(ctx context.Context, raw *chunk.Writer) error {
-	text, err := r.fstab()
-	if err != nil {
+	var err error
+	if r.Fstab, err = r.fstab(); err != nil {
 		return err
-	}
-	if text != nil {
-		if r.Swap, err = create.NewFstab(text); err != nil {
-			return err
-		}
-		defer r.Swap.Close()
 	}
 	if err := r.Plan(ctx); err != nil {
 		return err

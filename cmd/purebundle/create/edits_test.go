@@ -1,0 +1,58 @@
+package create
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"purebundle/walker"
+	"purebundle/walker/edit"
+)
+
+func TestSwapFiles(t *testing.T) {
+	const swaps = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n" +
+		"/dev/sda3                               partition\t1\t0\t-2\n/swapfile file\t1\t0\t-3\n/srv/tree/my\\040swap file\t1\t0\t-4\n/srv/trees/x file 1 0 -5\n"
+	for source, want := range map[string]string{"/": "/swapfile,/srv/tree/my swap,/srv/trees/x", "/srv/tree": "/my swap", "/else": ""} {
+		if have := strings.Join(swapFiles(swaps, source), ","); have != want {
+			t.Errorf("%s: %q instead of %q", source, have, want)
+		}
+	}
+}
+
+// TestMoved tells where boot loaders find what was in subvolumes.
+func TestMoved(t *testing.T) {
+	root := walker.Mount{Path: "/", FSType: "btrfs", Source: "/dev/sda2", Root: "/@", Action: walker.Crossed}
+	srv := walker.Mount{Path: "/srv", FSType: "btrfs", Source: "/dev/sda2", Root: "/@srv", Action: walker.Crossed}
+	top, out := srv, srv
+	top.Root, out.Action = "/", walker.LeftOut
+	both := []edit.Moved{{From: "/@", To: ""}, {From: "/@srv", To: "/srv"}}
+	for name, c := range map[string]struct {
+		mounts []walker.Mount
+		want   []edit.Moved
+	}{
+		"subvolumes":      {[]walker.Mount{root, srv}, both},
+		"the whole":       {[]walker.Mount{root, top}, both[:1]},
+		"left out":        {[]walker.Mount{root, out}, both[:1]},
+		"another disk":    {[]walker.Mount{root, {Path: "/data", FSType: "btrfs", Source: "/dev/sdb", Root: "/@data", Action: walker.Crossed}}, both[:1]},
+		"a /boot":         {[]walker.Mount{root, srv, {Path: "/boot", FSType: "ext4", Source: "/dev/sda1", Root: "/", Action: walker.Crossed}}, nil},
+		"no btrfs at all": {[]walker.Mount{{Path: "/", FSType: "xfs", Root: "/sub"}}, nil},
+	} {
+		if have := moved(c.mounts); !slices.Equal(have, c.want) {
+			t.Errorf("%s: %v", name, have)
+		}
+	}
+}
+
+// TestInOrder sorts paths as the walk does: names by their bytes, and what is below a
+// directory directly behind it.
+func TestInOrder(t *testing.T) {
+	walk := []string{"/etc", "/etc/fstab", "/etc/fstab.d", "/etc/fstab.d/x", "/etc/fstab.purebundle-old", "/etc/fstab~", "/etc-", "/etc-/x", "/etc0"}
+	shuffled := slices.Clone(walk)
+	slices.Sort(shuffled)
+	if slices.Equal(shuffled, walk) {
+		t.Fatal("sorted as text, they are in order")
+	}
+	if slices.SortFunc(shuffled, inOrder); !slices.Equal(shuffled, walk) {
+		t.Errorf("%q", shuffled)
+	}
+}

@@ -1,0 +1,128 @@
+package create
+
+import (
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/spf13/pflag"
+
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/walker"
+	"purebundle/walker/edit"
+)
+
+// EditChoice says which files have another text in the image.
+type EditChoice struct {
+	Keep    bool     // none
+	Without []string // names, of edit.Names, of the edits that are not made
+	// More has what is known besides the tree: of root's partition, and which others come
+	// along. Nil: nothing comes along, and an ext4 is left as it is, because it starts as
+	// it does now.
+	More *edit.Facts
+}
+
+// Add adds the flags.
+func (c *EditChoice) Add(f *pflag.FlagSet) {
+	f.BoolVar(&c.Keep, "keep-files", false, "edit no file of an image that is to start from another file system than SOURCE does")
+	f.StringSliceVar(&c.Without, "edit-out", nil, "leave out the edit `NAME`: "+strings.Join(edit.Names, ", ")+"; repeatable")
+}
+
+// Check finds names that there are not.
+func (c *EditChoice) Check() error {
+	for _, name := range c.Without {
+		if !slices.Contains(edit.Names, name) {
+			return cli.WithHint(cli.Usagef("--edit-out %s: no such edit", name), "there are %s", strings.Join(edit.Names, ", "))
+		}
+	}
+	return nil
+}
+
+// facts returns what became of the file systems of SOURCE; nil if nothing is to be edited.
+func (r *Run) facts(tree *walker.Tree) *edit.Facts {
+	choice, source := r.Opt.Edits, tree.Mounts[0]
+	switch {
+	case choice.Keep:
+		return nil
+	case choice.More != nil:
+	case r.Opt.Identity == nil || source.FSType == "ext4":
+		return nil
+	default:
+		choice.More = new(edit.Facts)
+	}
+	f := *choice.More
+	f.Without = choice.Without
+	f.Source.Type = source.FSType
+	f.Source.Devices = append(slices.Clip(f.Source.Devices), source.Source)
+	if id := r.Opt.Identity; id != nil {
+		f.Source.UUID, f.Source.Label = textUUID(id.UUID), id.Label
+	}
+	f.Root.UUID, f.Root.Label = uuid.UUID(r.Opt.Image.UUID).String(), r.Opt.Image.Label
+	f.Merged, f.Moved = merged(tree.Mounts), moved(tree.Mounts)
+	if !r.Opt.Walk.NoDefaultExcludes {
+		swaps, _ := os.ReadFile("/proc/swaps") // a kernel without it has no swap
+		f.Swap = swapFiles(string(swaps), cli.Absolute(r.Opt.Source))
+	}
+	return &f
+}
+
+// textUUID returns a UUID as text, "" if it is all zero.
+func textUUID(id uuid.UUID) string {
+	if id == uuid.Nil {
+		return ""
+	}
+	return id.String()
+}
+
+// merged returns the mount points whose content is in the image, but SOURCE.
+func merged(mounts []walker.Mount) (paths []string) {
+	for _, m := range mounts[1:] {
+		if m.Action == walker.Crossed {
+			paths = append(paths, m.Path)
+		}
+	}
+	return paths
+}
+
+// moved returns what boot loaders name otherwise in the image: they see the whole of a
+// btrfs, of which SOURCE and others below it are subvolumes. A /boot of its own is no
+// part of it.
+func moved(mounts []walker.Mount) (list []edit.Moved) {
+	root := mounts[0]
+	if root.FSType != "btrfs" {
+		return nil
+	}
+	for i, m := range mounts {
+		switch {
+		case m.FSType != "btrfs" || m.Source != root.Source:
+			if m.Path == "/boot" {
+				return nil
+			}
+		case m.Root != "/" && (i == 0 || m.Action == walker.Crossed):
+			to := m.Path
+			if to == "/" {
+				to = ""
+			}
+			list = append(list, edit.Moved{From: m.Root, To: to})
+		}
+	}
+	return list
+}
+
+// swapFiles returns the files of /proc/swaps below source, as paths from there.
+func swapFiles(swaps, source string) (paths []string) {
+	plain := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+	for line := range strings.Lines(swaps) {
+		f := strings.Fields(line) // name, type, size, used, priority
+		if len(f) < 2 || f[1] != "file" {
+			continue
+		}
+		name := plain.Replace(f[0])
+		if rest, ok := strings.CutPrefix(name, strings.TrimSuffix(source, "/")+"/"); ok {
+			paths = append(paths, path.Clean("/"+rest))
+		}
+	}
+	return paths
+}
