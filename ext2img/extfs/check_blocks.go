@@ -157,7 +157,7 @@ func (w *blockWalk) resizeInode() {
 	f := w.c.f
 	per := int(f.sb.blockSize / 4)
 	root := uint64(le32(w.n.iblock[:], 4*(directBlocks+1)))
-	if w.n.Nlink == 0 || !w.n.IsRegular() || root == 0 || !allZero(w.n.iblock[:4*(directBlocks+1)]) || le32(w.n.iblock[:], 4*(directBlocks+2)) != 0 {
+	if w.n.Nlink == 0 || !w.n.IsRegular() || w.n.Flags&ondisk.ExtentsFl != 0 || root == 0 || !allZero(w.n.iblock[:4*(directBlocks+1)]) || le32(w.n.iblock[:], 4*(directBlocks+2)) != 0 {
 		w.problem("the resize inode is not a file of a double indirect block alone")
 		return
 	}
