@@ -209,6 +209,9 @@ func (m *Image) settle(n int32, f *liveFile) {
 		kind = Unstable
 	case f.other:
 		kind = Replaced
+		if m.p.Unseen != nil && m.p.Unseen() != "" {
+			why += "; " + m.p.Unseen()
+		}
 	case now.size < was.size:
 		kind = Shrunk
 	case now.size > was.size && !f.misfit:

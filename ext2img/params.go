@@ -19,6 +19,8 @@ type Params struct {
 
 	// Xattrs returns the attributes of a regular file that is open and not as the walk saw it; nil: those of the walk are kept.
 	Xattrs func(path string, fd int) ([]Xattr, error)
+	// Unseen returns what Xattrs cannot see, for the report on a file that took the place of the walk's; "" or nil: it sees all.
+	Unseen func() string
 	// Flags returns the FS_*_FL of a regular file that is open; nil: those of the walk are all.
 	Flags func(fd int) uint32
 	// Mark returns File.Mark of the first size bytes of an open file; nil: nothing is known to have been appended to.

@@ -198,7 +198,7 @@ func (w *walker) source(name string) error {
 	}
 	w.top = w.entry.id()
 	w.tellMissing()
-	if !seesTrusted() {
+	if !SeesTrusted() {
 		w.warn("/", unseenTrusted)
 	}
 	fd, err := r.open(r.fd, ".", dirFlags)

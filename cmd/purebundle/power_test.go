@@ -9,13 +9,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/pkg/xattr"
 
+	"purebundle/chunk"
 	"purebundle/chunk/ec2/ami/amitest"
 	"purebundle/chunk/s3/s3test"
+	"purebundle/cmd/purebundle/cli"
 	"purebundle/ext2img/imgtest"
 )
 
@@ -39,11 +42,7 @@ func TestPower(t *testing.T) {
 		}
 	}
 	program := filepath.Join(dir, "purebundle")
-	build := exec.Command("go", "build", "-o", program, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	buildProgram(t, program)
 	tree, trusted := filepath.Join(dir, "tree"), filepath.Join(dir, "trusted")
 	for _, d := range []string{tree, trusted} {
 		makeFiles(t, d, map[string]string{"his": "his", "mine": "mine"})
@@ -128,6 +127,78 @@ func TestPower(t *testing.T) {
 			}
 			if !strings.Contains(last, "\nNoNewPrivs:\t1\n") || !strings.Contains(last, "\nSeccomp:\t0\n") {
 				t.Errorf("in the end:\n%s", last)
+			}
+		})
+	}
+}
+
+// buildProgram builds the program as it is shipped: with cgo, as under the race
+// detector, it cannot give up power.
+func buildProgram(t *testing.T, name string) {
+	t.Helper()
+	build := exec.Command("go", "build", "-o", name, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// TestReplacedUnseen replaces files after the walk: trusted.* of the new ones is in the
+// image if there was any at the walk, else it is said that it is not; and an empty file,
+// which nobody opens, is all that it was at the walk.
+func TestReplacedUnseen(t *testing.T) {
+	imgtest.RequireRoot(t)
+	imgtest.NeedTool(t, "go")
+	const text = "attributes trusted.*, if it has any, are not in the image: CAP_SYS_ADMIN was given up"
+	name := filepath.Join(t.TempDir(), "purebundle")
+	buildProgram(t, name)
+	for what, atWalk := range map[string]bool{"none at the walk": false, "some at the walk": true} {
+		t.Run(what, func(t *testing.T) {
+			d := newDisturbed(t)
+			d.program = name
+			late, empty := filepath.Join(d.tree, "late"), filepath.Join(d.tree, "empty")
+			fillFile(t, late, 8000)
+			fillFile(t, empty, 0)
+			err := xattr.LSet(empty, "user.old", []byte("1"))
+			if atWalk {
+				err = errors.Join(err, xattr.LSet(filepath.Join(d.tree, "data"), "trusted.x", []byte("1")))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.run(t, 5<<20, func(*disturbed) error {
+				var errs []error
+				for _, file := range []string{late, empty} {
+					errs = append(errs, os.WriteFile(file+"~", make([]byte, 8000), 0o644), os.Chown(file+"~", 65534, 65534),
+						xattr.LSet(file+"~", "trusted.new", []byte("1")), xattr.LSet(file+"~", "user.new", []byte("1")), os.Rename(file+"~", file))
+				}
+				return errors.Join(errs...)
+			})
+			b, err := chunk.Load(d.dest, "")
+			if err != nil || d.code != cli.StatusDone {
+				t.Fatal(err, d.stderr)
+			}
+			defer b.Close()
+			changes := b.Manifest().Changes
+			if len(changes) != 1 || changes[0].Path != "/late" || changes[0].Kind != "replaced" || strings.Contains(changes[0].Detail, text) == atWalk {
+				t.Errorf("changes %+v", changes)
+			}
+			image := filepath.Join(t.TempDir(), "image")
+			if code, _, stderr := call("unbundle", "-q", d.dest, image); code != cli.StatusDone {
+				t.Fatal(stderr)
+			}
+			mnt := imgtest.Mount(t, image)
+			for file, want := range map[string][]string{"late": {"user.new"}, "empty": {"user.old"}} {
+				if atWalk && file == "late" {
+					want = []string{"trusted.new", "user.new"}
+				}
+				names, err := xattr.LList(filepath.Join(mnt, file))
+				if slices.Sort(names); err != nil || !slices.Equal(names, want) {
+					t.Errorf("%s: attributes %q, %v; want %q", file, names, err, want)
+				}
+			}
+			if info, err := os.Stat(filepath.Join(mnt, "empty")); err != nil || info.Size() != 0 || info.Sys().(*syscall.Stat_t).Uid != 0 {
+				t.Errorf("empty: %v, %v", info, err)
 			}
 		})
 	}

@@ -55,6 +55,7 @@ func (r *Run) Plan(ctx context.Context) error {
 		list, err := r.Tree.Xattrs(path, fd)
 		return adaptXattrs(list), err
 	}
+	params.Unseen = unseen
 	params.Mark, params.Flags = walker.Mark, walker.Flags
 	builder := ext2img.NewBuilder(params)
 	r.edits = edits{fstab: r.Fstab, now: params.Now, from: make(map[string]string), put: func(e *walker.Entry, text []byte) error {
@@ -104,6 +105,15 @@ func (r *Run) tooSmall(err error) error {
 	need := r.Opt.Disk.least(small.Need)
 	return cli.WithHint(fmt.Errorf("bundle %s: --size %s is too small: the content needs %s", r.Opt.Source, words.Size(r.Opt.Image.Size), words.Size(need)),
 		"--size %d is the least that works; --size auto picks one with room", need)
+}
+
+// unseen returns what nobody sees of a file that took another's place when the walk
+// was over: the power to see trusted.* is given up then, unless some file had such.
+func unseen() string {
+	if walker.SeesTrusted() {
+		return ""
+	}
+	return "its attributes trusted.*, if it has any, are not in the image: CAP_SYS_ADMIN was given up"
 }
 
 // opener opens files of the walked tree in the words that ext2img understands.
