@@ -113,6 +113,7 @@ func TestIdentifyLabel(t *testing.T) {
 			}
 		}
 		imgtest.Run(t, "mlabel", "-i", image, "::DEEP")
+		imgtest.Patch(t, image, map[string]int64{"12": 43, "16": 43, "32": 71}[bits], []byte("STALE      "))
 		if fs := likeBlkid(t, image); fs.Label != "DEEP" {
 			t.Errorf("FAT%s: %+v", bits, fs)
 		}
@@ -279,6 +280,12 @@ func TestIdentifyElsewhere(t *testing.T) {
 		if fs, err := identify(t, one); err != nil || fs.Elsewhere != "its journal lies on another device" {
 			t.Errorf("%+v, %v", fs, err)
 		}
+		fresh(16 << 20)
+		imgtest.Run(t, "mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", one)
+		put(t, one, map[int64][]byte{1024 + 0xd0: bytes.Repeat([]byte{7}, 16)})
+		if fs, err := identify(t, one); err != nil || fs.Elsewhere != "" {
+			t.Errorf("without a journal: %+v, %v", fs, err)
+		}
 	})
 }
 
@@ -307,4 +314,105 @@ func TestIdentifyNothing(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestIdentifyBorder has FATs around the number of clusters from which on they are
+// FAT16, and boot sectors that lack one of their marks.
+func TestIdentifyBorder(t *testing.T) {
+	image := blank(t, 4<<20)
+	imgtest.Run(t, "mkfs.vfat", "-F", "12", "-s", "1", "-r", "224", image, "2048")
+	f, _ := imgtest.OpenImage(t, image)
+	boot := make([]byte, 512)
+	if _, err := f.ReadAt(boot, 0); err != nil {
+		t.Fatal(err)
+	}
+	le := binary.LittleEndian
+	before := le.Uint16(boot[14:]) + uint16(boot[16])*le.Uint16(boot[22:]) + 224*32/512 // sectors
+	for clusters, bits := range map[uint16]int{4000: 12, 4083: 12, 4084: 12, 4085: 16, 4086: 16} {
+		imgtest.Patch(t, image, 19, le.AppendUint16(nil, before+clusters))
+		fs, err := identify(t, image)
+		if err != nil || fs.FAT != bits {
+			t.Errorf("%d clusters: %+v, %v", clusters, fs, err)
+		}
+		if clusters != 4084 { // blkid is one off, against the specification, the kernel and fsck.vfat
+			likeBlkid(t, image)
+		} else if said := imgtest.Run(t, "fsck.vfat", "-n", "-v", image); !strings.Contains(said, "12 bit entries") {
+			t.Errorf("fsck.vfat says %s", said)
+		}
+	}
+	imgtest.Patch(t, image, 510, []byte{0, 0})
+	likeBlkid(t, image)
+	imgtest.Patch(t, image, 54, []byte("        "))
+	if fs, err := identify(t, image); !errors.Is(err, volume.ErrNone) {
+		t.Errorf("neither mark: %+v, %v", fs, err)
+	}
+	imgtest.Patch(t, image, 510, []byte{0x55, 0xaa})
+	likeBlkid(t, image)
+}
+
+// TestIdentifyDamaged has superblocks of which one field cannot be.
+func TestIdentifyDamaged(t *testing.T) {
+	for name, c := range map[string]struct {
+		size int64 // MiB
+		off  int64
+		b    []byte
+		mkfs []string
+	}{
+		"ext4: size of blocks":      {8, 1024 + 0x18, []byte{7}, []string{"mke2fs", "-q", "-F", "-t", "ext4"}},
+		"ext4: no blocks":           {8, 1024 + 4, make([]byte, 4), []string{"mke2fs", "-q", "-F", "-t", "ext4"}},
+		"xfs: size of blocks":       {320, 4, []byte{0, 0, 3, 0}, []string{"mkfs.xfs", "-q"}},
+		"xfs: size of sectors":      {320, 102, []byte{0, 1}, []string{"mkfs.xfs", "-q"}},
+		"btrfs: of elsewhere":       {128, 65536 + 0x30, []byte{0, 0, 2}, []string{"mkfs.btrfs", "-q"}},
+		"vfat: size of sectors":     {16, 11, []byte{1, 1}, []string{"mkfs.vfat"}},
+		"vfat: size of clusters":    {16, 13, []byte{3}, []string{"mkfs.vfat"}},
+		"vfat: no reserved sectors": {16, 14, []byte{0, 0}, []string{"mkfs.vfat"}},
+		"vfat: no table":            {16, 16, []byte{0}, []string{"mkfs.vfat"}},
+		"vfat: medium":              {16, 21, []byte{0xf1}, []string{"mkfs.vfat"}},
+		"vfat: only tables":         {16, 22, []byte{0xff, 0xff}, []string{"mkfs.vfat"}},
+	} {
+		image := blank(t, c.size<<20)
+		imgtest.Run(t, c.mkfs[0], append(c.mkfs[1:], image)...)
+		likeBlkid(t, image)
+		imgtest.Patch(t, image, c.off, c.b)
+		if fs, err := identify(t, image); !errors.Is(err, volume.ErrNone) {
+			t.Errorf("%s: %+v, %v", name, fs, err)
+		}
+	}
+}
+
+// TestIdentifyEndless has a FAT whose root directory goes round in a circle.
+func TestIdentifyEndless(t *testing.T) {
+	image := blank(t, 64<<20)
+	imgtest.Run(t, "mkfs.vfat", "-F", "32", "-s", "1", image)
+	f, size := imgtest.OpenImage(t, image)
+	boot := make([]byte, 512)
+	if _, err := f.ReadAt(boot, 0); err != nil {
+		t.Fatal(err)
+	}
+	le := binary.LittleEndian
+	reserved := int64(le.Uint16(boot[14:])) * 512
+	d := &device{size: size, at: [2]int64{0, reserved + 2*4}, piece: [2][]byte{boot, {2, 0, 0, 0}}}
+	full := &overlaid{d, reserved + 2*int64(le.Uint32(boot[36:]))*512, bytes.Repeat([]byte("AFILE   TXT"+strings.Repeat("\x01", 21)), 16)}
+	fs, err := volume.Identify(full, size)
+	if err != nil || fs.Type != "vfat" || fs.FAT != 32 {
+		t.Errorf("%+v, %v", fs, err)
+	}
+	if d.read < 1<<20 || d.read > 4<<20 {
+		t.Errorf("%d bytes were read: was the directory seen?", d.read)
+	}
+}
+
+// overlaid is a device with one piece more.
+type overlaid struct {
+	*device
+	at    int64
+	bytes []byte
+}
+
+func (o *overlaid) ReadAt(p []byte, off int64) (int, error) {
+	n, err := o.device.ReadAt(p, off)
+	if rel := o.at - off; rel >= 0 && rel < int64(n) {
+		copy(p[rel:n], o.bytes)
+	}
+	return n, err
 }

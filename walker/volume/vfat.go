@@ -25,7 +25,8 @@ func fatOf(b []byte) (f fatShape, ok bool) {
 	f = fatShape{bytsPerSec: int64(le.Uint16(b[11:])), secPerClus: int64(b[13]), rsvdSecCnt: int64(le.Uint16(b[14:])), numFATs: int64(b[16]),
 		rootEntCnt: int64(le.Uint16(b[17:])), totSec: int64(le.Uint16(b[19:])), fatSz: int64(le.Uint16(b[22:]))}
 	media := b[21]
-	if b[510] != 0x55 || b[511] != 0xaa || !powerOfTwo(uint32(f.bytsPerSec), 512, 4096) || !powerOfTwo(uint32(f.secPerClus), 1, 128) ||
+	magic := b[510] == 0x55 && b[511] == 0xaa || string(b[54:57]) == "FAT" || string(b[82:87]) == "FAT32" // BS_FilSysType
+	if !magic || !powerOfTwo(uint32(f.bytsPerSec), 512, 4096) || !powerOfTwo(uint32(f.secPerClus), 1, 128) ||
 		f.rsvdSecCnt == 0 || f.numFATs == 0 || f.numFATs > 4 || media != 0xf0 && media < 0xf8 {
 		return f, false
 	}
