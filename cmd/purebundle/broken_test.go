@@ -97,3 +97,21 @@ func TestMemoryLimit(t *testing.T) {
 		t.Error("DEST was made")
 	}
 }
+
+// A run that may not open enough files says which limit that is, also if the walk meets
+// it first: what it could not look at is not left out.
+func TestTooManyOpenFiles(t *testing.T) {
+	tree, dest := t.TempDir(), filepath.Join(t.TempDir(), "dest")
+	if err := os.MkdirAll(filepath.Join(tree, strings.Repeat("d/", 60)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sh", "-c", `ulimit -n 40; exec "$0" "$@"`, program(t), "bundle", tree, dest)
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(out), "too many open files\nhint: this process may not open more files: ulimit -n") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if _, err := os.Lstat(dest); err == nil {
+		t.Error("DEST was made")
+	}
+}

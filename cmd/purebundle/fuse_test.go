@@ -196,7 +196,13 @@ func TestUnreadableIsNotVanished(t *testing.T) {
 			t.Errorf("the output does not name %s", f.name)
 		}
 	}
+	if n := b.Manifest().Counts.DataBytes; n != fuseSize {
+		t.Errorf("%d bytes of data, want the %d that are in the image", n, fuseSize)
+	}
 	for _, c := range b.Manifest().Changes {
+		if c.Detail == "" {
+			t.Errorf("%s: %s, and nothing else", c.Path, c.Kind)
+		}
 		if c.Kind == "vanished" && c.Path != "/gone" {
 			t.Errorf("%s has vanished, it says", c.Path)
 		}
