@@ -259,39 +259,9 @@ func (w *walker) directory(o *object) error {
 		o.bare = true
 	}
 	devices := e.Path == "/dev" && (o.bare || o.verdict.fate == hollow) || o.verdict.nested && o.base() == "dev"
-	fd := -1
-	if !o.bare && !w.rules.hopeless(&o.scope) {
-		var skip bool
-		var err error
-		if fd, skip, err = w.openDirectory(o); err != nil || skip {
-			return err
-		}
-	}
-	if w.leave[e.id()] && !o.covered {
-		w.leftOut(verdict{rule: OutputRule})
-		o.bare = true
-		if fd >= 0 {
-			unix.Close(fd)
-			fd = -1
-		}
-	}
-	if fd < 0 {
-		w.unused.skip(&o.scope)
-	} else {
-		w.unused.enter(&o.scope)
-	}
-	if fd >= 0 && w.tellLocked(fd) {
-		o.bare = true
-		unix.Close(fd)
-		fd = -1
-	}
-	if fd >= 0 {
-		if rule := w.subvolume(o, fd); rule != "" {
-			w.leftOut(verdict{rule: rule})
-			o.bare = true
-			unix.Close(fd)
-			fd = -1
-		}
+	fd, skip, err := w.enter(o)
+	if err != nil || skip {
+		return err
 	}
 	if o.bare && o.verdict.fate == drop {
 		return nil
@@ -327,6 +297,40 @@ func (w *walker) directory(o *object) error {
 	}
 	f.devices, f.road = devices, road
 	return w.visitAll(f)
+}
+
+// enter opens the directory of w.entry if what lies in it belongs in the image; else fd is -1, and the reason has been told. skip says
+// that it does not exist any more.
+func (w *walker) enter(o *object) (fd int, skip bool, err error) {
+	fd = -1
+	if !o.bare && !w.rules.hopeless(&o.scope) {
+		if fd, skip, err = w.openDirectory(o); err != nil || skip {
+			return -1, skip, err
+		}
+	}
+	shut := func() {
+		o.bare = true
+		if fd >= 0 {
+			unix.Close(fd)
+			fd = -1
+		}
+	}
+	if w.leave[w.entry.id()] && !o.covered {
+		w.leftOut(verdict{rule: OutputRule})
+		shut()
+	}
+	if fd < 0 {
+		w.unused.skip(&o.scope)
+		return -1, false, nil
+	}
+	w.unused.enter(&o.scope)
+	if w.tellLocked(fd) {
+		shut()
+	} else if rule := w.subvolume(o, fd); rule != "" {
+		w.leftOut(verdict{rule: rule})
+		shut()
+	}
+	return fd, false, nil
 }
 
 // openDirectory opens the directory of w.entry for reading, and makes the entry from what was opened: another directory may have got the

@@ -307,18 +307,8 @@ func (j *journal) undo(d *Dir) error {
 			return err
 		}
 	}
-	names, err := d.Names()
+	fresh, err := j.newFiles(d, old)
 	if err != nil {
-		return err
-	}
-	var fresh []string
-	for _, name := range names {
-		unborn := strings.HasPrefix(name, "."+j.group+".") && strings.HasSuffix(name, newSuffix)
-		if unborn || j.isNew(name, old) {
-			fresh = append(fresh, name)
-		}
-	}
-	if fresh, err = d.ours(fresh); err != nil {
 		return err
 	}
 	if err := removeAll(d, fresh); err != nil {
@@ -350,6 +340,20 @@ func (j *journal) undo(d *Dir) error {
 		return err
 	}
 	return d.sync()
+}
+
+// newFiles lists the files of ours that the run made, under final or temporary names; old
+// has the names that were there before.
+func (j *journal) newFiles(d *Dir, old map[string]bool) ([]string, error) {
+	names, err := d.Names()
+	if err != nil {
+		return nil, err
+	}
+	names = slices.DeleteFunc(names, func(name string) bool {
+		unborn := strings.HasPrefix(name, "."+j.group+".") && strings.HasSuffix(name, newSuffix)
+		return !unborn && !j.isNew(name, old)
+	})
+	return d.ours(names)
 }
 
 func set(names []string) map[string]bool {

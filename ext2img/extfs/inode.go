@@ -134,10 +134,24 @@ func (f *FS) parseInode(ino uint32, raw []byte) (*Inode, error) {
 			n.Blocks *= int64(f.sb.blockSize / 512)
 		}
 	}
+	if err := n.parseExtra(raw); err != nil {
+		return nil, err
+	}
+	// As the kernel has it: a symlink with no block of its own, though it may
+	// have one of xattrs, is a fast one.
+	n.fast = n.IsSymlink() && (n.Blocks == 0 || n.fileACL != 0 && n.Blocks == int64(f.sb.blockSize/512))
+	if n.isDevice() {
+		n.Major, n.Minor = ondisk.DeviceNumber(&n.iblock)
+	}
+	return n, nil
+}
+
+// parseExtra decodes the times, and what lies behind the first 128 bytes of an inode.
+func (n *Inode) parseExtra(raw []byte) error {
 	if len(raw) > ondisk.GoodOldInodeSize {
 		n.extraIsize = int(le16(raw, ondisk.IExtraIsize))
 		if ondisk.GoodOldInodeSize+n.extraIsize > len(raw) || n.extraIsize%4 != 0 {
-			return nil, fmt.Errorf("inode %d: extra size %d", ino, n.extraIsize)
+			return fmt.Errorf("inode %d: extra size %d", n.Ino, n.extraIsize)
 		}
 		if n.extraIsize > 0 {
 			n.inlineEA = append([]byte(nil), raw[ondisk.GoodOldInodeSize+n.extraIsize:]...)
@@ -157,13 +171,7 @@ func (f *FS) parseInode(ino uint32, raw []byte) (*Inode, error) {
 		n.Crtime = inodeTime(le32(raw, ondisk.ICrtime), extra(ondisk.ICrtimeExtra))
 	}
 	n.ProjectID = extra(ondisk.IProjid)
-	// As the kernel has it: a symlink with no block of its own, though it may
-	// have one of xattrs, is a fast one.
-	n.fast = n.IsSymlink() && (n.Blocks == 0 || n.fileACL != 0 && n.Blocks == int64(f.sb.blockSize/512))
-	if n.isDevice() {
-		n.Major, n.Minor = ondisk.DeviceNumber(&n.iblock)
-	}
-	return n, nil
+	return nil
 }
 
 // inodeTime decodes a time and its extra field.

@@ -58,12 +58,9 @@ func (s *superblock) groupCsum() bool {
 	return s.roCompat&(ondisk.ROMetadataCsum|ondisk.ROGDTCsum) != 0
 }
 
-// parseSuper decodes and checks a superblock against itself.
-func parseSuper(b []byte) (*superblock, error) {
-	if le16(b, ondisk.SMagic) != ondisk.SuperMagic {
-		return nil, errors.New("not an ext4 file system (no magic number)")
-	}
-	s := &superblock{
+// superFields decodes the fields that every superblock has.
+func superFields(b []byte) *superblock {
+	return &superblock{
 		inodesCount:    le32(b, ondisk.SInodesCount),
 		blocksCount:    uint64(le32(b, ondisk.SBlocksCountLo)),
 		reserved:       uint64(le32(b, ondisk.SRBlocksCountLo)),
@@ -99,6 +96,14 @@ func parseSuper(b []byte) (*superblock, error) {
 		checksumSeed:   le32(b, ondisk.SChecksumSeed),
 		orphanFileInum: le32(b, ondisk.SOrphanFileInum),
 	}
+}
+
+// parseSuper decodes and checks a superblock against itself.
+func parseSuper(b []byte) (*superblock, error) {
+	if le16(b, ondisk.SMagic) != ondisk.SuperMagic {
+		return nil, errors.New("not an ext4 file system (no magic number)")
+	}
+	s := superFields(b)
 	if rev := le32(b, ondisk.SRevLevel); rev == 1 {
 		s.firstIno = le32(b, ondisk.SFirstIno)
 		s.inodeSize = int(le16(b, ondisk.SInodeSize))

@@ -63,25 +63,12 @@ func (b *bench) contestEC2(t *tree) error {
 	if err != nil {
 		return err
 	}
-	sizes := map[string]int64{}
-	look := func(name string) func(out, text string) error {
-		return func(out, _ string) error {
-			parts, err := partFiles(out)
-			for _, p := range parts {
-				st, err := os.Stat(p)
-				if err != nil {
-					return err
-				}
-				sizes[name] += st.Size()
-			}
-			return err
-		}
-	}
-	ours := &program{name: ec2Ours, tree: t, look: look(ec2Ours), argv: func(out string) []string {
+	var ourSize, handSize int64
+	ours := &program{name: ec2Ours, tree: t, look: sumParts(&ourSize), argv: func(out string) []string {
 		return append([]string{b.purebundle, "ec2", "bundle-vol", "-k", key, "-c", cert, "--ec2cert", cert, "-u", "123456789012",
 			"--no-inherit", "-d", out}, options...)
 	}}
-	hand := &program{name: ec2Hand, tree: t, look: look(ec2Hand), argv: func(out string) []string {
+	hand := &program{name: ec2Hand, tree: t, look: sumParts(&handSize), argv: func(out string) []string {
 		return []string{"/bin/sh", "-c", ec2Recipe, "sh", image, out}
 	}}
 	if _, err := exec.LookPath("openssl"); err != nil {
@@ -90,9 +77,9 @@ func (b *bench) contestEC2(t *tree) error {
 	if err := b.compete(&contest{title: "A, Amazon's format", trees: []*tree{t}, programs: []*program{ours, hand}}); err != nil {
 		return err
 	}
-	if hand != nil && sizes[ec2Hand] > 0 && sizes[ec2Ours] > 0 {
+	if hand != nil && handSize > 0 && ourSize > 0 {
 		b.atMost("A, Amazon's format: wall against tools by hand", 0.25, ratios(ours, hand))
-		b.atMost("A, Amazon's format: bytes against gzip -9", 1.12, []float64{float64(sizes[ec2Ours]) / float64(sizes[ec2Hand])})
+		b.atMost("A, Amazon's format: bytes against gzip -9", 1.12, []float64{float64(ourSize) / float64(handSize)})
 	}
 	peak, err := b.peakDisk(ours)
 	if err != nil {
@@ -101,6 +88,22 @@ func (b *bench) contestEC2(t *tree) error {
 	b.add("A, Amazon's format: peak disk in MiB", fmt.Sprintf("non-zero bytes of the image + 64 MiB = %d", content>>20+64),
 		float64(content>>20+64), []float64{float64(peak) / (1 << 20)}, "%.0f")
 	return nil
+}
+
+// sumParts returns what looks at the output of a run, and adds the sizes of its parts to
+// sum, in bytes.
+func sumParts(sum *int64) func(out, text string) error {
+	return func(out, _ string) error {
+		parts, err := partFiles(out)
+		for _, p := range parts {
+			st, err := os.Stat(p)
+			if err != nil {
+				return err
+			}
+			*sum += st.Size()
+		}
+		return err
+	}
 }
 
 // peakDisk runs p once more, and looks at its directory all the while.
