@@ -171,6 +171,12 @@ func TestReadNoTable(t *testing.T) {
 			}
 		}
 	}
+	boot := blank(t, 1<<20) // code, which goes on where entries would be
+	imgtest.Patch(t, boot, 446, []byte{0x8b, 0xf4, 0x50, 0x07, 0x83, 0, 0, 0, 8, 0, 0, 0, 100, 0, 0, 0})
+	imgtest.Patch(t, boot, 510, []byte{0x55, 0xaa})
+	if d, err := read(t, boot); !errors.Is(err, survey.ErrNoTable) {
+		t.Errorf("code: %+v, %v", d, err)
+	}
 	for size := range int64(3) {
 		if d, err := survey.Read(strings.NewReader(""), size, 512); !errors.Is(err, survey.ErrNoTable) {
 			t.Errorf("%d bytes: %+v, %v", size, d, err)
