@@ -10,12 +10,14 @@ import (
 
 	"purebundle/chunk/dir"
 	"purebundle/chunk/work"
+	"purebundle/chunk/wrap"
 )
 
 // JoinOptions of Join; the zero value is what most want.
 type JoinOptions struct {
 	Force   bool           // replace an existing file, or write to a block device below /dev
 	Trusted bool           // as in Directory
+	Format  *wrap.Format   // of the file; nil: the image as it is
 	Workers int            // each with a buffer of Size bytes; 0: one a processor
 	Done    func(part int) // if not nil, called after each part, never twice at once
 }
@@ -51,6 +53,9 @@ func (b *Bundle) Join(ctx context.Context, dst string, opt JoinOptions) error {
 		if !opt.Force {
 			return onDevice(dst)
 		}
+		if err := opt.asIs(dst); err != nil {
+			return err
+		}
 		return b.joinDevice(ctx, dst, opt)
 	case !mode.IsRegular():
 		return &Error{Op: "write", Path: dst, Err: cause("is no regular file or block device"),
@@ -70,7 +75,18 @@ func (b *Bundle) joinLinked(ctx context.Context, dst string, opt JoinOptions) er
 	if !opt.Force {
 		return onDevice(dst)
 	}
+	if err := opt.asIs(dst); err != nil {
+		return err
+	}
 	return b.joinDevice(ctx, dst, opt)
+}
+
+// asIs returns an error if what is to be written to a device is not the image as it is.
+func (o JoinOptions) asIs(dst string) error {
+	if o.Format == nil || o.Format.Name == wrap.Raw().Name {
+		return nil
+	}
+	return &Error{Op: "write", Path: dst, Err: cause("is a block device: " + o.Format.Name + " is for a file"), Hint: "a device takes the image as it is (raw)"}
 }
 
 // onDevice returns the error of an image that is a device, without Force.
@@ -94,11 +110,19 @@ func (b *Bundle) joinFile(ctx context.Context, dst string, opt JoinOptions) (err
 			return err
 		}
 	}
-	if err := f.Truncate(b.Size()); err != nil {
+	format := cmp.Or(opt.Format, wrap.Raw())
+	w, err := format.Open(f, b.Size())
+	if err != nil {
+		return fail("write", dst, err)
+	}
+	if format.InOrder {
+		opt.Workers = 1
+	}
+	if err := b.copyParts(ctx, numbers(len(b.manifest.Parts)), opt, w.Write); err != nil {
 		return err
 	}
-	if err := b.copyParts(ctx, numbers(len(b.manifest.Parts)), opt, f.WriteSparse); err != nil {
-		return err
+	if err := w.Close(); err != nil {
+		return fail("write", dst, err)
 	}
 	return f.Publish(ctx, dir.PublishOptions{Replace: opt.Force})
 }

@@ -71,7 +71,7 @@ func bootDisk(ctx context.Context, t *testing.T, l diskLayout) {
 		t.Errorf("machine-id %q; the source's is %q", got, id)
 	}
 	m.run("growpart /dev/vda 1")
-	checkGrowth(m, size-rootStart*512)
+	checkGrowth(m, size-startOfRoot(t, out))
 	m.reboot()
 	t.Logf("BIOS: login prompt %.0f s after reboot", m.login(src.password).Seconds())
 	checkDisk(m, src)
@@ -88,6 +88,18 @@ func bootDisk(ctx context.Context, t *testing.T, l diskLayout) {
 	checkDisk(m, src)
 	m.run("test -d /sys/firmware/efi && test -b /dev/nvme0n1p1")
 	m.poweroff()
+}
+
+// startOfRoot returns where a bundle's root partition begins, in bytes.
+func startOfRoot(t *testing.T, out string) int64 {
+	t.Helper()
+	for _, p := range bootManifest(t, out).Disk.Partitions {
+		if p.Root {
+			return p.Start
+		}
+	}
+	t.Fatal("no root partition in the manifest")
+	return 0
 }
 
 // diskLayout is how the disk of a source machine is divided.

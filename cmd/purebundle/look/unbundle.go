@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"purebundle/chunk"
+	"purebundle/chunk/wrap"
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/confine"
 	"purebundle/cmd/purebundle/progress"
@@ -19,12 +21,17 @@ import (
 func NewUnbundle(a *cli.App) *cobra.Command {
 	var cfg readConfig
 	var opt chunk.JoinOptions
+	format := wrap.Raw().Name
 	cmd := &cobra.Command{
 		Use:   "unbundle [flags] BUNDLE IMAGE",
 		Short: "Join the parts into IMAGE, checking digests on the way",
 		Long: `Join the parts of BUNDLE into the image file (or block device) IMAGE. Each
 digest is checked on the way; IMAGE appears only when all of them are right, and
 takes disk for what is not zero only.
+
+FORMAT is raw, the image as it is; vhd, a fixed VHD for Azure; qcow2, for QEMU,
+OpenStack and Proxmox; or gcp, disk.raw in a tar.gz for Google. Of a bundle that was
+made with --disk they start a machine.
 
 BUNDLE is the directory of a bundle, or its manifest; either may be in S3.`,
 		Example: `  purebundle unbundle /mnt/bundle root.img
@@ -38,12 +45,17 @@ BUNDLE is the directory of a bundle, or its manifest; either may be in S3.`,
 			if err := cli.CheckLocal(args[1]); err != nil {
 				return cli.Usagef("%s %s: IMAGE %w", cmd.Name(), args[1], err)
 			}
+			var err error
+			if opt.Format, err = wrap.ByName(format); err != nil {
+				return &cli.UsageError{Err: fmt.Errorf("unbundle: --format: %w", err)}
+			}
 			return unbundle(cmd.Context(), a, args[0], args[1], cfg, opt)
 		},
 		ValidArgsFunction: completeBundles(a, &cfg.s3),
 	}
 	cfg.flags(cmd, "What to do", func(f *pflag.FlagSet) {
 		f.BoolVar(&opt.Force, "force", false, "replace an existing IMAGE, or write to a block device")
+		f.StringVar(&format, "format", format, "of IMAGE: `FORMAT`, one of "+strings.Join(wrap.Names(), ", "))
 		cli.TrustFlag(f, &opt.Trusted)
 	})
 	cfg.s3.ReadFlags(cmd)
@@ -68,10 +80,27 @@ func unbundle(ctx context.Context, a *cli.App, path, image string, cfg readConfi
 	if a.Quiet {
 		return nil
 	}
-	return cli.PrintRows(a.Stdout, [][2]string{
-		{"joined", fmt.Sprintf("%s into %s, %s", words.Plural(int64(len(b.Manifest().Parts)), "part"), words.Printable(image), words.Size(b.Size()))},
-		{"next", "mount -o loop " + words.Quote(image) + " /mnt"},
-	})
+	rows := [][2]string{{"joined", fmt.Sprintf("%s into %s, %s", words.Plural(int64(len(b.Manifest().Parts)), "part"), words.Printable(image), words.Size(b.Size()))}}
+	if next := next(b.Manifest(), opt.Format, image); next != "" {
+		rows = append(rows, [2]string{"next", next})
+	}
+	return cli.PrintRows(a.Stdout, rows)
+}
+
+// next returns what to type to use an image, "" if that is not one command.
+func next(m *chunk.Manifest, format *wrap.Format, image string) string {
+	switch {
+	case format.Name != wrap.Raw().Name:
+		return ""
+	case m.Disk == nil:
+		return "mount -o loop " + words.Quote(image) + " /mnt"
+	}
+	for _, p := range m.Disk.Partitions {
+		if p.Root {
+			return fmt.Sprintf("mount -o loop,offset=%d %s /mnt", p.Start, words.Quote(image))
+		}
+	}
+	return ""
 }
 
 // joining returns rest with what it takes to write IMAGE: the directory that it is

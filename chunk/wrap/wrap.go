@@ -1,0 +1,76 @@
+// Package wrap writes a disk image in the files that clouds and emulators take: as it
+// is, or with what they want around it.
+//
+//	raw    the image, as it is
+//	vhd    a fixed VHD, as Azure takes it: the image, then a footer
+//	qcow2  version 3, without clusters that are all zero: QEMU, libvirt, OpenStack, Proxmox
+//	gcp    disk.raw, whole GiB, in a GNU tar compressed by gzip: Google Compute Engine
+//
+// Sources: docs/interop/qcow2.rst of QEMU; Virtual Hard Disk Image Format
+// Specification 1.0 of Microsoft; the requirements of Google's and Azure's import
+// documentation.
+package wrap
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// File is what a format is written to. It reads as zero where nothing was written.
+type File interface {
+	WriteSparse(p []byte, off int64) error // pages that are zero may be left out
+	Truncate(size int64) error             // bytes
+}
+
+// Writer takes an image in pieces.
+type Writer interface {
+	// Write takes the bytes of the image from off on; a Writer that is not in order may
+	// be called by several goroutines.
+	Write(p []byte, off int64) error
+	// Close writes what is to be written when all pieces are there.
+	Close() error
+}
+
+// Format is a kind of file.
+type Format struct {
+	Name    string
+	InOrder bool // pieces must come one after the other
+	Open    func(f File, size int64) (Writer, error)
+}
+
+// formats lists all, the one of no wrapping first.
+var formats = []*Format{
+	{"raw", false, newRaw},
+	{"vhd", false, newVHD},
+	{"qcow2", false, newQcow2},
+	{"gcp", true, newGCP},
+}
+
+// Raw is the image as it is.
+func Raw() *Format { return formats[0] }
+
+// Names lists the names of all formats.
+func Names() (names []string) {
+	for _, f := range formats {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+// ByName returns the format of that name.
+func ByName(name string) (*Format, error) {
+	i := slices.IndexFunc(formats, func(f *Format) bool { return f.Name == name })
+	if i < 0 {
+		return nil, fmt.Errorf("format %q: none of %s", name, strings.Join(Names(), ", "))
+	}
+	return formats[i], nil
+}
+
+// raw is a file that holds the image.
+type raw struct{ f File }
+
+func newRaw(f File, size int64) (Writer, error) { return raw{f}, f.Truncate(size) }
+
+func (r raw) Write(p []byte, off int64) error { return r.f.WriteSparse(p, off) }
+func (r raw) Close() error                    { return nil }
