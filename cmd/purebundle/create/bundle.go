@@ -24,6 +24,10 @@ file systems below SOURCE, local disks are crossed; proc, sysfs and their binds
 never are; "purebundle mounts" shows each decision. The contents of /dev, /proc,
 /sys, /run, /tmp, /var/tmp, /mnt, /media and swap files are left out.
 
+If SOURCE's root is no ext4, and with --disk, the image would not start as it is:
+/etc/fstab and the kernel's command lines are edited, in the image alone. --dry-run
+says how, --keep-files leaves them.
+
 CLASSES of what an image should not carry: secrets (keys, credentials), histories
 (of shells, editors), identity (machine-id, host keys, leases), logs. Each path is
 reported. Private keys are known by their content, too: in homes they are left out,

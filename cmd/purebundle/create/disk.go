@@ -30,6 +30,7 @@ type image interface {
 
 // Disk is the disk of SOURCE, open to be copied as far as a boot loader reads it.
 type Disk struct {
+	old    *survey.Disk
 	layout *disk.Layout
 	image  *disk.Image // when root is laid out
 	device *disk.Device
@@ -48,7 +49,7 @@ func OpenDisk(source string) (d *Disk, err error) {
 	if err != nil {
 		return nil, cli.WithHint(fmt.Errorf("bundle %s --disk: %w", source, err), "without --disk the file system alone is bundled")
 	}
-	d = &Disk{notes: m.Notes}
+	d = &Disk{old: m.Disk, notes: m.Notes}
 	defer func() {
 		if err != nil {
 			d.Close()

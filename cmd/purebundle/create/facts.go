@@ -18,15 +18,11 @@ import (
 type EditChoice struct {
 	Keep    bool     // none
 	Without []string // names, of edit.Names, of the edits that are not made
-	// More has what is known besides the tree: of root's partition, and which others come
-	// along. Nil: nothing comes along, and an ext4 is left as it is, because it starts as
-	// it does now.
-	More *edit.Facts
 }
 
 // Add adds the flags.
 func (c *EditChoice) Add(f *pflag.FlagSet) {
-	f.BoolVar(&c.Keep, "keep-files", false, "edit no file of an image that is to start from another file system than SOURCE does")
+	f.BoolVar(&c.Keep, "keep-files", false, "edit no file: /etc/fstab and those of boot loaders are as SOURCE has them")
 	f.StringSliceVar(&c.Without, "edit-out", nil, "leave out the edit `NAME`: "+strings.Join(edit.Names, ", ")+"; repeatable")
 }
 
@@ -41,21 +37,16 @@ func (c *EditChoice) Check() error {
 }
 
 // facts returns what became of the file systems of SOURCE; nil if nothing is to be edited.
+// Of a file system alone, an ext4 is left as it is: the image starts as SOURCE does.
 func (r *Run) facts(tree *walker.Tree) *edit.Facts {
-	choice, source := r.Opt.Edits, tree.Mounts[0]
-	switch {
-	case choice.Keep:
+	disk, source := r.Opt.Disk, tree.Mounts[0]
+	if r.Opt.Edits.Keep || disk == nil && (r.Opt.Identity == nil || source.FSType == "ext4") {
 		return nil
-	case choice.More != nil:
-	case r.Opt.Identity == nil || source.FSType == "ext4":
-		return nil
-	default:
-		choice.More = new(edit.Facts)
 	}
-	f := *choice.More
-	f.Without = choice.Without
+	f := disk.facts()
+	f.Without = r.Opt.Edits.Without
 	f.Source.Type = source.FSType
-	f.Source.Devices = append(slices.Clip(f.Source.Devices), source.Source)
+	f.Source.Devices = append(f.Root.Devices, source.Source)
 	if id := r.Opt.Identity; id != nil {
 		f.Source.UUID, f.Source.Label = textUUID(id.UUID), id.Label
 	}
@@ -65,7 +56,28 @@ func (r *Run) facts(tree *walker.Tree) *edit.Facts {
 		swaps, _ := os.ReadFile("/proc/swaps") // a kernel without it has no swap
 		f.Swap = swapFiles(string(swaps), cli.Absolute(r.Opt.Source))
 	}
-	return &f
+	return f
+}
+
+// facts returns what is known of the partitions that the new disk has.
+func (d *Disk) facts() *edit.Facts {
+	f := new(edit.Facts)
+	if d == nil {
+		return f
+	}
+	for i, p := range d.old.Partitions {
+		v := edit.Volume{PartUUID: p.UUID, PartLabel: p.Name, Devices: []string{p.Device}}
+		if fs := p.FileSystem; fs != nil {
+			v.Type, v.UUID, v.Label = fs.Type, fs.UUID, fs.Label
+		}
+		switch {
+		case i == d.old.Root:
+			f.Root = v
+		case stays(d.old, p):
+			f.Along = append(f.Along, v)
+		}
+	}
+	return f
 }
 
 // textUUID returns a UUID as text, "" if it is all zero.
