@@ -149,7 +149,10 @@ func (d *dirCheck) entry(b dirBlock, e entry, nth int) {
 		return
 	}
 	st.links++
-	if f.sb.incompat&ondisk.IncompatFiletype != 0 && e.kind != kindOf(st.kind) {
+	switch {
+	case f.sb.incompat&ondisk.IncompatFiletype == 0 && e.kind != 0:
+		d.problem(b.block, e.off, "%q has file type %d, without the feature filetype", e.name, e.kind)
+	case f.sb.incompat&ondisk.IncompatFiletype != 0 && e.kind != kindOf(st.kind):
 		d.problem(b.block, e.off, "%q has file type %d, inode %d is of type %d", e.name, e.kind, e.ino, kindOf(st.kind))
 	}
 	switch own := d.c.states.get(d.n.Ino); {

@@ -75,6 +75,15 @@ func (c *checker) super() {
 	if room := s.inodeSize - ondisk.GoodOldInodeSize; s.minExtraIsize > room || s.wantExtraIsize > room {
 		c.inSuper("%d and %d bytes behind the first 128 of an inode, which has %d", s.minExtraIsize, s.wantExtraIsize, s.inodeSize)
 	}
+	if s.incompat&ondisk.Incompat64bit != 0 && s.incompat&ondisk.IncompatExtents == 0 {
+		c.inSuper("the feature 64bit without extent")
+	}
+	if s.metadataCsum() && s.roCompat&ondisk.ROGDTCsum != 0 {
+		c.inSuper("both features metadata_csum and uninit_bg")
+	}
+	if !s.metadataCsum() && s.incompat&ondisk.IncompatCsumSeed != 0 {
+		c.inSuper("the feature metadata_csum_seed without metadata_csum")
+	}
 	if s.reservedGDT != 0 && s.compat&ondisk.CompatResizeInode == 0 {
 		c.inSuper("%d reserved descriptor blocks without the feature resize_inode", s.reservedGDT)
 	}

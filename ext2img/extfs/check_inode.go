@@ -200,6 +200,9 @@ func (c *checker) content(n *Inode) bool {
 	if n.Flags&ondisk.ImagicFl != 0 && c.f.sb.compat&ondisk.CompatImagicInodes == 0 || n.Flags&ondisk.IndexFl != 0 && !n.IsDir() {
 		c.inInode(n.Ino, "flags %#x", n.Flags)
 	}
+	if n.Flags&ondisk.ExtentsFl != 0 && c.f.sb.incompat&ondisk.IncompatExtents == 0 {
+		c.inInode(n.Ino, "extents, without the feature extent")
+	}
 	if err := n.readable(); err != nil {
 		c.inInode(n.Ino, "flags %#x", n.Flags)
 		return false

@@ -38,7 +38,7 @@ func (f *FS) ReadDir(n *Inode) iter.Seq2[DirEntry, error] {
 				if e.ino == 0 || name == "." || name == ".." {
 					continue
 				}
-				if !yield(DirEntry{Ino: e.ino, Type: e.kind, Name: name}, nil) {
+				if !yield(DirEntry{Ino: e.ino, Type: f.fileType(&e), Name: name}, nil) {
 					return
 				}
 			}
@@ -149,6 +149,14 @@ type entry struct {
 	name   []byte
 }
 
+// fileType returns the type of an entry, 0 if the file system does not say.
+func (f *FS) fileType(e *entry) uint8 {
+	if f.sb.incompat&ondisk.IncompatFiletype == 0 {
+		return 0
+	}
+	return e.kind
+}
+
 // entries gives the entries of a block, unused ones (inode 0) and a checksum
 // tail included.
 func (f *FS) entries(block []byte) iter.Seq2[entry, error] {
@@ -158,11 +166,8 @@ func (f *FS) entries(block []byte) iter.Seq2[entry, error] {
 				yield(entry{}, fmt.Errorf("entry at %d: no room", off))
 				return
 			}
-			e := entry{off: off, ino: le32(block, off+ondisk.DeInode), recLen: f.recLen(block, off)}
+			e := entry{off: off, ino: le32(block, off+ondisk.DeInode), recLen: f.recLen(block, off), kind: block[off+ondisk.DeFileType]}
 			nameLen := int(block[off+ondisk.DeNameLen])
-			if f.sb.incompat&ondisk.IncompatFiletype != 0 {
-				e.kind = block[off+ondisk.DeFileType]
-			}
 			if e.recLen < ondisk.DirHeaderSize+nameLen || e.recLen < 12 || e.recLen%4 != 0 || e.recLen > len(block)-off {
 				yield(entry{}, fmt.Errorf("entry at %d: length %d with a name of %d bytes", off, e.recLen, nameLen))
 				return

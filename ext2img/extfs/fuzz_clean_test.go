@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"purebundle/ext2img/imgtest"
+	"purebundle/ext2img/internal/ondisk"
 )
 
 // FuzzClean damages metadata of small images and makes the checksums right: what
@@ -46,6 +47,39 @@ func FuzzClean(f *testing.F) {
 			t.Fatalf("Check finds nothing, but e2fsck says:\n%s", out)
 		}
 	})
+}
+
+// TestFeatures gives small images each feature that they do not have, and takes away
+// each that they have: what Check calls clean, e2fsck must.
+func TestFeatures(t *testing.T) {
+	imgtest.NeedTool(t, "e2fsck")
+	seeds, err := seedImages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	clean := 0
+	for i := range seeds {
+		for bit := range 96 { // s_feature_compat, s_feature_incompat and s_feature_ro_compat
+			img := bytes.Clone(seeds[i].img)
+			img[1024+ondisk.SFeatureCompat+bit/8] ^= 1 << (bit % 8)
+			seeds[i].mend(img)
+			fs, err := Open(bytes.NewReader(img), int64(len(img)))
+			if err != nil {
+				continue
+			}
+			found := 0
+			if err := fs.Check(t.Context(), func(Problem) { found++ }); err != nil || found > 0 {
+				continue
+			}
+			clean++
+			if out := e2fsckSays(t, img); out != "" {
+				t.Errorf("%s, bit %d of word %d: Check finds nothing, but e2fsck says:\n%.1000s", seedNames[i], bit%32, bit/32, out)
+			}
+		}
+	}
+	if clean < 10 {
+		t.Errorf("only %d of the images are clean", clean)
+	}
 }
 
 // e2fsckSays returns what e2fsck finds in an image, "" for nothing.
