@@ -31,6 +31,10 @@ const (
 	espUUID             = "1A2B-3C4D" // as the kernel spells it
 )
 
+// absentLine is of a disk that does not come along: with it as it is, systemd waits 90 s
+// and stops in emergency mode.
+const absentLine = "UUID=0a0b0c0d-0102-4304-8506-0708090a0b0c /srv/data ext4 defaults 0 2"
+
 // TestBootDisk boots a machine from a disk of its own, has it bundle that disk as it
 // runs, and boots what comes of it: by SeaBIOS as virtio and, if the disk has what it
 // takes, by OVMF as NVMe drive.
@@ -53,6 +57,7 @@ func bootDisk(ctx context.Context, t *testing.T, l diskLayout) {
 	id := m.run("cat /etc/machine-id")
 	m.run("mount /dev/vdb /mnt && cp /mnt/sshd-keygen.service /etc/systemd/system && systemctl enable sshd-keygen")
 	m.run("mkdir -p " + chrootProc + " && mount -n --bind /proc " + chrootProc)
+	m.run("echo '" + absentLine + "' >> /etc/fstab")
 	t.Logf("source: %s", m.run("/mnt/purebundle bundle --disk --progress none / /mnt/out 2>&1"))
 	m.run("umount " + chrootProc + " /mnt")
 	m.poweroff()
@@ -70,6 +75,7 @@ func bootDisk(ctx context.Context, t *testing.T, l diskLayout) {
 	if got := m.run("cat /etc/machine-id"); got == id || len(got) != len(id) {
 		t.Errorf("machine-id %q; the source's is %q", got, id)
 	}
+	m.run("grep -qxF '" + absentLine + "' /etc/fstab.purebundle-old && ! grep -qxF '" + absentLine + "' /etc/fstab")
 	m.run("growpart /dev/vda 1")
 	checkGrowth(m, size-startOfRoot(t, out))
 	m.reboot()
