@@ -39,6 +39,15 @@ type Disk struct {
 	Notes []string
 }
 
+// ID returns what sfdisk and blkid call the disk by: the GUID, or 0x and eight
+// hexadecimal digits of the signature.
+func (d *Disk) ID() string {
+	if d.Table == "gpt" {
+		return d.GUID
+	}
+	return fmt.Sprintf("0x%08x", d.Signature)
+}
+
 // Range is a piece of a disk, in bytes.
 type Range struct {
 	Offset, Size int64

@@ -41,13 +41,13 @@ func TestReadDOS(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			image := blank(t, 128<<20)
-			sfdisk(t, image, "label: dos\nlabel-id: 0x8badf00d\nunit: sectors\n\n"+c.script)
+			sfdisk(t, image, "label: dos\nlabel-id: 0x00adf00d\nunit: sectors\n\n"+c.script)
 			d := mustRead(t, image)
 			likeSfdisk(t, image, d)
 			var numbers []string
 			for _, p := range d.Partitions {
 				numbers = append(numbers, fmt.Sprint(p.Number))
-				if want := fmt.Sprintf("8badf00d-%02x", p.Number); p.UUID != want || p.Extended != (p.Type == "05" || p.Type == "0f") {
+				if want := fmt.Sprintf("00adf00d-%02x", p.Number); p.UUID != want || p.Extended != (p.Type == "05" || p.Type == "0f") {
 					t.Errorf("%+v, want UUID %s", p, want)
 				}
 				if p.Extended {

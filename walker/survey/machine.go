@@ -25,7 +25,8 @@ type Machine struct {
 	// Why is a sentence, without a full stop: "the root is on LVM (dm-0, vg-root) on
 	// /dev/vda3: the disk below it is not copied". "" if there is a Disk.
 	Why string
-	// Notes are sentences on what is not as it should be, or lies on other disks.
+	// Notes are sentences on what is not as it should be, or lies on other disks; those
+	// of Disk are among them.
 	Notes []string
 }
 

@@ -55,7 +55,7 @@ func likeSgdisk(t *testing.T, image string, d *survey.Disk) int {
 	t.Helper()
 	out := imgtest.Run(t, "sgdisk", "-p", image)
 	guid := regexp.MustCompile(`Disk identifier \(GUID\): (\S+)`).FindStringSubmatch(out)
-	if d.Table != "gpt" || guid == nil || strings.ToLower(guid[1]) != d.GUID {
+	if d.Table != "gpt" || guid == nil || strings.ToLower(guid[1]) != d.GUID || d.ID() != d.GUID {
 		t.Errorf("%s %s, sgdisk says %q", d.Table, d.GUID, guid)
 	}
 	lines := regexp.MustCompile(`(?m)^ *(\d+) +\d+ +\d+ `).FindAllStringSubmatch(out, -1)
@@ -103,7 +103,7 @@ func likeSfdisk(t *testing.T, image string, d *survey.Disk) {
 		t.Fatal(err)
 	}
 	table := said.PartitionTable
-	if table.Label != d.Table || table.ID != fmt.Sprintf("0x%08x", d.Signature) || len(table.Partitions) != len(d.Partitions) {
+	if table.Label != d.Table || table.ID != d.ID() || len(table.Partitions) != len(d.Partitions) {
 		t.Fatalf("%s %x with %d partitions, sfdisk says %+v", d.Table, d.Signature, len(d.Partitions), table)
 	}
 	for i, q := range table.Partitions {

@@ -94,9 +94,8 @@ func stays(d *survey.Disk, p survey.Partition) bool {
 
 // table returns what the disk is to have, and notes what of the old one it has not.
 func (d *Disk) table(old *survey.Disk) *disk.Table {
-	t := &disk.Table{Kind: old.Table, ID: old.GUID, BootCode: old.BootCode[:], Active: old.ProtectiveActive}
+	t := &disk.Table{Kind: old.Table, ID: old.ID(), BootCode: old.BootCode[:], Active: old.ProtectiveActive}
 	if t.Kind == disk.DOS {
-		t.ID = fmt.Sprintf("%#08x", old.Signature)
 		t.Gap, t.GapSize = io.NewSectionReader(d.device, old.Gap.Offset, old.Gap.Size), old.Gap.Size
 	}
 	for i, p := range old.Partitions {

@@ -25,10 +25,7 @@ func checkTable(b *chunk.Bundle, say func(problem string)) {
 	for _, note := range got.Notes {
 		say("partition table: " + note)
 	}
-	id := got.GUID
-	if got.Table == "dos" {
-		id = fmt.Sprintf("%#08x", got.Signature)
-	}
+	id := got.ID()
 	if got.Table != want.Table || id != want.ID || len(got.Partitions) != len(want.Partitions) {
 		say(fmt.Sprintf("partition table: %s %s with %d partitions; the manifest has %s %s with %d", got.Table, id, len(got.Partitions), want.Table, want.ID, len(want.Partitions)))
 		return
