@@ -74,27 +74,9 @@ func cmdEC2API(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Setenv("AWS_ENDPOINT_URL_EC2", api.Endpoint)
 }
 
-// objects PATTERN... : the story's bucket holds objects of these names and no others.
+// objects [PATTERN...] : the story's bucket holds objects for each of the patterns, and no others.
 func cmdObjects(ts *testscript.TestScript, _ bool, args []string) {
-	found := map[string]bool{}
-	for _, key := range serverOf(ts).Keys(testOf(ts), ts.Getenv("BUCKET")) {
-		known := false
-		for _, pattern := range args {
-			match, err := filepath.Match(pattern, key)
-			ts.Check(err)
-			if match {
-				known, found[pattern] = true, true
-			}
-		}
-		if !known {
-			ts.Fatalf("the bucket holds %s", key)
-		}
-	}
-	for _, pattern := range args {
-		if !found[pattern] {
-			ts.Fatalf("the bucket holds no %s", pattern)
-		}
-	}
+	wantOnly(ts, "the bucket", serverOf(ts).Keys(testOf(ts), ts.Getenv("BUCKET")), args)
 }
 
 // flip KEY OFFSET : inverts a byte of an object behind the server's back.

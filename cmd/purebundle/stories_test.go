@@ -60,8 +60,10 @@ func setupStory(env *testscript.Env) error {
 // testOf returns the test that a story runs in.
 func testOf(ts *testscript.TestScript) *testing.T { return ts.Value(storyKey{}).(*testing.T) }
 
+// storyCommands returns the commands of stories. None takes "!": one that ignored it
+// would check the contrary of what the story says.
 func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
-	return map[string]func(*testscript.TestScript, bool, []string){
+	commands := map[string]func(*testscript.TestScript, bool, []string){
 		"status": cmdStatus,
 		"mnt":    cmdMnt,
 		"umnt":   cmdUmnt,
@@ -84,6 +86,15 @@ func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"flip":    cmdFlip,
 		"age":     cmdAge,
 	}
+	for name, command := range commands {
+		commands[name] = func(ts *testscript.TestScript, neg bool, args []string) {
+			if neg || len(args) == 0 && (name == "absent" || name == "empty") {
+				ts.Fatalf("%s takes no !, and needs something to look at", name)
+			}
+			command(ts, neg, args)
+		}
+	}
+	return commands
 }
 
 // status N PROGRAM ARG...: runs a program and wants exactly that exit status.
@@ -168,6 +179,9 @@ func cmdLoop(ts *testscript.TestScript, _ bool, args []string) {
 // same SOURCE DIR: rsync's dry run would change nothing in DIR to make it SOURCE.
 func cmdSame(ts *testscript.TestScript, _ bool, args []string) {
 	t := testOf(ts)
+	if len(namesIn(ts, args[0])) == 0 {
+		ts.Fatalf("%s is empty", args[0])
+	}
 	imgtest.Rsync(t, ts.MkAbs(args[0]), ts.MkAbs(args[1]))
 	if t.Failed() {
 		ts.Fatalf("same %s failed", args)
@@ -191,17 +205,30 @@ func cmdEmpty(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// only DIR PATTERN...: every name in DIR matches one of the patterns.
+// only DIR PATTERN...: DIR holds names for each of the patterns, and no others.
 func cmdOnly(ts *testscript.TestScript, _ bool, args []string) {
-	for _, name := range namesIn(ts, args[0]) {
+	wantOnly(ts, args[0], namesIn(ts, args[0]), args[1:])
+}
+
+// wantOnly wants each name to match a pattern, and each pattern a name.
+func wantOnly(ts *testscript.TestScript, place string, names, patterns []string) {
+	found := map[string]bool{}
+	for _, name := range names {
 		known := false
-		for _, pattern := range args[1:] {
+		for _, pattern := range patterns {
 			match, err := filepath.Match(pattern, name)
 			ts.Check(err)
-			known = known || match
+			if match {
+				known, found[pattern] = true, true
+			}
 		}
 		if !known {
-			ts.Fatalf("%s holds %s", args[0], name)
+			ts.Fatalf("%s holds %s", place, name)
+		}
+	}
+	for _, pattern := range patterns {
+		if !found[pattern] {
+			ts.Fatalf("%s holds no %s", place, pattern)
 		}
 	}
 }
