@@ -93,6 +93,9 @@ func (c *checker) super() {
 	if d := s.saidDescSize; d > s.blockSize || d&(d-1) != 0 {
 		c.inSuper("descriptors of %d bytes", d)
 	}
+	if s.logFlex > 31 {
+		c.inSuper("2^%d groups in a flex group", s.logFlex)
+	}
 	if s.external {
 		c.inSuper("names an external journal")
 	}

@@ -44,6 +44,7 @@ type superblock struct {
 	jnlBlocks      [68]byte
 	flags          uint32
 	checksumType   uint8
+	logFlex        uint8     // s_log_groups_per_flex
 	quotaInums     [3]uint32 // user, group, project; 0: none
 	backupBGs      [2]uint32
 	checksumSeed   uint32
@@ -91,6 +92,7 @@ func superFields(b []byte) *superblock {
 		jnlBlocks:      [68]byte(b[ondisk.SJnlBlocks:]),
 		flags:          le32(b, ondisk.SFlags),
 		checksumType:   b[ondisk.SChecksumType],
+		logFlex:        b[ondisk.SLogGroupsPerFlex],
 		quotaInums:     [3]uint32{le32(b, ondisk.SUsrQuotaInum), le32(b, ondisk.SGrpQuotaInum), le32(b, ondisk.SPrjQuotaInum)},
 		backupBGs:      [2]uint32{le32(b, ondisk.SBackupBgs), le32(b, ondisk.SBackupBgs+4)},
 		checksumSeed:   le32(b, ondisk.SChecksumSeed),

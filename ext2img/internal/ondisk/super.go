@@ -72,6 +72,7 @@ const (
 	SMinExtraIsize     = 0x15C // u16, bytes
 	SWantExtraIsize    = 0x15E // u16, bytes
 	SFlags             = 0x160 // u32
+	SLogGroupsPerFlex  = 0x174 // u8, power of two of groups
 	SChecksumType      = 0x175 // u8, 1: crc32c
 	SKbytesWritten     = 0x178 // u64, KiB; then snapshots, errors and mount options
 	SUsrQuotaInum      = 0x240 // u32, 0: none
