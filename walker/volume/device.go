@@ -18,9 +18,9 @@ type Identity struct {
 }
 
 // At returns the identity of the file system whose root directory dir is. The
-// kernel is asked; of an ext or F2FS file system, also its device, if it can be opened. The
-// error is ErrNone if there is nothing to keep: dir is a directory further down, or
-// of a file system of another kind.
+// kernel is asked; of an ext or F2FS, also its device, if it can be opened. The error
+// is ErrNone if there is nothing to keep: dir is a directory further down, or of a
+// file system of another kind.
 func At(dir string) (Identity, error) {
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {

@@ -2,15 +2,12 @@ package volume_test
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/google/uuid"
 
 	"purebundle/ext2img/imgtest"
 	"purebundle/walker/volume"
@@ -94,32 +91,6 @@ func TestIdentify(t *testing.T) {
 	}
 }
 
-// TestIdentifyLabel has a label in the root directory of a FAT that is another one
-// than in its boot sector, and is further down than other entries.
-func TestIdentifyLabel(t *testing.T) {
-	for _, bits := range []string{"12", "16", "32"} {
-		size := map[string]int64{"12": 4, "16": 16, "32": 64}[bits]
-		image := blank(t, size<<20)
-		imgtest.Run(t, "mkfs.vfat", "-F", bits, "-n", "BEFORE", image)
-		imgtest.Run(t, "mlabel", "-i", image, "::AFTER")
-		if fs := likeBlkid(t, image); fs.Label != "AFTER" {
-			t.Errorf("FAT%s: %+v", bits, fs)
-		}
-		imgtest.Run(t, "mlabel", "-c", "-i", image, "::")
-		for i := range 200 { // over several clusters, with long names
-			imgtest.Run(t, "mmd", "-i", image, fmt.Sprintf("::a directory with a long name %d", i))
-			if bits != "32" && i == 100 { // 512 entries are all that there is room for
-				break
-			}
-		}
-		imgtest.Run(t, "mlabel", "-i", image, "::DEEP")
-		imgtest.Patch(t, image, map[string]int64{"12": 43, "16": 43, "32": 71}[bits], []byte("STALE      "))
-		if fs := likeBlkid(t, image); fs.Label != "DEEP" {
-			t.Errorf("FAT%s: %+v", bits, fs)
-		}
-	}
-}
-
 // holder returns an image of size bytes with pieces at offsets in bytes.
 func holder(t *testing.T, size int64, pieces map[int64][]byte) string {
 	t.Helper()
@@ -139,104 +110,6 @@ func put(t *testing.T, image string, pieces map[int64][]byte) {
 		if _, err := f.WriteAt(b, off); err != nil {
 			t.Fatal(err)
 		}
-	}
-}
-
-// raid returns a superblock of version 1 that lies at an offset, of a member of size
-// bytes.
-func raid(at, size int64) []byte {
-	b := make([]byte, 512)
-	le := binary.LittleEndian
-	le.PutUint32(b, 0xa92b4efc)
-	le.PutUint32(b[4:], 1)
-	id := uuid.MustParse(someUUID)
-	copy(b[16:], id[:])
-	copy(b[32:], "host:0")
-	le.PutUint64(b[80:], uint64(size/512))
-	le.PutUint64(b[136:], uint64(size/512)) // data_size
-	le.PutUint64(b[144:], uint64(at/512))   // super_offset
-	var sum uint64
-	for i := 0; i < 256; i += 4 {
-		sum += uint64(le.Uint32(b[i:]))
-	}
-	le.PutUint32(b[216:], uint32(sum)+uint32(sum>>32)) // sb_csum
-	return b
-}
-
-// oldRaid returns a superblock of version 0.90.
-func oldRaid() []byte {
-	b := make([]byte, 4096)
-	le := binary.LittleEndian
-	for i, v := range []uint32{0xa92b4efc, 0, 90, 0, 0, 0x11223344} {
-		le.PutUint32(b[4*i:], v)
-	}
-	for i := range 3 {
-		le.PutUint32(b[52+4*i:], 0x55667788*uint32(i+1))
-	}
-	var sum uint64
-	for i := 0; i < len(b); i += 4 {
-		sum += uint64(le.Uint32(b[i:]))
-	}
-	le.PutUint32(b[152:], uint32(sum)+uint32(sum>>32)) // sb_csum
-	return b
-}
-
-// TestIdentifyHolders has what holds other devices, as their formats are written
-// down; blkid says whether they are.
-func TestIdentifyHolders(t *testing.T) {
-	const size = 4<<20 + 12<<10 // no multiple of 64 KiB
-	luks := func(version byte) []byte {
-		b := make([]byte, 4096)
-		copy(b, "LUKS\xba\xbe\x00")
-		b[7] = version
-		if version == 2 {
-			copy(b[24:], "locked")
-			binary.BigEndian.PutUint64(b[8:], 4096)
-		}
-		copy(b[168:], someUUID)
-		return b
-	}
-	lvm := make([]byte, 512)
-	copy(lvm, "LABELONE\x01")
-	copy(lvm[24:], "LVM2 001")
-	lvm[8], lvm[20] = 1, 32 // sector_xl, offset_xl
-	copy(lvm[32:], "abcdefghijklmnopqrstuvwxyzABCDEF")
-	crc := uint32(0xf597a6cf) // as LVM2 begins its checksum
-	for _, c := range lvm[20:] {
-		crc ^= uint32(c)
-		for range 8 {
-			crc = crc>>1 ^ 0xedb88320&-(crc&1)
-		}
-	}
-	binary.LittleEndian.PutUint32(lvm[16:], crc)
-	end := int64(size-8<<10) &^ 4095
-	for name, c := range map[string]struct {
-		pieces map[int64][]byte
-		want   string
-		label  string
-	}{
-		"LUKS1":     {map[int64][]byte{0: luks(1)}, "crypto_LUKS", ""},
-		"LUKS2":     {map[int64][]byte{0: luks(2)}, "crypto_LUKS", "locked"},
-		"LVM":       {map[int64][]byte{512: lvm}, "LVM2_member", ""},
-		"RAID 1.2":  {map[int64][]byte{4096: raid(4096, size)}, "linux_raid_member", "host:0"},
-		"RAID 1.1":  {map[int64][]byte{0: raid(0, size)}, "linux_raid_member", "host:0"},
-		"RAID 1.0":  {map[int64][]byte{end: raid(end, size)}, "linux_raid_member", "host:0"},
-		"RAID 0.90": {map[int64][]byte{size&^65535 - 65536: oldRaid()}, "linux_raid_member", ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			image := holder(t, size, c.pieces)
-			if fs := likeBlkid(t, image); fs.Type != c.want || fs.Label != c.label {
-				t.Errorf("%+v", fs)
-			}
-			if !strings.HasSuffix(name, "0") {
-				return
-			}
-			// An ESP in a mirror: the file system at the start is not what it is.
-			imgtest.Run(t, "mkfs.vfat", "-n", "UEFI", image, "3072")
-			if fs := likeBlkid(t, image); fs.Type != c.want {
-				t.Errorf("with a FAT: %+v", fs)
-			}
-		})
 	}
 }
 
@@ -316,40 +189,6 @@ func TestIdentifyNothing(t *testing.T) {
 	}
 }
 
-// TestIdentifyBorder has FATs around the number of clusters from which on they are
-// FAT16, and boot sectors that lack one of their marks.
-func TestIdentifyBorder(t *testing.T) {
-	image := blank(t, 4<<20)
-	imgtest.Run(t, "mkfs.vfat", "-F", "12", "-s", "1", "-r", "224", image, "2048")
-	f, _ := imgtest.OpenImage(t, image)
-	boot := make([]byte, 512)
-	if _, err := f.ReadAt(boot, 0); err != nil {
-		t.Fatal(err)
-	}
-	le := binary.LittleEndian
-	before := le.Uint16(boot[14:]) + uint16(boot[16])*le.Uint16(boot[22:]) + 224*32/512 // sectors
-	for clusters, bits := range map[uint16]int{4000: 12, 4083: 12, 4084: 12, 4085: 16, 4086: 16} {
-		imgtest.Patch(t, image, 19, le.AppendUint16(nil, before+clusters))
-		fs, err := identify(t, image)
-		if err != nil || fs.FAT != bits {
-			t.Errorf("%d clusters: %+v, %v", clusters, fs, err)
-		}
-		if clusters != 4084 { // blkid is one off, against the specification, the kernel and fsck.vfat
-			likeBlkid(t, image)
-		} else if said := imgtest.Run(t, "fsck.vfat", "-n", "-v", image); !strings.Contains(said, "12 bit entries") {
-			t.Errorf("fsck.vfat says %s", said)
-		}
-	}
-	imgtest.Patch(t, image, 510, []byte{0, 0})
-	likeBlkid(t, image)
-	imgtest.Patch(t, image, 54, []byte("        "))
-	if fs, err := identify(t, image); !errors.Is(err, volume.ErrNone) {
-		t.Errorf("neither mark: %+v, %v", fs, err)
-	}
-	imgtest.Patch(t, image, 510, []byte{0x55, 0xaa})
-	likeBlkid(t, image)
-}
-
 // TestIdentifyDamaged has superblocks of which one field cannot be.
 func TestIdentifyDamaged(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -378,41 +217,4 @@ func TestIdentifyDamaged(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, fs, err)
 		}
 	}
-}
-
-// TestIdentifyEndless has a FAT whose root directory goes round in a circle.
-func TestIdentifyEndless(t *testing.T) {
-	image := blank(t, 64<<20)
-	imgtest.Run(t, "mkfs.vfat", "-F", "32", "-s", "1", image)
-	f, size := imgtest.OpenImage(t, image)
-	boot := make([]byte, 512)
-	if _, err := f.ReadAt(boot, 0); err != nil {
-		t.Fatal(err)
-	}
-	le := binary.LittleEndian
-	reserved := int64(le.Uint16(boot[14:])) * 512
-	d := &device{size: size, at: [2]int64{0, reserved + 2*4}, piece: [2][]byte{boot, {2, 0, 0, 0}}}
-	full := &overlaid{d, reserved + 2*int64(le.Uint32(boot[36:]))*512, bytes.Repeat([]byte("AFILE   TXT"+strings.Repeat("\x01", 21)), 16)}
-	fs, err := volume.Identify(full, size)
-	if err != nil || fs.Type != "vfat" || fs.FAT != 32 {
-		t.Errorf("%+v, %v", fs, err)
-	}
-	if d.read < 1<<20 || d.read > 4<<20 {
-		t.Errorf("%d bytes were read: was the directory seen?", d.read)
-	}
-}
-
-// overlaid is a device with one piece more.
-type overlaid struct {
-	*device
-	at    int64
-	bytes []byte
-}
-
-func (o *overlaid) ReadAt(p []byte, off int64) (int, error) {
-	n, err := o.device.ReadAt(p, off)
-	if rel := o.at - off; rel >= 0 && rel < int64(n) {
-		copy(p[rel:n], o.bytes)
-	}
-	return n, err
 }
