@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestMark tells a file that was appended to from one that was rewritten.
@@ -76,5 +79,32 @@ func TestMarked(t *testing.T) {
 	tree.Close()
 	if seen != len(want) {
 		t.Errorf("%d entries seen, want %d", seen, len(want))
+	}
+}
+
+// TestMarkOfGeneration has ext4 give the number of a removed file to a new one with the same bytes: it has another mark.
+func TestMarkOfGeneration(t *testing.T) {
+	needRoot(t)
+	dir := t.TempDir()
+	loopMount(t, loopImage(t, 16<<20, "mkfs.ext4", "-q"), dir)
+	name := filepath.Join(dir, "file")
+	marks := make(map[uint64][]uint64) // by inode number
+	for range 5 {
+		must(t, os.WriteFile(name, []byte("the same"), 0o600))
+		f, err := os.Open(name)
+		must(t, err)
+		var st unix.Stat_t
+		must(t, unix.Fstat(int(f.Fd()), &st))
+		mark, err := Mark(int(f.Fd()), st.Size)
+		must(t, err)
+		must(t, f.Close())
+		must(t, os.Remove(name))
+		if slices.Contains(marks[st.Ino], mark) {
+			t.Errorf("inode %d has the mark of another one with its number", st.Ino)
+		}
+		marks[st.Ino] = append(marks[st.Ino], mark)
+	}
+	if len(marks) == 5 {
+		t.Error("no number was used again")
 	}
 }
