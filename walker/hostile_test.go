@@ -131,6 +131,27 @@ func TestSwappedFile(t *testing.T) {
 	}
 }
 
+// TestPinned looks at one file and opens another: it is told, whatever is the same of both.
+func TestPinned(t *testing.T) {
+	dir := makeTree(t, t.TempDir(), "mine", "other")
+	tree, err := Walk(t.Context(), dir, Options{}, func(*Entry) error { return nil })
+	must(t, err)
+	defer tree.Close()
+	r := tree.roots[0]
+	w := &walker{}
+	for name, want := range map[string]error{"mine": nil, "other": errReplaced, "gone": errReplaced} {
+		must(t, statx(r.fd, "mine", r.statFlags, &w.st))
+		w.entry.set(&w.st)
+		fd, err := w.pin(&object{name: name, dir: r.fd, root: r})
+		if err != want {
+			t.Errorf("%s: %v, want %v", name, err, want)
+		}
+		if err == nil {
+			unix.Close(fd)
+		}
+	}
+}
+
 // capSetuid is security.capability, version 2, with cap_setuid permitted and effective.
 var capSetuid = []byte{1, 0, 0, 2, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 

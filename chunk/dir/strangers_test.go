@@ -228,6 +228,29 @@ func TestPlanted(t *testing.T) {
 	}
 }
 
+// TestPlantedLink: a stranger links a file of ours under the name that a temporary file
+// has, as he can where fs.protected_hardlinks is off: it is not taken for one that a
+// killed run left.
+func TestPlantedLink(t *testing.T) {
+	dir := sticky(t)
+	precious := filepath.Join(dir, "precious")
+	if err := errors.Join(os.WriteFile(precious, []byte("precious"), 0o600), os.Link(precious, filepath.Join(dir, fileTemp("image")))); err != nil {
+		t.Fatal(err)
+	}
+	f, err := CreateFile(dir+"/image", FileOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(f.WriteSparse([]byte("image"), 0), f.Publish(t.Context(), PublishOptions{})); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"precious": "precious", fileTemp("image"): "precious", "image": "image"} {
+		if text, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(text) != want {
+			t.Errorf("%s: %q, %v", name, text, err)
+		}
+	}
+}
+
 // TestPlantedKilled: a run that is killed in the middle of its commit, among what
 // strangers planted, is finished or undone by the next.
 func TestPlantedKilled(t *testing.T) {
