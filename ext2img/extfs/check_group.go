@@ -72,7 +72,9 @@ func (c *checker) super() {
 	if has := s.compat&ondisk.CompatHasJournal != 0; has != (s.journalInum != 0) {
 		c.inSuper("the journal is inode %d, the feature has_journal says %v", s.journalInum, has)
 	}
-	if room := s.inodeSize - ondisk.GoodOldInodeSize; s.minExtraIsize > room || s.wantExtraIsize > room {
+	room := s.inodeSize - ondisk.GoodOldInodeSize
+	fits := func(extra int) bool { return extra == 0 || extra >= 4 && extra <= room && extra%4 == 0 }
+	if !fits(s.minExtraIsize) || !fits(s.wantExtraIsize) {
 		c.inSuper("%d and %d bytes behind the first 128 of an inode, which has %d", s.minExtraIsize, s.wantExtraIsize, s.inodeSize)
 	}
 	if s.incompat&ondisk.Incompat64bit != 0 && s.incompat&ondisk.IncompatExtents == 0 {
