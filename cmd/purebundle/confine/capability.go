@@ -12,7 +12,6 @@ type Capability int
 
 // The capabilities that some work needs.
 const (
-	Chown      Capability = unix.CAP_CHOWN           // give files to others
 	ReadSearch Capability = unix.CAP_DAC_READ_SEARCH // read every file, search every directory
 	Override   Capability = unix.CAP_DAC_OVERRIDE    // write them as well
 	Owner      Capability = unix.CAP_FOWNER          // do what their owners may: O_NOATIME, files in sticky directories

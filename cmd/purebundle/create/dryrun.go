@@ -184,7 +184,7 @@ func (r *Run) PrintPlan(s Summary) error {
 	for _, s := range []struct {
 		title string
 		rows  [][2]string
-	}{{"Mounts:", mounts}, {"Edited (--keep-files edits none, --edit-out NAME all but one):", edits}, {"Filtered (--no-filter keeps them):", filtered}, {"In the image, and look like keys:", keys}, {"Excluded:", excluded}, {"Largest directories:", largest}} {
+	}{{"Mounts:", mounts}, {"Edited (--keep-files edits none, --edit-out NAME leaves one out):", edits}, {"Filtered (--no-filter keeps them):", filtered}, {"In the image, and look like keys:", keys}, {"Excluded:", excluded}, {"Largest directories:", largest}} {
 		if err := section(s.title, s.rows); err != nil {
 			return err
 		}
