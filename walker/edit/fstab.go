@@ -72,11 +72,12 @@ func (l *line) field(i int) string {
 
 // set replaces a field; one that is missing is added if it is the next.
 func (l *line) set(i int, value string) {
-	text, at := l.text, len(strings.TrimRight(l.text, " \t"))
+	var text string
 	if i < len(l.at) {
-		text, at = l.text[:l.at[i][0]]+value+l.text[l.at[i][1]:], 0
+		text = l.text[:l.at[i][0]] + value + l.text[l.at[i][1]:]
 	} else {
-		text = l.text[:at] + "\t" + value + l.text[at:]
+		end := len(strings.TrimRight(l.text, " \t"))
+		text = l.text[:end] + "\t" + value + l.text[end:]
 	}
 	why, end := l.why, l.end
 	*l = parse(text)
