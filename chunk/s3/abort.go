@@ -14,7 +14,8 @@ const cleanTime = 10 * time.Second
 
 // lateLooks is the pauses before one looks again for objects that come about
 // though nobody waits for them any more. With lateTime before them, a run that is
-// stopped is over within a second.
+// stopped is over within a second, unless S3 is slow: then each pause is as long as
+// the look before it took.
 var lateLooks = []time.Duration{0, 100 * time.Millisecond, 300 * time.Millisecond}
 
 // Abort stops what is being made and removes all that was put, but with Set.Resume
@@ -47,16 +48,22 @@ func (st *stage) discard() error {
 	if !begun {
 		return nil
 	}
-	if err := st.removeOurs(ctx); err != nil || !unsure {
+	look := func() (took time.Duration, err error) {
+		began := time.Now()
+		err = st.removeOurs(ctx)
+		return time.Since(began), err
+	}
+	took, err := look()
+	if err != nil || !unsure {
 		return st.leftover(err)
 	}
 	for _, pause := range lateLooks {
 		select {
 		case <-ctx.Done():
 			return st.leftover(ctx.Err())
-		case <-time.After(pause):
+		case <-time.After(max(pause, took)):
 		}
-		if err := st.removeOurs(ctx); err != nil {
+		if took, err = look(); err != nil {
 			return st.leftover(err)
 		}
 	}
