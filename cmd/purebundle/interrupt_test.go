@@ -45,14 +45,9 @@ func interruptible(t *testing.T, sig syscall.Signal, delay time.Duration, args .
 	return cmd.ProcessState.ExitCode(), errs.String(), took
 }
 
-// goneWithin returns how soon a run must be over after a signal: a second, or three
-// in the round of the race detector (-short), which makes all several times slower.
-func goneWithin() time.Duration {
-	if testing.Short() {
-		return 3 * time.Second
-	}
-	return time.Second
-}
+// goneWithin returns how soon a run must be over after a signal. It takes some tenths of
+// a second; the rest is for machines on which other tests run, or the race detector.
+func goneWithin() time.Duration { return 3 * time.Second }
 
 // SIGINT, SIGTERM and SIGHUP at random moments of a run, from before it has
 // begun to after its end: a run that did not finish leaves nothing, and an older
