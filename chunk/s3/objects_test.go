@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"sync"
 	"testing"
 
 	"purebundle/chunk"
@@ -166,10 +167,13 @@ func TestUnorderedList(t *testing.T) {
 
 // What is asked for every object is said in every request that makes one.
 func TestOptionsOfObjects(t *testing.T) {
+	var mu sync.Mutex
 	var heads []http.Header
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
+		mu.Lock()
 		heads = append(heads, r.Header)
+		mu.Unlock()
 		if r.Header.Get("X-Amz-Copy-Source") != "" {
 			fmt.Fprint(w, `<CopyObjectResult><ETag>"e"</ETag></CopyObjectResult>`)
 			return

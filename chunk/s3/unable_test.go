@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"purebundle/chunk"
@@ -78,14 +79,14 @@ func TestNoCopies(t *testing.T) {
 // Without s3:DeleteObject bundles are made and uploaded, and uploads go on, where
 // nothing is in the way.
 func TestNothingDeleted(t *testing.T) {
-	deletes, puts := 0, 0
+	var deletes, puts atomic.Int64
 	at, srv, _ := unable(t, func(r *http.Request) int {
 		if r.Method == http.MethodDelete || r.Method == http.MethodPost && r.URL.Query().Has("delete") {
-			deletes++
+			deletes.Add(1)
 			return http.StatusForbidden
 		}
 		if r.Method == http.MethodPut {
-			puts++
+			puts.Add(1)
 		}
 		return 0
 	})
@@ -104,10 +105,10 @@ func TestNothingDeleted(t *testing.T) {
 		must(t, err)
 	}
 	wantBundle(t, srv, s, "abc00")
-	if deletes != 0 || puts < 10 {
-		t.Errorf("%d deletions asked for, %d puts", deletes, puts)
+	if deletes.Load() != 0 || puts.Load() < 10 {
+		t.Errorf("%d deletions asked for, %d puts", deletes.Load(), puts.Load())
 	}
-	if err := s.In(loc.Dir).Delete(t.Context(), "p"); err == nil || deletes == 0 {
+	if err := s.In(loc.Dir).Delete(t.Context(), "p"); err == nil || deletes.Load() == 0 {
 		t.Error("the server does not refuse to delete")
 	}
 }
