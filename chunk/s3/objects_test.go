@@ -192,7 +192,7 @@ func TestOptionsOfObjects(t *testing.T) {
 	must(t, w.Write(t.Context(), image("a00"), []int{0}, nil))
 	must(t, w.WriteZero(t.Context(), []int{1, 2}, nil))
 	made := heads[1:]
-	if len(made) != 3 || made[2].Get("X-Amz-Copy-Source") != "bucket/dir/p.part.001" {
+	if len(made) != 3 || !strings.HasPrefix(made[2].Get("X-Amz-Copy-Source"), "bucket/dir/p.part.00") {
 		t.Fatalf("%d requests: %v", len(made), made)
 	}
 	for _, h := range made {
