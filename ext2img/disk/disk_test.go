@@ -143,6 +143,20 @@ func tree(t *testing.T, l *disk.Layout, p ext2img.Params) (*disk.Image, error) {
 	return l.Image(plan)
 }
 
+// laidOut lays out a disk with this table around a small tree.
+func laidOut(t *testing.T, table *disk.Table) (*disk.Layout, *disk.Image) {
+	t.Helper()
+	l, err := disk.Place(table, partSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := tree(t, l, ext2img.Params{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, m
+}
+
 // write makes a disk in a file and checks that each part is made, and zero if it is said to be.
 func write(t *testing.T, m *disk.Image, each func(parts []int)) (string, ext2img.Report) {
 	t.Helper()
@@ -344,14 +358,7 @@ func TestDOS(t *testing.T) {
 		Kind: disk.DOS, ID: "0xdeadbeef", BootCode: randomBytes(3, disk.BootCodeSize), Gap: bytes.NewReader(gap), GapSize: int64(len(gap)),
 		Partitions: []disk.Partition{{Number: 1, Type: "83", Active: true, Root: true}},
 	}
-	l, err := disk.Place(table, partSize)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := tree(t, l, ext2img.Params{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	l, m := laidOut(t, table)
 	image, _ := write(t, m, nil)
 	if out := imgtest.Run(t, "sfdisk", "--verify", image); !strings.Contains(out, "No errors detected") {
 		t.Error(out)
@@ -415,14 +422,7 @@ func TestMoved(t *testing.T) {
 	table.Partitions = append(table.Partitions[:1], disk.Partition{
 		Number: 128, Type: typeESP, UUID: "31111111-2222-4333-8444-555555555555", Start: 80 << 30, Size: 10 * mib, Content: open(t, esp),
 	})
-	l, err := disk.Place(table, partSize)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := tree(t, l, ext2img.Params{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, m := laidOut(t, table)
 	image, _ := write(t, m, nil)
 	if out := imgtest.Run(t, "sgdisk", "-v", image); !strings.Contains(out, "No problems found") {
 		t.Error(out)
