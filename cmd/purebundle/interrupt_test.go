@@ -123,6 +123,33 @@ func TestInterruptedAnywhere(t *testing.T) {
 	}
 }
 
+// A signal that comes when the work is done, but the process is not gone yet, does not
+// change the status: the last word is out when it is sent here.
+func TestSignalAtTheEnd(t *testing.T) {
+	killed := 0
+	for range 100 {
+		cmd := exec.Command(program(t), "--version")
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := out.Read(make([]byte, 1<<10)); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Process.Signal(syscall.SIGTERM) // an error is: over already
+		_ = cmd.Wait()                          // the status is in ProcessState
+		if cmd.ProcessState.ExitCode() != cli.StatusDone {
+			killed++
+		}
+	}
+	if killed > 0 {
+		t.Errorf("%d of 100 runs that were done have another status", killed)
+	}
+}
+
 // A run that is killed cannot clean up: what is under the final names is the
 // older bundle, whole, or the new one, and the next run removes the rest. If it
 // was killed while files got their names, there is no bundle until the next run, and

@@ -42,6 +42,9 @@ func process() int {
 	_ = memory.OfferFirst() // a container may not let it, or not have /proc
 	ctx, stop := memory.Watch(context.Background(), memory.SetLimit())
 	defer stop()
+	// The signals are never given back: one that comes between the end of the run and
+	// os.Exit would kill a process whose work is done, and its status would deny it.
+	ctx, _ = cli.WithSignals(ctx)
 
 	args := ec2tools.CommandLine(os.Args)
 	a := cli.NewApp(args, os.Stdin, os.Stdout, os.Stderr)

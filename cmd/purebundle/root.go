@@ -24,14 +24,13 @@ var (
 // run runs the program and returns its exit status: all but os.Exit, which would skip
 // defers, and what concerns the whole process.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	return runApp(context.Background(), cli.NewApp(args, stdin, stdout, stderr), args)
+	ctx, stop := cli.WithSignals(context.Background())
+	defer stop()
+	return runApp(ctx, cli.NewApp(args, stdin, stdout, stderr), args)
 }
 
 // runApp does what the arguments say and returns the exit status.
 func runApp(ctx context.Context, a *cli.App, args []string) int {
-	ctx, stop := cli.WithSignals(ctx)
-	defer stop()
-
 	a.Version, a.Commit = version, commit
 	root := newRoot(a)
 	root.SetArgs(args)

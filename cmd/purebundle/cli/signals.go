@@ -20,10 +20,12 @@ type signalError struct{ signal os.Signal }
 
 func (e *signalError) Error() string { return "interrupted (" + signalName(e.signal) + ")" }
 
-// WithSignals gives a context that SIGINT, SIGTERM and SIGHUP cancel, with a
-// *signalError as its cause. A SIGHUP that was ignored when the program started
-// (nohup) stays ignored. A write to a closed pipe is an error, not the end of
-// the program, so that a run whose reader has gone still cleans up.
+// WithSignals returns a context that SIGINT, SIGTERM and SIGHUP cancel, with a
+// *signalError as its cause, and a function that gives the signals back. A SIGHUP
+// that was ignored when the program started (nohup) stays ignored. A write to a
+// closed pipe is an error, not the end of the program, so that a run whose reader
+// has gone still cleans up. Once the context is cancelled, a signal that comes later
+// than patience ends the program.
 func WithSignals(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	caught := make(chan os.Signal, 1)
@@ -38,10 +40,10 @@ func WithSignals(parent context.Context) (context.Context, func()) {
 		select {
 		case s := <-caught:
 			cancel(&signalError{s})
-			time.Sleep(patience)
-			signal.Stop(caught)
 		case <-ctx.Done():
 		}
+		time.Sleep(patience)
+		signal.Stop(caught)
 	}()
 	return ctx, func() {
 		signal.Stop(caught)
