@@ -186,14 +186,14 @@ func (b *Bundle) ReadAt(p []byte, off int64) (n int, err error) {
 
 // md5 returns the MD5 of part i in hexadecimal, which is not held in memory.
 func (b *Bundle) md5(ctx context.Context, i int) (string, error) {
-	h, piece := md5.New(), make([]byte, 128<<10)
+	h, buf := md5.New(), make([]byte, 128<<10)
 	f := b.manifest.Parts[i].File()
-	for off := int64(0); off < f.Size; off += int64(len(piece)) {
-		piece = piece[:min(int64(len(piece)), f.Size-off)]
-		if err := b.place.Read(ctx, f, piece, off); err != nil {
+	for off := int64(0); off < f.Size; off += int64(len(buf)) {
+		buf = buf[:min(int64(len(buf)), f.Size-off)]
+		if err := b.place.Read(ctx, f, buf, off); err != nil {
 			return "", err
 		}
-		h.Write(piece)
+		h.Write(buf)
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }

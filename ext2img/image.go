@@ -26,7 +26,7 @@ type Image struct {
 	links     map[int32][]int32 // names of files besides their first, see otherNames
 
 	mu   sync.Mutex
-	live map[int32]*liveFile // files that changed, or are read piece by piece
+	live map[int32]*liveFile // files that changed, or are read in several clips
 }
 
 // newImage starts to read what p says.

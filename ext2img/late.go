@@ -27,7 +27,7 @@ const (
 var errNoPlace = errors.New("it does not fit in the image any more")
 
 // misfits says whether a file that changed does not fit in its spans.
-func (m *Image) misfits(n int32, f source, now identity) (bool, error) {
+func (m *Image) misfits(n int32, f source, now state) (bool, error) {
 	nd := m.nodes.at(n)
 	if now.size > nd.size {
 		if appended, err := m.appended(n, f, now); err != nil || !appended {
@@ -90,7 +90,7 @@ func (m *Image) readLate(n int32) *liveFile {
 }
 
 // outgrown says that there is no room for a file as it is now.
-func (m *Image) outgrown(n int32, now identity, err error) error {
+func (m *Image) outgrown(n int32, now state, err error) error {
 	return fmt.Errorf("%d bytes at the walk, another content of %d bytes when read: %w", m.nodes.at(n).size, now.size, err)
 }
 
@@ -121,7 +121,7 @@ func (m *Image) readAnew(r *fileRead) (*liveFile, []byte) {
 		}
 		after := before
 		if err == nil {
-			after, err = src.identity()
+			after, err = src.state()
 		}
 		if err != nil {
 			return &liveFile{err: err}, nil
@@ -129,9 +129,9 @@ func (m *Image) readAnew(r *fileRead) (*liveFile, []byte) {
 		seen := &liveFile{first: before, seen: true, misfit: true, other: r.other, attrs: r.attrs}
 		seen.first.size = int64(len(data))
 		sum, racy := r.sum(m.sumSeed), before.changedAround(start)
-		settled := before == after && !racy && before.size == int64(len(data)) || again && sum == last
-		if settled || try == wholeTries {
-			seen.moved = !settled
+		steady := before == after && !racy && before.size == int64(len(data)) || again && sum == last
+		if steady || try == wholeTries {
+			seen.moved = !steady
 			return seen, data[:cap(data)]
 		}
 		before, last = after, sum

@@ -15,7 +15,7 @@ import (
 // liveFile tells the story of a file that is read in several calls, or that
 // was not as the walk saw it.
 type liveFile struct {
-	first  identity // at the first read of this round
+	first  state    // at the first read of this round
 	seen   bool     // first is set
 	moved  bool     // it changed during this round
 	misfit bool     // it does not fit in the blocks that were placed
@@ -24,15 +24,15 @@ type liveFile struct {
 	err    error    // it could not be read
 
 	round int              // how often redo has asked for it
-	sums  map[int64]uint64 // hash of each piece by its offset, from round 1 on
-	new   bool             // a piece was not the same in the last two rounds
+	sums  map[int64]uint64 // hash of each clip by its offset, from round 1 on
+	new   bool             // a clip was not the same in the last two rounds
 }
 
 // maxRounds is how often redo asks for a file: once because it changed, and
 // once more to see whether what was read changed.
 const maxRounds = 2
 
-// compare notes whether a piece holds what it held in the round before.
+// compare notes whether a clip holds what it held in the round before.
 func (f *liveFile) compare(off int64, sum uint64) {
 	if f.sums == nil {
 		f.sums = make(map[int64]uint64)
@@ -46,8 +46,8 @@ func (f *liveFile) compare(off int64, sum uint64) {
 // unstable says that the file changed under every read, and its content too.
 func (f *liveFile) unstable() bool { return f.moved && (f.round < maxRounds || f.new) }
 
-// identity tells states of a file apart.
-type identity struct {
+// state is how a file looked at one moment; if two differ, it has changed.
+type state struct {
 	id           uint64 // inode number in the source
 	size         int64  // bytes
 	mode         uint16
@@ -55,38 +55,38 @@ type identity struct {
 	mtime, ctime ondisk.Stamp
 }
 
-// identity returns how the walk saw a file.
-func (n *node) identity() identity {
-	return identity{n.id, n.size, n.mode, n.uid, n.gid, n.mtime, n.ctime}
+// state returns how the walk saw a file.
+func (n *node) state() state {
+	return state{n.id, n.size, n.mode, n.uid, n.gid, n.mtime, n.ctime}
 }
 
 // changedAround says whether the last change of the inode is so near to t that
 // another one may carry the same time.
-func (i identity) changedAround(t time.Time) bool {
+func (i state) changedAround(t time.Time) bool {
 	return t.Sub(i.ctime.Time()).Abs() < racyWindow
 }
 
-// identity returns how the file looks now.
-func (f source) identity() (identity, error) {
+// state returns how the file looks now.
+func (f source) state() (state, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(f.fd, &st); err != nil {
-		return identity{}, &fs.PathError{Op: "fstat", Path: f.path, Err: err}
+		return state{}, &fs.PathError{Op: "fstat", Path: f.path, Err: err}
 	}
-	id := identityOf(&st)
+	id := stateOf(&st)
 	id.mode &^= setIDBits &^ f.mode // what the opener has cut stays cut
 	return id, nil
 }
 
-func identityOf(st *unix.Stat_t) identity {
+func stateOf(st *unix.Stat_t) state {
 	mtime, _ := ondisk.NewStamp(st.Mtim.Sec, uint32(st.Mtim.Nsec))
 	ctime, _ := ondisk.NewStamp(st.Ctim.Sec, uint32(st.Ctim.Nsec))
-	return identity{st.Ino, st.Size, uint16(st.Mode), st.Uid, st.Gid, mtime, ctime}
+	return state{st.Ino, st.Size, uint16(st.Mode), st.Uid, st.Gid, mtime, ctime}
 }
 
 // openNode opens a file by its first name. Where that leads elsewhere by now,
 // any other of its names will do; if all of them lead to one other file,
 // that has taken its place.
-func (m *Image) openNode(n int32) (source, identity, error) {
+func (m *Image) openNode(n int32) (source, state, error) {
 	nd := m.nodes.at(n)
 	f, id, err := m.openName(nd.name)
 	if err == nil && id.id == nd.id || nd.links == 1 {
@@ -132,15 +132,15 @@ func (m *Image) otherNames(n int32) []int32 {
 	return m.links[n]
 }
 
-func (m *Image) openName(nm int32) (source, identity, error) {
+func (m *Image) openName(nm int32) (source, state, error) {
 	path := m.path(nm)
 	var st unix.Stat_t
 	fd, err := m.open(path, &st)
 	if err != nil {
-		return source{}, identity{}, err
+		return source{}, state{}, err
 	}
 	m.noteFlags(m.names.at(nm).node, path, fd)
-	return source{fd, path, uint16(st.Mode)}, identityOf(&st), nil
+	return source{fd, path, uint16(st.Mode)}, stateOf(&st), nil
 }
 
 // redo returns the data parts to read once more, because a file that lies in
@@ -171,10 +171,10 @@ func (m *Image) inOnePart(nd *node) bool {
 	return int64(first.phys)/part == (last.end()-1)/part
 }
 
-// settle takes what was seen of a file into its node, and reports it.
-func (m *Image) settle(n int32, f *liveFile) {
+// conclude takes what was seen of a file into its node, and reports it.
+func (m *Image) conclude(n int32, f *liveFile) {
 	nd := m.nodes.at(n)
-	path, was := m.path(nd.name), nd.identity()
+	path, was := m.path(nd.name), nd.state()
 	why := ""
 	if f.err == nil && f.misfit {
 		late := m.readLate(n)

@@ -22,7 +22,7 @@ type Opener func(path string, st *unix.Stat_t) (fd int, err error)
 // something that is no regular file any more.
 var ErrReplaced = errors.New("no regular file any more")
 
-// clip is a piece of a file: where it goes and where it comes from.
+// clip is part of a file: where it goes and where it comes from.
 type clip struct {
 	dst []byte // whole blocks
 	off int64  // bytes in the file, a multiple of BlockSize
@@ -74,7 +74,7 @@ func (m *Image) read(r *fileRead) {
 			m.mu.Unlock()
 		}
 	} else {
-		m.readPiece(r)
+		m.readClip(r)
 	}
 	*r = fileRead{clips: r.clips[:0]}
 }
@@ -106,7 +106,7 @@ func (m *Image) readWhole(r *fileRead) *liveFile {
 		f := &liveFile{first: before, seen: true, misfit: r.misfit, other: r.other, attrs: r.attrs, err: err}
 		racy := before.changedAround(start)
 		if err != nil || before == after && !racy {
-			if err == nil && before == m.nodes.at(r.node).identity() {
+			if err == nil && before == m.nodes.at(r.node).state() {
 				return nil
 			}
 			return f
@@ -126,10 +126,10 @@ func (m *Image) readWhole(r *fileRead) *liveFile {
 	}
 }
 
-// readPiece reads a part of a file whose other parts come in other calls.
-func (m *Image) readPiece(r *fileRead) {
+// readClip reads a part of a file whose other parts come in other calls.
+func (m *Image) readClip(r *fileRead) {
 	start := time.Now()
-	var after identity
+	var after state
 	src, before, err := m.openNode(r.node)
 	if err == nil {
 		defer unix.Close(src.fd)
@@ -163,10 +163,10 @@ func (m *Image) readPiece(r *fileRead) {
 
 // readOnce fills the clips up to the end of an open file that looks like before,
 // and returns how it looks afterwards.
-func (m *Image) readOnce(r *fileRead, f source, before identity) (after identity, err error) {
+func (m *Image) readOnce(r *fileRead, f source, before state) (after state, err error) {
 	nd := m.nodes.at(r.node)
 	r.attrs, r.misfit, r.other = nil, false, false
-	if before != nd.identity() {
+	if before != nd.state() {
 		err := m.examine(r, f, before)
 		if err == nil {
 			r.misfit, err = m.misfits(r.node, f, before)
@@ -181,11 +181,11 @@ func (m *Image) readOnce(r *fileRead, f source, before identity) (after identity
 			return after, err
 		}
 	}
-	return f.identity()
+	return f.state()
 }
 
 // examine finds out what became of an open file that is not as the walk saw it.
-func (m *Image) examine(r *fileRead, f source, now identity) (err error) {
+func (m *Image) examine(r *fileRead, f source, now state) (err error) {
 	if m.p.Xattrs != nil {
 		attrs, err := m.p.Xattrs(f.path, f.fd)
 		if err != nil {
@@ -205,7 +205,7 @@ type source struct {
 }
 
 // readFull fills a clip from a file of size bytes, with zeros behind its end. A
-// file that ends earlier has changed: its identity tells. If it does not, the
+// file that ends earlier has changed: its state tells. If it does not, the
 // bytes that are missing are no zeros: they are asked for again, and then it is an
 // error.
 func readFull(f source, c clip, size int64) error {
@@ -222,7 +222,7 @@ func readFull(f source, c clip, size int64) error {
 			asked = 0
 			continue
 		}
-		now, err := f.identity()
+		now, err := f.state()
 		switch asked++; {
 		case err != nil:
 			return err

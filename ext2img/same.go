@@ -13,7 +13,7 @@ import (
 
 // other says whether an open file is another one than the walk saw: its inode
 // number or its birth time is not the same.
-func (m *Image) other(n int32, f source, now identity) (bool, error) {
+func (m *Image) other(n int32, f source, now state) (bool, error) {
 	nd := m.nodes.at(n)
 	if now.id != nd.id {
 		return true, nil
@@ -32,7 +32,7 @@ func (m *Image) other(n int32, f source, now identity) (bool, error) {
 
 // appended says whether an open file, longer than at the walk, is known to begin
 // with what it was then.
-func (m *Image) appended(n int32, f source, now identity) (bool, error) {
+func (m *Image) appended(n int32, f source, now state) (bool, error) {
 	mark, ok := m.marks[n]
 	if !ok || m.p.Mark == nil {
 		return false, nil

@@ -11,7 +11,7 @@ import (
 func (m *Image) seal() Report {
 	m.readHeld()
 	for _, n := range slices.Sorted(maps.Keys(m.live)) {
-		m.settle(n, m.live[n])
+		m.conclude(n, m.live[n])
 	}
 	m.tellFlags()
 	m.dropGone()

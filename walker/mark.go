@@ -29,11 +29,11 @@ func Mark(fd int, size int64) (uint64, error) {
 	}
 	b := make([]byte, min(size, 2*markEdge))
 	head, tail := b[:len(b)/2], b[len(b)/2:]
-	for _, piece := range []struct {
+	for _, sample := range []struct {
 		b   []byte
 		off int64
 	}{{head, 0}, {tail, size - int64(len(tail))}} {
-		if err := preadFull(fd, piece.b, piece.off); err != nil {
+		if err := preadFull(fd, sample.b, sample.off); err != nil {
 			return 0, err
 		}
 	}

@@ -58,7 +58,7 @@ type table struct {
 	source *mount
 	mounts []*mount // descendants of source, in the kernel's order
 	all    []*mount // source and mounts
-	kids   map[place]*mount
+	kids   map[slot]*mount
 	stacks map[string][]*mount  // by mount point
 	shows  map[content][]*mount // the visible ones of all, in their order
 }
@@ -69,9 +69,9 @@ type content struct {
 	root         string
 }
 
-// place identifies a mount by its mount point and its parent. Mounts stack by being each other's parent, so no
-// two share a place.
-type place struct {
+// slot identifies a mount by its mount point and its parent. Mounts stack by being each other's parent, so no
+// two share a slot.
+type slot struct {
 	parent int
 	point  string
 }
@@ -79,7 +79,7 @@ type place struct {
 // newTable picks from lines the mount with the given ID, on which the directory point lies, and all mounts below point that hang on
 // it. A mount that is not among the lines (the kernel hides the one that a chroot lies on) is made up.
 func newTable(lines []*mountinfo.Info, id int, point string) *table {
-	t := &table{kids: make(map[place]*mount), stacks: make(map[string][]*mount), shows: make(map[content][]*mount)}
+	t := &table{kids: make(map[slot]*mount), stacks: make(map[string][]*mount), shows: make(map[content][]*mount)}
 	byID := make(map[int]*mountinfo.Info, len(lines))
 	for _, l := range lines {
 		byID[l.ID] = l
@@ -103,7 +103,7 @@ func newTable(lines []*mountinfo.Info, id int, point string) *table {
 		m := newMount(l, rel)
 		m.order = i
 		t.mounts = append(t.mounts, m)
-		t.kids[place{l.Parent, l.Mountpoint}] = m
+		t.kids[slot{l.Parent, l.Mountpoint}] = m
 		t.stacks[m.point] = append(t.stacks[m.point], m)
 	}
 	t.all = append([]*mount{t.source}, t.mounts...)
@@ -169,7 +169,7 @@ func (t *table) at(p string) *mount {
 		if i < len(p) && p[i] != '/' && i != 1 { // p[:1] is "/"
 			continue
 		}
-		if m := t.kids[place{cur.ID, p[:i]}]; m != nil {
+		if m := t.kids[slot{cur.ID, p[:i]}]; m != nil {
 			cur = t.peak(m)
 		}
 	}
@@ -180,7 +180,7 @@ func (t *table) at(p string) *mount {
 func (t *table) peak(m *mount) *mount {
 	top := m
 	for top.above == nil {
-		next := t.kids[place{top.ID, top.point}]
+		next := t.kids[slot{top.ID, top.point}]
 		if next == nil {
 			break
 		}
@@ -191,7 +191,7 @@ func (t *table) peak(m *mount) *mount {
 	}
 	for m != top && m.above == nil {
 		m.above = top
-		m = t.kids[place{m.ID, m.point}]
+		m = t.kids[slot{m.ID, m.point}]
 	}
 	return top
 }

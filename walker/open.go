@@ -194,16 +194,16 @@ func (t *Tree) dir(r *root, name, rel string) (*cachedDir, error) {
 const maxOpenPath = 4000
 
 // openDir opens the directory at a path below the mount point with O_PATH; "" is the mount's root. However long the path, it goes
-// piece by piece.
+// step by step.
 func (r *root) openDir(rel string) (int, error) {
 	if rel == "" {
 		return r.open(r.fd, ".", pathFlags)
 	}
 	dir := r.fd
 	for rel != "" {
-		var piece string
-		piece, rel = r.cutPiece(rel)
-		next, err := r.openPiece(dir, piece)
+		var step string
+		step, rel = r.cutStep(rel)
+		next, err := r.openStep(dir, step)
 		if err == nil && rel == "" {
 			err = r.check(next)
 		}
@@ -218,12 +218,12 @@ func (r *root) openDir(rel string) (int, error) {
 	return dir, nil
 }
 
-// cutPiece takes from the front of rel as much as one system call may resolve: a single name unless openat2 refuses symbolic links on
+// cutStep takes from the front of rel as much as one system call may resolve: a single name unless openat2 refuses symbolic links on
 // the way.
-func (r *root) cutPiece(rel string) (piece, rest string) {
+func (r *root) cutStep(rel string) (step, rest string) {
 	if !r.beneath {
-		piece, rest, _ = strings.Cut(rel, "/")
-		return piece, rest
+		step, rest, _ = strings.Cut(rel, "/")
+		return step, rest
 	}
 	if len(rel) <= maxOpenPath {
 		return rel, ""
@@ -232,11 +232,11 @@ func (r *root) cutPiece(rel string) (piece, rest string) {
 	return rel[:i], rel[i+1:]
 }
 
-func (r *root) openPiece(dir int, piece string) (int, error) {
+func (r *root) openStep(dir int, step string) (int, error) {
 	return retry(nil, func() (int, error) {
 		if r.beneath {
-			return unix.Openat2(dir, piece, &unix.OpenHow{Flags: pathFlags, Resolve: stayInside})
+			return unix.Openat2(dir, step, &unix.OpenHow{Flags: pathFlags, Resolve: stayInside})
 		}
-		return unix.Openat(dir, piece, pathFlags, 0)
+		return unix.Openat(dir, step, pathFlags, 0)
 	})
 }

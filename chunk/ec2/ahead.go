@@ -9,22 +9,22 @@ import (
 // ahead reads from r in a goroutine of its own, so that whoever reads from it
 // and r work at the same time. stop must be called; r is not used after it.
 type ahead struct {
-	full  chan piece
+	full  chan filled
 	free  chan []byte
 	quit  chan struct{}
 	done  chan struct{}
-	now   piece
+	now   filled
 	whole []byte // the buffer of now
 }
 
-type piece struct {
+type filled struct {
 	p   []byte
 	err error
 }
 
 // newAhead keeps up to count buffers of size bytes.
 func newAhead(r io.Reader, count, size int) *ahead {
-	a := &ahead{full: make(chan piece, count), free: make(chan []byte, count), quit: make(chan struct{}), done: make(chan struct{})}
+	a := &ahead{full: make(chan filled, count), free: make(chan []byte, count), quit: make(chan struct{}), done: make(chan struct{})}
 	for range count {
 		a.free <- make([]byte, size)
 	}
@@ -32,7 +32,7 @@ func newAhead(r io.Reader, count, size int) *ahead {
 		defer close(a.done)
 		if p := work.Catch(func() { a.fill(r) }); p != nil {
 			select {
-			case a.full <- piece{nil, p}:
+			case a.full <- filled{nil, p}:
 			case <-a.quit:
 			}
 		}
@@ -51,7 +51,7 @@ func (a *ahead) fill(r io.Reader) {
 				k, err = r.Read(buf[n:])
 				n += k
 			}
-			a.full <- piece{buf[:n], err}
+			a.full <- filled{buf[:n], err}
 			if err != nil {
 				return
 			}

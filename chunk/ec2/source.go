@@ -113,15 +113,15 @@ func Scan(ctx context.Context, img io.ReaderAt, size int64, within []Range, done
 				return nil, err
 			}
 			for i := 0; i < len(p); i += page {
-				piece := p[i:min(i+page, len(p))]
-				if bytes.Equal(piece, zero[:len(piece)]) {
+				b := p[i:min(i+page, len(p))]
+				if bytes.Equal(b, zero[:len(b)]) {
 					continue
 				}
 				off := at + int64(i)
 				if n := len(data); n > 0 && off-data[n-1].end() < page {
-					data[n-1].Len = off + int64(len(piece)) - data[n-1].Off
+					data[n-1].Len = off + int64(len(b)) - data[n-1].Off
 				} else {
-					data = append(data, Range{off, int64(len(piece))})
+					data = append(data, Range{off, int64(len(b))})
 				}
 			}
 			at += int64(len(p))

@@ -11,56 +11,56 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Identity is the name of a file system: its volume label and its UUID.
-type Identity struct {
+// Names is the name of a file system: its volume label and its UUID.
+type Names struct {
 	Label string
 	UUID  [16]byte
 }
 
-// At returns the identity of the file system whose root directory dir is. The
+// At returns the names of the file system whose root directory dir is. The
 // kernel is asked; of an ext or F2FS, also its device, if it can be opened. The error
 // is ErrNone if there is nothing to keep: dir is a directory further down, or of a
 // file system of another kind.
-func At(dir string) (Identity, error) {
+func At(dir string) (Names, error) {
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return Identity{}, &os.PathError{Op: "open", Path: dir, Err: err}
+		return Names{}, &os.PathError{Op: "open", Path: dir, Err: err}
 	}
 	defer unix.Close(fd)
 	k, err := kindOf(fd)
 	if err != nil {
-		return Identity{}, fmt.Errorf("%s: %w", dir, err)
+		return Names{}, fmt.Errorf("%s: %w", dir, err)
 	}
-	id, err := k.identity(fd)
+	id, err := k.names(fd)
 	if err != nil {
-		return Identity{}, fmt.Errorf("%s: %w", dir, err)
+		return Names{}, fmt.Errorf("%s: %w", dir, err)
 	}
 	return id, nil
 }
 
 // ofDevice returns what the device says that the file system of fd is on.
-func ofDevice(fd int) (Identity, error) {
+func ofDevice(fd int) (Names, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return Identity{}, os.NewSyscallError("stat", err)
+		return Names{}, os.NewSyscallError("stat", err)
 	}
 	device, err := OpenDevice(st.Dev)
 	if err != nil {
-		return Identity{}, err
+		return Names{}, err
 	}
 	defer device.Close()
 	size, err := device.Seek(0, io.SeekEnd)
 	if err != nil {
-		return Identity{}, err
+		return Names{}, err
 	}
 	fs, err := Identify(device, size)
 	if err != nil {
-		return Identity{}, fmt.Errorf("%s: %w", device.Name(), err)
+		return Names{}, fmt.Errorf("%s: %w", device.Name(), err)
 	}
-	id := Identity{Label: fs.Label}
+	id := Names{Label: fs.Label}
 	if fs.UUID != "" {
 		if id.UUID, err = uuid.Parse(fs.UUID); err != nil {
-			return Identity{}, fmt.Errorf("%s: %w", device.Name(), err)
+			return Names{}, fmt.Errorf("%s: %w", device.Name(), err)
 		}
 	}
 	return id, nil

@@ -47,8 +47,8 @@ func kindOf(fd int) (k kind, err error) {
 	return k, nil
 }
 
-// identity returns the names of the file system that fd is the root of.
-func (k kind) identity(fd int) (id Identity, err error) {
+// names returns the names of the file system that fd is the root of.
+func (k kind) names(fd int) (id Names, err error) {
 	for _, q := range k.ask {
 		if id.UUID, err = q.ask(fd); err == nil {
 			break

@@ -72,7 +72,7 @@ func (s *Server) Flip(t testing.TB, bucket, key string, offset int64) {
 	if _, err := f.WriteAt(b, offset); err != nil {
 		t.Fatal(err)
 	}
-	s.settle()
+	s.rest()
 }
 
 // Truncate cuts an object to size bytes behind the server's back.
@@ -81,7 +81,7 @@ func (s *Server) Truncate(t testing.TB, bucket, key string, size int64) {
 	if err := os.Truncate(s.Path(bucket, key), size); err != nil {
 		t.Fatal(err)
 	}
-	s.settle()
+	s.rest()
 }
 
 // Remove takes an object away behind the server's back.
@@ -90,8 +90,8 @@ func (s *Server) Remove(t testing.TB, bucket, key string) {
 	if err := os.Remove(s.Path(bucket, key)); err != nil {
 		t.Fatal(err)
 	}
-	s.settle()
+	s.rest()
 }
 
-// settle returns when the server believes the files again.
-func (s *Server) settle() { time.Sleep(2 * s.Make.stale) }
+// rest returns when the server believes the files again.
+func (s *Server) rest() { time.Sleep(2 * s.Make.stale) }

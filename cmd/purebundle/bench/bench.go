@@ -119,7 +119,7 @@ func (b *bench) once(p *program, first bool) (u usage, err error) {
 		err = errors.Join(err, b.discard(out))
 	}()
 	argv := p.argv(out)
-	if err := settle(b.dir); err != nil {
+	if err := flush(b.dir); err != nil {
 		return u, err
 	}
 	if p.hot == "" {

@@ -96,9 +96,9 @@ func lastLine(text string) string {
 	return text[strings.LastIndexByte(text, '\n')+1:]
 }
 
-// settle writes all that is dirty on the file system of dir, so that no run
+// flush writes all that is dirty on the file system of dir, so that no run
 // pays for the one before it.
-func settle(dir string) error {
+func flush(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

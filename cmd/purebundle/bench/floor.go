@@ -29,8 +29,8 @@ type floor struct {
 	workers int
 	durable bool
 
-	part  []piece // being filled by the walk
-	fill  int64   // bytes of it
+	part  []clip // being filled by the walk
+	fill  int64  // bytes of it
 	parts chan floorPart
 	count int                // parts that were sent
 	seen  map[[2]uint64]bool // files with several links, by device and inode
@@ -38,12 +38,12 @@ type floor struct {
 
 // floorPart is what the next part holds, and its number.
 type floorPart struct {
-	n      int
-	pieces []piece
+	n     int
+	clips []clip
 }
 
-// piece is a run of a file's bytes, for one part.
-type piece struct {
+// clip is a run of a file's bytes, for one part.
+type clip struct {
 	path    string
 	off, at int64 // bytes, in the file and in the part
 	n       int64 // bytes
@@ -88,7 +88,7 @@ func (fl *floor) run(src string) error {
 				if failed {
 					continue
 				}
-				sum, err := fl.write(part.n, part.pieces, buf)
+				sum, err := fl.write(part.n, part.clips, buf)
 				mu.Lock()
 				sums[part.n] = sum
 				first = cmpErr(first, err)
@@ -154,7 +154,7 @@ func (fl *floor) visit(path string, d fs.DirEntry, err error) error {
 	}
 	for off, size := int64(0), info.Size(); off < size; {
 		n := min(size-off, partSize-fl.fill)
-		fl.part = append(fl.part, piece{path, off, fl.fill, n})
+		fl.part = append(fl.part, clip{path, off, fl.fill, n})
 		off += n
 		if fl.fill += (n + pageSize - 1) / pageSize * pageSize; fl.fill == partSize {
 			fl.send()
@@ -164,9 +164,9 @@ func (fl *floor) visit(path string, d fs.DirEntry, err error) error {
 }
 
 // write makes one part.
-func (fl *floor) write(n int, pieces []piece, buf []byte) (sum [sha256.Size]byte, err error) {
+func (fl *floor) write(n int, clips []clip, buf []byte) (sum [sha256.Size]byte, err error) {
 	end := int64(0)
-	for _, p := range pieces {
+	for _, p := range clips {
 		clear(buf[end:p.at])
 		if err := p.read(buf[p.at : p.at+p.n]); err != nil {
 			return sum, err
@@ -209,7 +209,7 @@ func writeThrough(f *os.File, buf []byte) error {
 
 // read reads with plain system calls: a poller and a finalizer for each file
 // would not be the least.
-func (p *piece) read(dst []byte) error {
+func (p *clip) read(dst []byte) error {
 	fd, err := unix.Open(p.path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return &os.PathError{Op: "open", Path: p.path, Err: err}

@@ -55,7 +55,7 @@ func (b *bench) treeAt(letter string, scale float64) (*tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("count tree %s: %w", letter, err)
 	}
-	return t, settle(b.dir)
+	return t, flush(b.dir)
 }
 
 func (b *bench) seededTree(t *tree) error {

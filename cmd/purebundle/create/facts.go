@@ -40,14 +40,14 @@ func (c *EditChoice) Check() error {
 // Of a file system alone, an ext4 is left as it is: the image starts as SOURCE does.
 func (r *Run) facts(tree *walker.Tree) *edit.Facts {
 	disk, source := r.Opt.Disk, tree.Mounts[0]
-	if r.Opt.Edits.Keep || disk == nil && (r.Opt.Identity == nil || source.FSType == "ext4") {
+	if r.Opt.Edits.Keep || disk == nil && (r.Opt.Names == nil || source.FSType == "ext4") {
 		return nil
 	}
 	f := disk.facts()
 	f.Without = r.Opt.Edits.Without
 	f.Source.Type = source.FSType
 	f.Source.Devices = append(f.Root.Devices, source.Source)
-	if id := r.Opt.Identity; id != nil {
+	if id := r.Opt.Names; id != nil {
 		f.Source.UUID, f.Source.Label = textUUID(id.UUID), id.Label
 	}
 	f.Root.UUID, f.Root.Label = uuid.UUID(r.Opt.Image.UUID).String(), r.Opt.Image.Label

@@ -32,7 +32,7 @@ func TestFactsOfDisk(t *testing.T) {
 		{"ext4", &Disk{old: old}, "uuid fstab-absent uuid"},
 		{"ext4", nil, ""},
 	} {
-		r := &Run{Opt: Options{Source: "/", Disk: c.disk, Identity: &volume.Identity{UUID: id}}}
+		r := &Run{Opt: Options{Source: "/", Disk: c.disk, Names: &volume.Names{UUID: id}}}
 		r.Opt.Image.UUID = id
 		f := r.facts(&walker.Tree{Mounts: []walker.Mount{{Path: "/", FSType: c.kind, Source: "/dev/vda1"}}})
 		if f == nil {

@@ -138,7 +138,7 @@ func (c *Flags) params(source string, opt *Options) error {
 	if err := c.clock.FromEnvironment(); err != nil {
 		return err
 	}
-	opt.Image, opt.Identity, opt.Notes = ParamsFor(source)
+	opt.Image, opt.Names, opt.Notes = ParamsFor(source)
 	p, n := &opt.Image, &opt.Notes
 	p.Size, p.Free, p.FreePercent = int64(c.size), c.free.Bytes, c.free.Percent
 	if c.free.Percent > 0 {

@@ -40,7 +40,7 @@ func (r *Run) Manifest() *chunk.Manifest {
 func (r *Run) sourceFS() *chunk.SourceFS {
 	m := r.Tree.Mounts[0]
 	fs := &chunk.SourceFS{Type: m.FSType, Options: chunk.Path(m.Options)}
-	if id := r.Opt.Identity; id != nil {
+	if id := r.Opt.Names; id != nil {
 		fs.UUID, fs.Label = textUUID(id.UUID), chunk.Path(id.Label)
 	}
 	return fs

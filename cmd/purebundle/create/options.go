@@ -23,10 +23,10 @@ type Options struct {
 	Image  ext2img.Params // of the disk, if there is one
 	Disk   *Disk          // nil: the file system alone is made
 	Notes  Notes
-	// Identity is that of the file system whose root SOURCE is; nil: SOURCE is a directory
+	// Names are those of the file system whose root SOURCE is; nil: SOURCE is a directory
 	// further down, or of a kind that package volume does not know.
-	Identity *volume.Identity
-	Edits    EditChoice
+	Names *volume.Names
+	Edits EditChoice
 	// AllUsed makes an exclude or include that changes nothing an error, not a warning.
 	AllUsed bool
 
@@ -56,7 +56,7 @@ func (n Notes) warnings() (list []walker.Warning) {
 // ParamsFor returns the parameters of an image of source: it has the label and the
 // UUID of the file system whose root source is, else none and a fresh one. The notes
 // say what of them could not be kept, and what depends on it.
-func ParamsFor(source string) (p ext2img.Params, id *volume.Identity, n Notes) {
+func ParamsFor(source string) (p ext2img.Params, id *volume.Names, n Notes) {
 	now := time.Now()
 	p = ext2img.Params{UUID: uuid.New(), Now: ext2img.Time{Sec: now.Unix(), Nsec: uint32(now.Nanosecond())}, PartSize: chunk.Size}
 	found, err := volume.At(source)
@@ -67,7 +67,7 @@ func ParamsFor(source string) (p ext2img.Params, id *volume.Identity, n Notes) {
 }
 
 // takeNames gives the image the names that volume.At returned.
-func takeNames(p *ext2img.Params, id volume.Identity, err error) (n Notes) {
+func takeNames(p *ext2img.Params, id volume.Names, err error) (n Notes) {
 	const depends = "what names the old one (root= of the boot loader, /etc/fstab) does not find it"
 	switch {
 	case errors.Is(err, volume.ErrNone), err == nil && id.UUID == [16]byte{}:

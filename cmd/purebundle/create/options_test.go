@@ -17,14 +17,14 @@ import (
 func TestName(t *testing.T) {
 	old, fresh := [16]byte{1}, [16]byte{2}
 	for name, c := range map[string]struct {
-		id          volume.Identity
+		id          volume.Names
 		err         error
 		uuid        [16]byte
 		label       string
 		notes, word string
 	}{
-		"both":                {id: volume.Identity{Label: "sixteen-letters!", UUID: old}, uuid: old, label: "sixteen-letters!"},
-		"a long label":        {id: volume.Identity{Label: "seventeen-letters", UUID: old}, uuid: old, notes: "label", word: "--label"},
+		"both":                {id: volume.Names{Label: "sixteen-letters!", UUID: old}, uuid: old, label: "sixteen-letters!"},
+		"a long label":        {id: volume.Names{Label: "seventeen-letters", UUID: old}, uuid: old, notes: "label", word: "--label"},
 		"no root":             {err: volume.ErrNone, uuid: fresh},
 		"no UUID":             {uuid: fresh},
 		"not told":            {err: fmt.Errorf("/: %w", unix.ENOTTY), uuid: fresh, notes: "uuid", word: "root="},

@@ -132,7 +132,7 @@ func (c *VolOptions) check() (opt create.Options, err error) {
 		return opt, &cli.UsageError{Err: err}
 	}
 	opt = create.Options{Source: c.Volume, Dest: c.dest, Prefix: c.Prefix, Force: c.force, TrustDest: c.trusted, AllUsed: true}
-	opt.Image, opt.Identity, opt.Notes = create.ParamsFor(c.Volume)
+	opt.Image, opt.Names, opt.Notes = create.ParamsFor(c.Volume)
 	opt.Image.Size = c.size << 20
 	opt.Edits = c.edits
 	if err := opt.Edits.Check(); err != nil {
