@@ -83,7 +83,11 @@ func TestTorture(t *testing.T) {
 func TestRandomTrees(t *testing.T) {
 	imgtest.RequireRoot(t)
 	sizes := []int64{0, 0, 10 << 20, 0, 20 << 20, 21<<20 + 4096, 0, 64 << 20, 129 << 20, 3 << 30}
-	for seed := range uint64(200) {
+	seeds := uint64(200)
+	if testing.Short() {
+		seeds = 40
+	}
+	for seed := range seeds {
 		size := sizes[seed%uint64(len(sizes))]
 		t.Run(fmt.Sprintf("%d in %d", seed, size), func(t *testing.T) {
 			dir := t.TempDir()
@@ -130,7 +134,11 @@ func TestManyLinks(t *testing.T) {
 
 // TestSubdirectoryCounts has so many subdirectories that i_links_count ends.
 func TestSubdirectoryCounts(t *testing.T) {
-	for _, n := range []int{64_997, 64_998, 64_999, 70_000} {
+	counts := []int{64_998, 64_999, 64_997, 70_000}
+	if testing.Short() {
+		counts = counts[:2]
+	}
+	for _, n := range counts {
 		b := ext2img.NewBuilder(params())
 		if err := b.Add("/", ext2img.File{Mode: 0o40755}); err != nil {
 			t.Fatal(err)
