@@ -8,7 +8,7 @@
 // with file data first, so that the metadata, which comes last, can tell what
 // really became of each file, and the report says it.
 //
-// Words that mean one thing here:
+// # Words
 //
 //	source  the tree that is read
 //	entry   a name of the source, with its inode

@@ -9,4 +9,17 @@
 //
 // What it does not do: build an image, talk to EC2 or S3, look at the dates or
 // issuers of certificates. SHA-1 and PKCS #1 v1.5 are what the format demands.
+//
+// # Words
+//
+//	session  key and vector of one bundle
+//	wrapped  a session, encrypted with RSA
+//	part     10 MiB of the encrypted stream
+//	image    the member of the archive: a file system
+//	source   an image, and its ranges that are not zero
+//	range    a run of bytes of an image
+//	raw      of a bundle: in package chunk's own format
+//	consume  remove raw parts once they are read
+//	mapping  a name that a block device has in the machine
+//	bundler  the program that made a bundle
 package ec2

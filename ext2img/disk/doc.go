@@ -15,6 +15,17 @@
 // copied cluster by cluster: those that are free are zero in the image, whatever they
 // hold on the source.
 //
+// # Words
+//
+//	lead            what lies before root
+//	tail            the second copy of a GPT, behind root
+//	region          a run of bytes before root, and where it comes from
+//	root            the partition with the file system that is made
+//	boot partition  one that firmware or GRUB reads: BIOS boot, EFI
+//	cluster         the unit in which a FAT gives out space
+//	layout          where everything lies
+//	snapshot        a region as it was at one moment
+//
 // Sources: UEFI specification 2.10, chapter 5 (GPT) and 13.3 (EFI system partition);
 // GNU GRUB, grub-core/boot/i386/pc/boot.S and diskboot.S; FAT: Microsoft's
 // specification of 2000, and fs/fat of the Linux kernel.

@@ -3,7 +3,7 @@
 // [Open] takes the image. [FS.Check] says what is wrong with it, if anything.
 // [FS.Lookup] finds the inode of a path, for ReadDir, File, Readlink and Xattrs.
 //
-// Words that mean one thing here:
+// # Words
 //
 //	inode      what an inode says of itself, checked as far as reading needs
 //	segment    a run of logical blocks of an inode, or a hole

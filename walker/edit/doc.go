@@ -10,6 +10,16 @@
 // It reads no file and asks no kernel. It leaves alone what it does not understand, and
 // does not judge whether a machine starts.
 //
+// # Words
+//
+//	facts   what moved, and into what
+//	volume  a file system by all its names
+//	moved    a directory with two names: a path in a subvolume, and that in root
+//	merged   of a mount: its content is in root now
+//	absent  of a device: it does not come along
+//	change  what one edit did, in a sentence
+//	line    of fstab: what, where, type, options, dump, pass
+//
 // Sources: fstab(5), mount(8), systemd.mount(5), Documentation/filesystems/ext4 and
 // fs/ext4/super.c (options), bootparam(7), the GRUB manual (grub.cfg, the environment
 // block), the Boot Loader Specification.

@@ -10,4 +10,17 @@
 //
 // The package opens no file and leaves nothing out itself: what becomes of a place is the walker's to do. It names no file that a package
 // ships, and nothing like *.pem everywhere, which would take CA bundles along. No such list finds everything.
+//
+// # Words
+//
+//	place    paths that hold the same kind of thing, relative to a root or a home
+//	class    places by what they give away
+//	root     a directory that holds a system
+//	home     a directory of a person in a root
+//	take     how much of a place is left out
+//	choice   the classes that are left out of one image
+//	set      the places of a choice, compiled
+//	scope    what the set knows of the names in one directory
+//	area     the part of a root that decides about keys
+//	finding  what becomes of a file that is a key by its content
 package filter

@@ -9,4 +9,11 @@
 // Identify reads the superblock of anything that has one, which may be hostile: it
 // reads at most a few MiB and follows nothing without a bound. At is for mounted file
 // systems. OpenDevice opens a block device by its number.
+//
+// # Words
+//
+//	names      of a file system: label and UUID
+//	probe      a look at the first bytes for one kind of superblock
+//	kind       of a file system: how the kernel is asked for its names
+//	ambiguous  with the superblocks of several kinds
 package volume

@@ -1,7 +1,3 @@
-// Package progress shows how far a run has come: a bar, lines, or JSON, with the
-// rate and the time left. The work counts, a goroutine of its own paints.
-//
-// What a command prints when it is done is not progress: that is the command's.
 package progress
 
 import (
