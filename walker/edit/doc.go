@@ -14,8 +14,8 @@
 //
 //	facts   what moved, and into what
 //	volume  a file system by all its names
-//	moved    a directory with two names: a path in a subvolume, and that in root
-//	merged   of a mount: its content is in root now
+//	moved   a directory with two names: a path in a subvolume, and that in root
+//	merged  of a mount: its content is in root now
 //	absent  of a device: it does not come along
 //	change  what one edit did, in a sentence
 //	line    of fstab: what, where, type, options, dump, pass

@@ -24,8 +24,11 @@ func ArgsBetween(least, most int, what string) cobra.PositionalArgs {
 }
 
 // WrapArgs turns a wrong number of arguments into a usage error with the
-// command's own synopsis as the hint.
+// command's own synopsis as the hint, for cmd and all commands below it.
 func WrapArgs(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		WrapArgs(sub)
+	}
 	check := cmd.Args
 	if check == nil {
 		return
@@ -40,9 +43,6 @@ func WrapArgs(cmd *cobra.Command) {
 			err = &UsageError{Err: fmt.Errorf("%s: %w", cmd.Name(), err)}
 		}
 		return WithHint(err, "usage: %s", cmd.UseLine())
-	}
-	for _, sub := range cmd.Commands() {
-		WrapArgs(sub)
 	}
 }
 
