@@ -104,7 +104,10 @@ func (t *tree) sortByHash(names []int32, seed [4]uint32) {
 		hs[i] = hashed{nameHash(t.text.get(t.names.at(n).ref), seed), n}
 	}
 	slices.SortFunc(hs, func(x, y hashed) int {
-		return cmp.Or(cmp.Compare(x.hash, y.hash), strings.Compare(t.text.get(t.names.at(x.name).ref), t.text.get(t.names.at(y.name).ref)))
+		if x.hash != y.hash {
+			return cmp.Compare(x.hash, y.hash)
+		}
+		return strings.Compare(t.text.get(t.names.at(x.name).ref), t.text.get(t.names.at(y.name).ref))
 	})
 	for i, h := range hs {
 		names[i] = h.name

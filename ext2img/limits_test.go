@@ -209,3 +209,25 @@ func TestRenamedLinks(t *testing.T) {
 		t.Errorf("%d names tried of %d files, want at most 101 of each", opened, files)
 	}
 }
+
+// TestSortByHash sorts many names: those that tell the names of equal hashes apart are
+// made for these only, or the time would grow faster than the names do.
+func TestSortByHash(t *testing.T) {
+	const count = 20_000
+	b := NewBuilder(Params{})
+	order := make([]int32, count)
+	for i := range order {
+		ref, _ := b.text.add(fmt.Sprintf("some-file-name-%d", i))
+		order[i] = b.names.add(name{ref: ref})
+	}
+	var seed [4]uint32
+	if n := testing.AllocsPerRun(1, func() { b.sortByHash(order, seed) }); n > 1.1*count {
+		t.Errorf("%g allocations for %d names", n, count)
+	}
+	hash := func(i int) uint32 { return nameHash(b.text.get(b.names.at(order[i]).ref), seed) }
+	for i := range count - 1 {
+		if hash(i) > hash(i+1) {
+			t.Fatalf("name %d is not in the order of hashes", i)
+		}
+	}
+}
