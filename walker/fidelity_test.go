@@ -160,6 +160,49 @@ func TestXattrs(t *testing.T) {
 	}
 }
 
+// TestTwinsOfACLs has ACLs on the file systems that have attributes of their own: XFS lists each ACL as trusted.SGI_ACL_* as well.
+func TestTwinsOfACLs(t *testing.T) {
+	needRoot(t)
+	for _, fs := range []struct {
+		size int64
+		mkfs []string
+		twin string // that the kernel lists
+	}{
+		{320 << 20, []string{"mkfs.xfs", "-q"}, "trusted.SGI_ACL_FILE"},
+		{128 << 20, []string{"mkfs.btrfs", "-q"}, ""},
+		{16 << 20, []string{"mkfs.ext4", "-q"}, ""},
+	} {
+		t.Run(fs.mkfs[0], func(t *testing.T) {
+			dir := t.TempDir()
+			loopMount(t, loopImage(t, fs.size, fs.mkfs...), dir)
+			makeTree(t, dir, "dir/", "dir/file=1")
+			for _, p := range []string{"dir", "dir/file"} {
+				must(t, xattr.LSet(filepath.Join(dir, p), "system.posix_acl_access", testACL))
+				must(t, xattr.LSet(filepath.Join(dir, p), "trusted.overlay.opaque", []byte("y")))
+			}
+			must(t, xattr.LSet(filepath.Join(dir, "dir"), "system.posix_acl_default", testACL))
+			if fs.mkfs[0] == "mkfs.btrfs" {
+				must(t, xattr.LSet(filepath.Join(dir, "dir/file"), "btrfs.compression", []byte("zstd")))
+			}
+			names, err := xattr.LList(filepath.Join(dir, "dir/file"))
+			if must(t, err); fs.twin != "" && !slices.Contains(names, fs.twin) {
+				t.Errorf("the kernel lists %q", names)
+			}
+			res := walk(t, dir, Options{})
+			for p, want := range map[string][]string{
+				"/dir":      {"system.posix_acl_access", "system.posix_acl_default", "trusted.overlay.opaque"},
+				"/dir/file": {"system.posix_acl_access", "trusted.overlay.opaque"},
+			} {
+				var got []string
+				for _, x := range res.entries[p].Xattrs {
+					got = append(got, x.Name)
+				}
+				diff(t, p, got, want)
+			}
+		})
+	}
+}
+
 // TestManyXattrs gives a program more attributes than listxattr lists: what it may do is known all the same.
 func TestManyXattrs(t *testing.T) {
 	needRoot(t)

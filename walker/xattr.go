@@ -78,6 +78,9 @@ func (r *root) readFD(fd int, list []Xattr, drop func(why string)) ([]Xattr, err
 	}
 	users := 0 // bytes of attributes user.*
 	for _, name := range found {
+		if acl := aclTwins[name]; acl != "" && slices.Contains(found, acl) {
+			continue
+		}
 		if name == capability && r.takes.noSuid {
 			drop(capText)
 			continue
@@ -137,6 +140,13 @@ var askedByName = []string{
 var overlayOwn = map[string]bool{
 	"trusted.overlay.origin": true, "trusted.overlay.upper": true, "trusted.overlay.uuid": true,
 	"trusted.overlay.nlink": true, "trusted.overlay.impure": true,
+}
+
+// aclTwins has the names under which XFS lists a POSIX ACL a second time, for who may see trusted.*, and the ACL (xfs_xattr_put_listent): the
+// value is XFS's own form, of which no other file system knows. Nothing is lost without it. Of btrfs, F2FS, ext4 and tmpfs none has such twins:
+// btrfs.* and F2FS's system.advise are refused by their namespace.
+var aclTwins = map[string]string{
+	"trusted.SGI_ACL_FILE": "system.posix_acl_access", "trusted.SGI_ACL_DEFAULT": "system.posix_acl_default",
 }
 
 // refuseXattr says why an attribute does not go into an image, "" if it does. Those that other file systems show in namespaces of
