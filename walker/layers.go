@@ -1,6 +1,8 @@
 package walker
 
 import (
+	"os"
+	"path"
 	"strings"
 
 	"purebundle/walker/mounttable"
@@ -31,6 +33,36 @@ func layersOf(options string) []string {
 				}
 			}
 			dirs = append(dirs, dir.String())
+		}
+	}
+	return dirs
+}
+
+// overlaid returns the directories that show the same as the one at point, on the mount with the given ID, by way of an overlay: of what lies
+// in an overlay, those in its layers; of what lies in a layer, those in overlays. They have device and inode numbers of their own.
+func (p *Plan) overlaid(point string, id int) (dirs []string) {
+	add := func(elem ...string) {
+		name := path.Join(elem...)
+		if info, err := os.Stat(name); err == nil && info.IsDir() {
+			dirs = append(dirs, name)
+		}
+	}
+	for _, l := range p.lines {
+		if l.FSType != "overlay" {
+			continue
+		}
+		for _, layer := range layersOf(l.VFSOptions) {
+			if !path.IsAbs(layer) {
+				continue // below the working directory of who mounted it
+			}
+			if rel, in := below(l.Mountpoint, point); in && l.ID == id {
+				add(layer, l.Root, rel)
+			}
+			if rel, in := below(layer, point); in {
+				if rel, in = below(l.Root, rel); in {
+					add(l.Mountpoint, rel)
+				}
+			}
 		}
 	}
 	return dirs

@@ -22,6 +22,7 @@ type Plan struct {
 	name  string // of SOURCE
 	fd    int    // SOURCE, open with O_PATH; -1 when the walk has it
 	lines []*mountinfo.Info
+	shown []string // other directories that show one of Options.LeaveOut
 }
 
 // Mounts returns the decision about the mount that source lies on and about each mount below it, as Walk would take them with the same
@@ -155,6 +156,7 @@ func (p *Plan) addLeaveOut(dir string) error {
 			p.leaveOut = append(p.leaveOut, content{l.Major, l.Minor, path.Join(l.Root, rel)})
 		}
 	}
+	p.shown = append(p.shown, p.overlaid(point, int(id))...)
 	return nil
 }
 

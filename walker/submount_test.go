@@ -235,6 +235,83 @@ func TestLeaveOut(t *testing.T) {
 	}
 }
 
+// TestLeaveOutSeen has the output directory under a second path, by each way that there is to have one: nothing that lies in it is in the tree.
+func TestLeaveOutSeen(t *testing.T) {
+	needRoot(t)
+	const part = "image.part.000"
+	for _, test := range []struct {
+		name string
+		make func(t *testing.T, dir string) (out string) // out is made, in or beside what shows it
+		opt  Options
+		want string // directories of the tree that are the output, empty
+	}{
+		{"a symbolic link", func(t *testing.T, dir string) string {
+			makeTree(t, dir, "real/out/", "link -> real")
+			return dir + "/link/out"
+		}, Options{}, "/real/out"},
+		{"a bind", func(t *testing.T, dir string) string {
+			makeTree(t, dir, "a/out/", "b/")
+			bind(t, dir+"/a", dir+"/b")
+			return dir + "/b/out"
+		}, Options{Cross: []string{"/b"}}, "/a/out /b/out"},
+		{"a bind of itself", func(t *testing.T, dir string) string {
+			makeTree(t, dir, "a/out/", "b/")
+			bind(t, dir+"/a/out", dir+"/b")
+			return dir + "/a/out"
+		}, Options{Cross: []string{"/b"}}, "/a/out /b"},
+		{"a file system that is mounted twice", func(t *testing.T, dir string) string {
+			makeTree(t, dir, "a/", "b/")
+			diskFS(t, dir+"/a")
+			mountFS(t, strings.TrimSpace(run(t, "findmnt", "-no", "SOURCE", "-M", dir+"/a")), dir+"/b", "ext4", 0, "")
+			makeTree(t, dir, "a/out/")
+			return dir + "/a/out"
+		}, Options{Cross: []string{"/b"}}, "/a/out /b/out"},
+		{"an overlay whose upper layer is in the tree", func(t *testing.T, dir string) string {
+			makeTree(t, dir, "up/", "work/", "low/", "merged/")
+			mountFS(t, "x", dir+"/merged", "overlay", 0, "lowerdir="+dir+"/low,upperdir="+dir+"/up,workdir="+dir+"/work")
+			makeTree(t, dir, "merged/out/")
+			return dir + "/merged/out"
+		}, Options{Exclude: []string{"/work"}, Cross: []string{"/merged"}}, "/merged/out /up/out"},
+		{"an overlay over the output directory", func(t *testing.T, dir string) string {
+			makeTree(t, dir, "a/out/", "b/", "merged/")
+			mountFS(t, "x", dir+"/merged", "overlay", 0, "lowerdir="+dir+"/a:"+dir+"/b")
+			return dir + "/a/out"
+		}, Options{Cross: []string{"/merged"}}, "/a/out /merged/out"},
+		{"a subvolume", func(t *testing.T, dir string) string {
+			top := t.TempDir()
+			loopMount(t, loopImage(t, 128<<20, "mkfs.btrfs", "-q"), top)
+			run(t, "btrfs", "subvolume", "create", top+"/@")
+			run(t, "btrfs", "subvolume", "create", top+"/@/out")
+			makeTree(t, top, "@/o/", "@/top/")
+			device := strings.TrimSpace(run(t, "findmnt", "-no", "SOURCE", "-M", top))
+			mountFS(t, device, dir, "btrfs", 0, "subvol=@")
+			mountFS(t, device, dir+"/o", "btrfs", 0, "subvol=@/out")
+			mountFS(t, device, dir+"/top", "btrfs", 0, "")
+			return dir + "/out"
+		}, Options{Cross: []string{"/o", "/top"}}, "/o /out"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			out := test.make(t, dir)
+			must(t, os.WriteFile(filepath.Join(out, part), []byte("1"), 0o600))
+			test.opt.LeaveOut = []string{out}
+			res := walk(t, dir, test.opt)
+			for _, p := range res.order {
+				if strings.HasSuffix(p, part) {
+					t.Errorf("%s is in the tree", p)
+				}
+			}
+			var empty []string
+			for _, l := range res.Excluded {
+				if l.Rule == OutputRule {
+					empty = append(empty, l.Path)
+				}
+			}
+			diff(t, "left out as the output", empty, strings.Fields(test.want))
+		})
+	}
+}
+
 // TestSwapFile swaps to a file in the tree.
 func TestSwapFile(t *testing.T) {
 	needRoot(t)

@@ -8,6 +8,7 @@ import (
 	"path"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -172,7 +173,7 @@ func newWalker(ctx context.Context, t *Tree, p *Plan, opt Options) (*walker, err
 	w.alone, w.snapshots, w.bundles = opt.OneFileSystem, opt.Snapshots, opt.Bundles
 	w.drop = func(why string) { w.warn(w.entry.Path, why) }
 	var err error
-	if w.leave, err = identities(opt.LeaveOut); err != nil {
+	if w.leave, err = identities(slices.Concat(opt.LeaveOut, p.shown)); err != nil {
 		return nil, err
 	}
 	if !opt.NoDefaultExcludes {
