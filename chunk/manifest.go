@@ -74,13 +74,30 @@ type Disk struct {
 
 // Partition is one partition of a disk.
 type Partition struct {
-	Number int    `json:"number"`
-	Start  int64  `json:"start"` // bytes
-	Size   int64  `json:"size"`  // bytes
-	Type   string `json:"type"`  // GUID, or two hexadecimal digits in a dos table
-	UUID   string `json:"uuid,omitempty"`
-	Name   string `json:"name,omitempty"`
-	Root   bool   `json:"root,omitempty"` // it holds Image
+	Number int         `json:"number"`
+	Start  int64       `json:"start"` // bytes
+	Size   int64       `json:"size"`  // bytes
+	Type   string      `json:"type"`  // GUID, or two hexadecimal digits in a dos table
+	UUID   string      `json:"uuid,omitempty"`
+	Name   string      `json:"name,omitempty"`
+	Root   bool        `json:"root,omitempty"`  // it holds Image
+	Mount  Path        `json:"mount,omitempty"` // where SOURCE has it mounted, as an absolute path from SOURCE; not of root
+	FS     *FileSystem `json:"fs,omitempty"`    // what it holds, if that is known; not of root
+}
+
+// FileSystem describes what a partition other than root's holds. Sizes and counts are of
+// one that was made alone.
+type FileSystem struct {
+	Type       string    `json:"type"` // "ext4", "vfat"
+	Label      Path      `json:"label,omitempty"`
+	UUID       string    `json:"uuid,omitempty"` // as blkid writes it
+	Made       bool      `json:"made,omitempty"` // it is an ext4 made from SOURCE's files; else a copy of what the partition held
+	Size       int64     `json:"size,omitempty"` // bytes
+	Blocks     int64     `json:"blocks,omitempty"`
+	FreeBlocks int64     `json:"free_blocks,omitempty"`
+	Inodes     int64     `json:"inodes,omitempty"`
+	FreeInodes int64     `json:"free_inodes,omitempty"`
+	Source     *SourceFS `json:"source,omitempty"` // what SOURCE has there, if it was made
 }
 
 // SourceFS describes the file system that SOURCE lies on.
@@ -178,6 +195,9 @@ func (m *Manifest) encode() ([]byte, error) {
 		return nil, fmt.Errorf("would be %d bytes long, over the limit of %d", b.Len(), maxManifest)
 	}
 	objects := 5 + len(c.Parts) + len(c.Edits) + len(c.Mounts) + len(c.Filtered) + len(c.Keys) + len(c.Excluded) + len(c.Unreadable) + len(c.Changes) + len(c.Warnings)
+	if c.Disk != nil {
+		objects += 1 + 3*len(c.Disk.Partitions)
+	}
 	if objects > maxObjects {
 		return nil, fmt.Errorf("would have %d entries, over the limit of %d", objects, maxObjects)
 	}

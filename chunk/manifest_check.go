@@ -2,6 +2,7 @@ package chunk
 
 import (
 	"fmt"
+	"path"
 	"strings"
 )
 
@@ -19,6 +20,11 @@ func (m *Manifest) check() error {
 	}
 	if fs := m.SourceFS; fs != nil && fs.UUID != "" && !isUUID(fs.UUID) {
 		return fmt.Errorf("source_fs.uuid %q is no UUID", fs.UUID)
+	}
+	if m.Disk != nil {
+		if err := m.Disk.check(m.Image.Size); err != nil {
+			return err
+		}
 	}
 	n := m.Image.Size / Size
 	if int64(len(m.Parts)) != n {
@@ -59,6 +65,19 @@ func (im *Image) check() error {
 		return fmt.Errorf("image.free_inodes %d is not within the %d inodes", im.FreeInodes, im.Inodes)
 	case im.UUID != "" && !isUUID(im.UUID):
 		return fmt.Errorf("image.uuid %q is no UUID", im.UUID)
+	}
+	return nil
+}
+
+// check checks what readers of a disk of size bytes rely on.
+func (d *Disk) check(size int64) error {
+	for _, p := range d.Partitions {
+		switch {
+		case p.Start < 0 || p.Size <= 0 || p.Size > size-p.Start:
+			return fmt.Errorf("disk: partition %d of %d bytes at %d is not within the disk of %d bytes", p.Number, p.Size, p.Start, size)
+		case p.Mount != "" && (!path.IsAbs(string(p.Mount)) || path.Clean(string(p.Mount)) != string(p.Mount) || p.Root):
+			return fmt.Errorf("disk: partition %d: mount %q is no path of a directory below the root", p.Number, p.Mount)
+		}
 	}
 	return nil
 }

@@ -106,6 +106,10 @@ func (t *tree) allocate() (allocation, error) {
 	if a, ok := t.inSize(t.p.Size, d); ok {
 		return a, nil
 	}
+	if t.p.Grow {
+		t.p.Size = 0
+		return t.smallest(t.demand())
+	}
 	least, err := t.least(d)
 	if err != nil {
 		return allocation{}, err

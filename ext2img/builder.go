@@ -36,6 +36,10 @@ func NewBuilder(p Params) *Builder {
 	return &Builder{tree: newTree(p), linked: make(map[inode]int32)}
 }
 
+// Resize changes Params.Size, which Layout alone needs: it may depend on how large another
+// image becomes.
+func (b *Builder) Resize(size int64) { b.p.Size = size }
+
 // Add adds the inode f under path. The root, "/", comes first, a directory
 // before what is in it and directly after its last older sibling's content, and
 // names of a directory ascend in byte order. A path that was just added is not

@@ -10,6 +10,7 @@ type Params struct {
 	Size        int64    // bytes; 0: the content plus Free and FreePercent
 	Free        int64    // bytes left free at least beyond root's reserve, when Size is 0
 	FreePercent int      // percent of the content, in blocks and in inodes, left free, when Size is 0
+	Grow        bool     // if Size does not hold the content, what follows from Free and FreePercent is taken instead
 	Label       string   // s_volume_name, at most 16 bytes
 	UUID        [16]byte // s_uuid
 	Now         Time     // when the file system is made, 1970 to 2106: s_mkfs_time and the times of what the source does not have

@@ -33,6 +33,9 @@ func (m *Plan) Size() int64 {
 	return ceilDiv(m.g.blocks*BlockSize+m.p.Tail, m.p.PartSize) * m.p.PartSize
 }
 
+// Used returns how many bytes of the file system are not free.
+func (m *Plan) Used() int64 { return (m.g.blocks - m.freeBlocks) * BlockSize }
+
 // Parts numbers the parts of the image, ascending.
 type Parts struct {
 	Data []int // hold file data and no metadata that depends on it

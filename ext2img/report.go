@@ -1,5 +1,11 @@
 package ext2img
 
+import (
+	"cmp"
+	"path"
+	"slices"
+)
+
 // Kind says what happened to a file between the walk and its reading.
 type Kind int
 
@@ -63,6 +69,40 @@ func (r *Report) Lost() (n int) {
 		}
 	}
 	return n
+}
+
+// Join adds the report of another image, whose root directory is at a path of this one.
+func (r *Report) Join(other Report, at string) {
+	below := func(p string) string {
+		if p == "" {
+			return ""
+		}
+		return path.Join(at, p)
+	}
+	if at == "" || at == "/" {
+		below = func(p string) string { return p }
+	}
+	for _, c := range other.Changes {
+		c.Path = below(c.Path)
+		r.Changes = append(r.Changes, c)
+	}
+	for _, w := range other.Warnings {
+		w.Path = below(w.Path)
+		r.Warnings = append(r.Warnings, w)
+	}
+	for k, more := range other.More {
+		if r.More == nil {
+			r.More = make(map[Kind]int)
+		}
+		r.More[k] += more
+	}
+	r.MoreWarnings += other.MoreWarnings
+	r.sort()
+}
+
+func (r *Report) sort() {
+	slices.SortStableFunc(r.Changes, func(a, b Change) int { return cmp.Compare(a.Path, b.Path) })
+	slices.SortStableFunc(r.Warnings, func(a, b Warning) int { return cmp.Compare(a.Path, b.Path) })
 }
 
 // Stats are the figures of an image, exact from Layout on; FreeBlocks and

@@ -1,7 +1,6 @@
 package ext2img
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 )
@@ -20,8 +19,7 @@ func (m *Image) seal() Report {
 	m.encodeGroups()
 	m.writeSuper(0)
 	m.live = nil
-	slices.SortStableFunc(m.report.Changes, func(a, b Change) int { return cmp.Compare(a.Path, b.Path) })
-	slices.SortStableFunc(m.report.Warnings, func(a, b Warning) int { return cmp.Compare(a.Path, b.Path) })
+	m.report.sort()
 	return m.report
 }
 

@@ -44,3 +44,21 @@ func (w *walker) standIn(o *object, n name) error {
 	}
 	return w.report(o)
 }
+
+// under reports the directory that a mount of Options.Own lies on. Where it cannot be seen, mode and owner are those of the mount's own.
+func (w *walker) under(o *object) error {
+	u := object{frame: o.frame, name: o.name, root: o.root, dir: o.dir, bare: true}
+	if o.frame.made || o.root.mode != cloneMode {
+		u.name, u.root, u.dir, u.covered = "", o.spot.root, o.spot.root.fd, true
+	}
+	if err := statx(u.dir, u.name, u.root.statFlags, &w.st); err != nil {
+		return w.cannotStat(err)
+	}
+	p := w.entry.Path
+	w.entry.set(&w.st)
+	w.entry.Path, w.entry.Under = p, true
+	if err := w.readXattrs(&u); err != nil {
+		return err
+	}
+	return w.emit()
+}

@@ -49,4 +49,5 @@ type Entry struct {
 	Mark   uint64  // of a regular file that may be appended to while the tree is read: see [Mark]; 0: none
 	Xattrs []Xattr // ascending by name
 	Link   string  // hard links: the path of an earlier entry with the same Dev and Ino; "" for the first of them
+	Under  bool    // it is the directory that a mount of Options.Own lies on; the next entry, with the same path, is the mount's own
 }

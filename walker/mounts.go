@@ -49,6 +49,7 @@ type mount struct {
 	layers  []string // of an overlay, as who mounted it wrote them
 	judging bool     // decide is at work on it
 	hollow  bool     // it is crossed, but nothing in it is taken
+	own     bool     // Options.Own names it, and it is crossed
 	takes   privileges
 	options string // of the file system, as the kernel writes them
 }

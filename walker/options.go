@@ -12,6 +12,7 @@ type Options struct {
 	Bundles       bool     // take older bundles: a manifest whose parts lie beside it
 	Cross         []string // mount points below SOURCE to cross although the policy or a default leaves them out; never refused mounts
 	Apart         []string // mount points that the output has as partitions of their own: left out unless Cross names them
+	Own           []string // mount points that the output has as file systems of their own: crossed; the directory that each is mounted on is an entry too, see Entry.Under
 	CrossAll      bool     // cross every mount that Cross could name and no rule, OneFileSystem or mount around it leaves out
 
 	// KeepPrivileges lists mount points below SOURCE, "/" for its own mount, whose set-ID bits, capabilities and device nodes are kept

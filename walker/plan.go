@@ -111,7 +111,7 @@ func (p *Plan) leave() error {
 		return nil
 	}
 	for _, m := range p.all {
-		m.Action, m.Reason, m.Missing, m.Lacks, m.cause, m.twinAt = "", "", NotMissing, "", byNothing, ""
+		m.Action, m.Reason, m.Missing, m.Lacks, m.cause, m.twinAt, m.own = "", "", NotMissing, "", byNothing, "", false
 	}
 	return p.judgeAll(p.name, p.Options)
 }

@@ -18,6 +18,7 @@ type policy struct {
 	snapshots bool                 // Options.Snapshots: they are taken
 	cross     map[string]bool      // mount points below SOURCE named by Options.Cross
 	apart     map[string]bool      // those of Options.Apart
+	own       map[string]bool      // those of Options.Own
 	leaveOut  []content            // the directories of Options.LeaveOut
 	open      map[content][]*mount // what shows it, as p.shows; see prune
 	fstab     map[string]string    // sources by mount point, of SOURCE's etc/fstab, if an automount is idle
@@ -30,9 +31,12 @@ func (p *policy) judgeAll(source string, opt Options) error {
 		return &RefusedError{"walk", source, p.nature(src)}
 	}
 	p.source.Action, p.source.Reason = Crossed, "the source lies on it"
-	p.cross, p.apart, p.open = make(map[string]bool), make(map[string]bool), maps.Clone(p.shows)
+	p.cross, p.apart, p.own, p.open = make(map[string]bool), make(map[string]bool), make(map[string]bool), maps.Clone(p.shows)
 	for _, a := range opt.Apart {
 		p.apart[path.Join("/", a)] = true
+	}
+	for _, o := range opt.Own {
+		p.own[path.Join("/", o)] = true
 	}
 	var named []*mount
 	var paths []string
@@ -116,7 +120,7 @@ func (p *policy) decide(m *mount) {
 	m.judging = false
 	if m.Action == Crossed {
 		_, taken := p.rules.takes(m.Path)
-		m.hollow = !taken
+		m.hollow, m.own = !taken, p.own[m.Path]
 	}
 }
 
@@ -153,6 +157,8 @@ func (p *policy) judge(m *mount) (Action, string) {
 	case p.apart[m.Path]:
 		m.cause = byApart
 		return LeftOut, p.nature(m) + ", a partition of its own on the disk that is made"
+	case p.own[m.Path] && m.class == classDisk:
+		return Crossed, p.nature(m) + ", a file system of its own on the disk that is made"
 	case p.alone:
 		m.cause = byOption
 		return LeftOut, "another file system than the source's"

@@ -60,6 +60,12 @@ func (w *walker) look(f *frame, n name, p string, sp *spot) error {
 	w.entry.Path = p
 	switch {
 	case sp != nil && sp.root != nil:
+		if sp.mount.own {
+			if err := w.under(&o); err != nil {
+				return err
+			}
+			w.entry.Path = p
+		}
 		o.root, o.dir, o.name = sp.root, sp.root.fd, ""
 	case f.made:
 		o.bare, o.road = true, true

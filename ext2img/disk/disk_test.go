@@ -18,6 +18,7 @@ import (
 	"purebundle/ext2img"
 	"purebundle/ext2img/disk"
 	"purebundle/ext2img/imgtest"
+	"purebundle/walker/fat"
 )
 
 const (
@@ -87,6 +88,23 @@ func open(t *testing.T, image string) *disk.Device {
 	return f
 }
 
+// asFAT has a partition copied as far as the FAT in it is in use.
+func asFAT(t *testing.T, p disk.Partition) disk.Partition {
+	t.Helper()
+	f, err := fat.Open(p.Content, p.Size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Content, p.Used = f, func() (list []ext2img.Range, err error) {
+		used, err := f.Used()
+		for _, u := range used {
+			list = append(list, ext2img.Range(u))
+		}
+		return list, err
+	}
+	return p
+}
+
 // debian returns the table of Debian's cloud images.
 func debian(bios io.ReaderAt, esp io.ReaderAt, espSize int64) *disk.Table {
 	return &disk.Table{
@@ -140,7 +158,7 @@ func tree(t *testing.T, l *disk.Layout, p ext2img.Params) (*disk.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.Image(plan)
+	return l.Image(disk.FileSystem{Number: 1, Plan: plan})
 }
 
 // laidOut lays out a disk with this table around a small tree.
@@ -258,7 +276,9 @@ func TestGPT(t *testing.T) {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			esp, deleted := espImage(t, c.espSize, c.bits)
 			bios := randomBytes(5, int(3*mib))
-			l, err := disk.Place(debian(bytes.NewReader(bios), open(t, esp), c.espSize), partSize)
+			table := debian(bytes.NewReader(bios), open(t, esp), c.espSize)
+			table.Partitions[2] = asFAT(t, table.Partitions[2])
+			l, err := disk.Place(table, partSize)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -386,7 +406,9 @@ func TestESPChanges(t *testing.T) {
 	}{{"once", 1, false}, {"always", 100, true}} {
 		t.Run(c.name, func(t *testing.T) {
 			esp, deleted := espImage(t, 124*mib, 16)
-			l, err := disk.Place(debian(bytes.NewReader(randomBytes(5, int(3*mib))), open(t, esp), 124*mib), partSize)
+			table := debian(bytes.NewReader(randomBytes(5, int(3*mib))), open(t, esp), 124*mib)
+			table.Partitions[2] = asFAT(t, table.Partitions[2])
+			l, err := disk.Place(table, partSize)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -419,9 +441,9 @@ func TestESPChanges(t *testing.T) {
 func TestMoved(t *testing.T) {
 	esp, deleted := espImage(t, 10*mib, 12)
 	table := debian(nil, nil, 0)
-	table.Partitions = append(table.Partitions[:1], disk.Partition{
+	table.Partitions = append(table.Partitions[:1], asFAT(t, disk.Partition{
 		Number: 128, Type: typeESP, UUID: "31111111-2222-4333-8444-555555555555", Start: 80 << 30, Size: 10 * mib, Content: open(t, esp),
-	})
+	}))
 	_, m := laidOut(t, table)
 	image, _ := write(t, m, nil)
 	if out := imgtest.Run(t, "sgdisk", "-v", image); !strings.Contains(out, "No problems found") {
@@ -439,7 +461,8 @@ func TestRefused(t *testing.T) {
 	}{
 		"kind":       {func(d *disk.Table) { d.Kind = "bsd" }, "neither gpt nor dos"},
 		"no root":    {func(d *disk.Table) { d.Partitions = d.Partitions[1:] }, "0 root partitions"},
-		"two roots":  {func(d *disk.Table) { d.Partitions[1].Root = true }, "2 root partitions"},
+		"two roots":  {func(d *disk.Table) { d.Partitions[1].Root, d.Partitions[1].Content = true, nil }, "2 root partitions"},
+		"copied":     {func(d *disk.Table) { d.Partitions[0].Content = small }, "root is made"},
 		"twice":      {func(d *disk.Table) { d.Partitions[1].Number = 1 }, "twice"},
 		"number":     {func(d *disk.Table) { d.Partitions[0].Number = 129 }, "from 1 to 128"},
 		"logical":    {func(d *disk.Table) { d.Kind = disk.DOS }, "from 1 to 4"},

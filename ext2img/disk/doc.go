@@ -1,19 +1,20 @@
-// Package disk makes the image of a whole disk around that of its root file system:
+// Package disk makes the image of a whole disk around those of its file systems:
 // boot code, partition table, the partitions that a boot loader reads, and last root,
 // which so can grow.
 //
 // As with package ext2img, the image is never whole anywhere. [Place] says where the
 // partitions of a [Table] lie; [Layout.Params] changes the parameters of root's image
-// accordingly; [Layout.Image] joins both, and [Image.Make] makes the parts, in the
-// order that root's image asks for.
+// accordingly; [Layout.Image] joins it with the file systems, and [Image.Make] makes the
+// parts, in the order that each file system asks for.
 //
-//	0 ────────────────────────────── lead ─────────────────────────── Tail ──┐
-//	│ boot code, GPT, boot partitions │ root's ext4, from a part's start │ GPT │
+//	0 ───────────────────────────────────────────── lead ───────────────── Tail ──┐
+//	│ boot code, GPT, copied partitions │ ext4 of /boot │ ext4 of the root │ GPT │
+//	                                    └ each from a part's start on
 //
-// Boot partitions keep number, type, name, UUID and attributes, and if they can
-// their place, because boot code has block numbers in it. An EFI system partition is
-// copied cluster by cluster: those that are free are zero in the image, whatever they
-// hold on the source.
+// Partitions keep number, type, name, UUID and attributes. Those that are copied keep
+// their place, too, if they can, because boot code has block numbers in it; a caller
+// says what of them is in use (the clusters of a FAT), and all else is zero in the image,
+// whatever the source holds. GRUB finds /boot by number or UUID, not by place.
 //
 // # Words
 //
@@ -27,6 +28,5 @@
 //	snapshot        a region as it was at one moment
 //
 // Sources: UEFI specification 2.10, chapter 5 (GPT) and 13.3 (EFI system partition);
-// GNU GRUB, grub-core/boot/i386/pc/boot.S and diskboot.S; FAT: Microsoft's
-// specification of 2000, and fs/fat of the Linux kernel.
+// GNU GRUB, grub-core/boot/i386/pc/boot.S and diskboot.S.
 package disk

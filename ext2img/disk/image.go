@@ -1,33 +1,64 @@
 package disk
 
 import (
+	"cmp"
 	"context"
-	"crypto/sha256"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"purebundle/ext2img"
 	"purebundle/ext2img/internal/sparse"
 )
 
-// Image is a disk whose root file system is laid out.
+// Image is a disk whose file systems are laid out.
 type Image struct {
 	*Layout
-	root  *ext2img.Plan
-	fixed *sparse.Device // boot code and partition tables
-	first ext2img.Parts  // what lies before root, as it was at the layout
+	systems []system       // in their order on the disk, root last
+	fixed   *sparse.Device // boot code and partition tables
+	first   ext2img.Parts  // what is copied, as it was at the layout
 }
 
-// Image joins the layout of a disk with that of its root file system.
-func (l *Layout) Image(root *ext2img.Plan) (*Image, error) {
-	m := &Image{Layout: l, root: root, fixed: sparse.New(l.lead + root.Size())}
+// FileSystem is an ext4 that is made for a partition.
+type FileSystem struct {
+	Number int    // of the partition
+	At     string // where it is mounted in the tree, "/boot": its report has paths from there; "" or "/" for root
+	Plan   *ext2img.Plan
+}
+
+// system is a file system in its place.
+type system struct {
+	FileSystem
+	start int64 // bytes, whole parts
+	tail  bool  // the last sectors of its last part are the backup of a GPT
+}
+
+// Image joins the layout of a disk with those of the file systems that are made for it, one
+// for each partition without Content.
+func (l *Layout) Image(systems ...FileSystem) (*Image, error) {
+	m := &Image{Layout: l}
 	for i := range l.table.Partitions {
-		if p := &l.table.Partitions[i]; p.Root {
-			p.Start, p.Size = l.lead, root.Size()-Tail
+		p := &l.table.Partitions[i]
+		if !p.made() {
+			continue
 		}
+		at := slices.IndexFunc(systems, func(f FileSystem) bool { return f.Number == p.Number })
+		if at < 0 {
+			return nil, fmt.Errorf("partition %d: no file system is made for it", p.Number)
+		}
+		plan := systems[at].Plan
+		switch {
+		case p.Root:
+			p.Start, p.Size = l.lead, plan.Size()-Tail
+		case plan.Stats().FSSize > p.Size || plan.Size() != ceilDiv(p.Size, l.partSize)*l.partSize:
+			return nil, fmt.Errorf("partition %d of %d bytes: its file system has %d", p.Number, p.Size, plan.Stats().FSSize)
+		}
+		m.systems = append(m.systems, system{systems[at], p.Start, p.Root && l.table.Kind == GPT})
 	}
+	if len(m.systems) != len(systems) {
+		return nil, fmt.Errorf("%d file systems for %d partitions", len(systems), len(m.systems))
+	}
+	slices.SortFunc(m.systems, func(a, b system) int { return cmp.Compare(a.start, b.start) })
+	m.fixed = sparse.New(l.lead + m.root().Plan.Size())
 	if err := l.table.write(m.fixed, l.table.Partitions); err != nil {
 		return nil, fmt.Errorf("partition table: %w", err)
 	}
@@ -36,219 +67,109 @@ func (l *Layout) Image(root *ext2img.Plan) (*Image, error) {
 	return m, err
 }
 
+// root returns the last file system.
+func (m *Image) root() *system { return &m.systems[len(m.systems)-1] }
+
 // Size returns the length of the disk in bytes, whole parts.
 func (m *Image) Size() int64 { return m.fixed.Size }
 
 // Table returns the table of the disk, with the place of each partition.
 func (m *Image) Table() *Table { return m.table }
 
-// Stats returns the figures of the root file system.
-func (m *Image) Stats() ext2img.Stats { return m.root.Stats() }
+// FileSystems returns what is made, in the order on the disk: root is the last.
+func (m *Image) FileSystems() (list []FileSystem) {
+	for _, s := range m.systems {
+		list = append(list, s.FileSystem)
+	}
+	return list
+}
 
-// leadParts returns the number of parts before root.
-func (m *Image) leadParts() int { return int(m.lead / m.partSize) }
+// Stats returns the figures of the root file system; DataBytes and Entries are those of all.
+func (m *Image) Stats() ext2img.Stats {
+	all := m.root().Plan.Stats()
+	for _, s := range m.systems[:len(m.systems)-1] {
+		stats := s.Plan.Stats()
+		all.DataBytes += stats.DataBytes
+		all.Entries += stats.Entries
+	}
+	return all
+}
+
+// Used returns how many bytes of the disk are not free space, at most.
+func (m *Image) Used() int64 {
+	used := int64(len(m.first.Data)) * m.partSize
+	for _, s := range m.systems {
+		used += s.Plan.Used()
+	}
+	return used
+}
 
 // Parts returns what the parts hold, see ext2img.Plan.Parts.
 func (m *Image) Parts() ext2img.Parts {
-	root := m.root.Parts()
-	ps := ext2img.Parts{Data: slices.Concat(m.first.Data, m.shift(root.Data)), Meta: m.shift(root.Meta), Zero: slices.Concat(m.first.Zero, m.shift(root.Zero))}
-	if last := m.last(); slices.Contains(ps.Zero, last) && m.hasTail() {
-		ps.Zero = slices.DeleteFunc(ps.Zero, func(i int) bool { return i == last })
-		ps.Meta = append(ps.Meta, last)
+	all := m.first
+	for _, s := range m.systems {
+		ps := s.Plan.Parts()
+		if last := int(s.Plan.Size()/m.partSize) - 1; s.tail && slices.Contains(ps.Zero, last) {
+			ps.Zero = without(ps.Zero, last)
+			ps.Meta = append(ps.Meta, last)
+		}
+		all.Data = slices.Concat(all.Data, m.shift(s, ps.Data))
+		all.Meta = slices.Concat(all.Meta, m.shift(s, ps.Meta))
+		all.Zero = slices.Concat(all.Zero, m.shift(s, ps.Zero))
 	}
-	return ps
+	return all
 }
 
-// last returns the last part of the disk, which has the backup of a GPT.
-func (m *Image) last() int { return int(m.Size()/m.partSize) - 1 }
-
-// hasTail says whether something lies behind root.
-func (m *Image) hasTail() bool { return m.table.Kind == GPT }
-
-// shift numbers parts of root as those of the disk.
-func (m *Image) shift(parts []int) []int {
+// shift numbers parts of a file system as those of the disk.
+func (m *Image) shift(s system, parts []int) []int {
 	out := make([]int, len(parts))
 	for i, n := range parts {
-		out[i] = n + m.leadParts()
+		out[i] = n + int(s.start/m.partSize)
 	}
 	return out
 }
 
-// before reads which parts before root are not zero, and what they hold at this moment.
-func (m *Image) before() (ps ext2img.Parts, snaps []snapshot, err error) {
-	inUse := make([]bool, m.leadParts())
-	mark := func(r run) {
-		for i := r.start / m.partSize; i*m.partSize < min(r.end(), m.lead); i++ {
-			inUse[i] = true
-		}
-	}
-	for n := range m.fixed.Blocks {
-		mark(run{n * sparse.BlockSize, sparse.BlockSize})
-	}
-	for _, r := range m.regions {
-		s, err := r.snapshot()
-		if err != nil {
-			return ps, nil, err
-		}
-		for _, u := range s.runs {
-			mark(run{r.start + u.start, u.count})
-		}
-		snaps = append(snaps, s)
-	}
-	for i, used := range inUse {
-		if used {
-			ps.Data = append(ps.Data, i)
-		} else {
-			ps.Zero = append(ps.Zero, i)
-		}
-	}
-	return ps, snaps, nil
+func without(parts []int, part int) []int {
+	return slices.DeleteFunc(parts, func(i int) bool { return i == part })
 }
 
-// maxTries is how often the parts before root are made if they change meanwhile.
-const maxTries = 3
-
-// Make makes all parts of the disk, see ext2img.Plan.Make: those before root, then
-// root's in its order, then the last one if root left it zero.
+// Make makes all parts of the disk, see ext2img.Plan.Make: those that are copied, then each
+// file system's in its order, then the last one if root left it zero.
 func (m *Image) Make(ctx context.Context, out ext2img.Output) (ext2img.Report, error) {
+	var all ext2img.Report
 	warning, err := m.makeBefore(ctx, out)
-	if err != nil {
-		return ext2img.Report{}, err
+	if warning != "" {
+		all.Warnings = append(all.Warnings, ext2img.Warning{Path: "", Text: warning})
 	}
-	last, made := m.last(), false
-	report, err := m.root.Make(ctx, ext2img.Output{
+	for i := 0; i < len(m.systems) && err == nil; i++ {
+		var report ext2img.Report
+		report, err = m.makeSystem(ctx, m.systems[i], out)
+		all.Join(report, m.systems[i].At)
+	}
+	return all, err
+}
+
+// makeSystem makes the parts of one file system, and what lies behind it.
+func (m *Image) makeSystem(ctx context.Context, s system, out ext2img.Output) (ext2img.Report, error) {
+	last := int((s.start+s.Plan.Size())/m.partSize) - 1
+	made := !s.tail // or there is nothing in it but zeros
+	report, err := s.Plan.Make(ctx, ext2img.Output{
 		Parts: func(ctx context.Context, b ext2img.Batch) error {
-			b.Parts = m.shift(b.Parts)
+			b.Parts = m.shift(s, b.Parts)
 			made = made || slices.Contains(b.Parts, last)
-			b.Image = rootReader{m, b.Image}
+			b.Image = systemReader{m, s, b.Image}
 			return out.Parts(ctx, b)
 		},
 		Zeros: func(ctx context.Context, parts []int) error {
-			parts = m.shift(parts)
-			if m.hasTail() {
-				parts = slices.DeleteFunc(parts, func(i int) bool { return i == last })
+			parts = m.shift(s, parts)
+			if s.tail {
+				parts = without(parts, last)
 			}
 			return out.Zeros(ctx, parts)
 		},
 	})
-	if warning != "" {
-		report.Warnings = append(report.Warnings, ext2img.Warning{Path: "", Text: warning})
-	}
-	if err != nil || made || !m.hasTail() {
+	if err != nil || made {
 		return report, err
 	}
-	return report, out.Parts(ctx, ext2img.Batch{Parts: []int{last}, Image: rootReader{m, zeros{}}})
+	return report, out.Parts(ctx, ext2img.Batch{Parts: []int{last}, Image: systemReader{m, s, zeros{}}})
 }
-
-// makeBefore makes the parts before root, again if what they hold changes meanwhile. It
-// returns a warning if that does not end.
-func (m *Image) makeBefore(ctx context.Context, out ext2img.Output) (warning string, err error) {
-	var made []int
-	for try := range maxTries {
-		ps, snaps, err := m.before()
-		if err != nil {
-			return "", err
-		}
-		first, err := digests(snaps)
-		if err != nil {
-			return "", err
-		}
-		made = union(made, ps.Data)
-		if err := out.Parts(ctx, ext2img.Batch{Parts: made, Image: beforeReader{m, snaps}, Again: try > 0}); err != nil {
-			return "", err
-		}
-		if _, snaps, err = m.before(); err != nil {
-			return "", err
-		}
-		second, err := digests(snaps)
-		if err != nil {
-			return "", err
-		}
-		if slices.Equal(first, second) {
-			warning = ""
-			break
-		}
-		warning = "the partitions before root change while they are read: they may be of several moments"
-	}
-	var rest []int
-	for i := range m.leadParts() {
-		if !slices.Contains(made, i) {
-			rest = append(rest, i)
-		}
-	}
-	if len(rest) == 0 {
-		return warning, nil
-	}
-	return warning, out.Zeros(ctx, rest)
-}
-
-func digests(snaps []snapshot) (list [][sha256.Size]byte, err error) {
-	for _, s := range snaps {
-		d, err := s.digest()
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, d)
-	}
-	return list, nil
-}
-
-// union returns the numbers of both lists, ascending.
-func union(a, b []int) []int {
-	all := slices.Concat(a, b)
-	slices.Sort(all)
-	return slices.Compact(all)
-}
-
-// beforeReader reads what lies before root.
-type beforeReader struct {
-	m     *Image
-	snaps []snapshot
-}
-
-// ReadAt implements io.ReaderAt.
-func (r beforeReader) ReadAt(p []byte, off int64) (int, error) {
-	if off < 0 || off+int64(len(p)) > r.m.lead {
-		return 0, fmt.Errorf("read disk at %d: not before root", off)
-	}
-	if _, err := r.m.fixed.ReadAt(p, off); err != nil {
-		return 0, err
-	}
-	for _, s := range r.snaps {
-		from, to := max(s.start, off), min(s.end(), off+int64(len(p)))
-		if from >= to {
-			continue
-		}
-		if err := s.readAt(p[from-off:to-off], from-s.start); err != nil {
-			return 0, err
-		}
-	}
-	return len(p), nil
-}
-
-// rootReader reads root's parts, and the table behind it.
-type rootReader struct {
-	m    *Image
-	root io.ReaderAt
-}
-
-// ReadAt implements io.ReaderAt.
-func (r rootReader) ReadAt(p []byte, off int64) (int, error) {
-	n, err := r.root.ReadAt(p, off-r.m.lead)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return n, err
-	}
-	tail := r.m.Size() - Tail
-	if end := off + int64(n); end > tail {
-		from := max(off, tail)
-		if _, err := r.m.fixed.ReadAt(p[from-off:n], from); err != nil {
-			return 0, err
-		}
-	}
-	return n, err
-}
-
-// zeros reads as zeros.
-type zeros struct{}
-
-func (zeros) ReadAt(p []byte, _ int64) (int, error) { clear(p); return len(p), nil }

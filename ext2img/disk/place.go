@@ -11,14 +11,15 @@ import (
 // Layout says where the partitions of a disk lie.
 type Layout struct {
 	table    *Table
-	regions  []region // what lies before root, ascending
+	regions  []region // what is copied, ascending
+	copied   int64    // bytes before the first file system that is made, whole parts
 	lead     int64    // bytes before root, whole parts
 	partSize int64    // bytes
 }
 
-// Place puts the partitions of t before root where they are if that is possible, else
-// one behind the other; root begins at the next multiple of partSize bytes. The error
-// says which partition does not fit.
+// Place puts the partitions of t that are copied where they are if that is possible, else
+// one behind the other; behind them those that are made, root last, each from a multiple
+// of partSize bytes on. The error says which partition does not fit.
 func Place(t *Table, partSize int64) (*Layout, error) {
 	if t.Kind != GPT && t.Kind != DOS {
 		return nil, fmt.Errorf("partition table %q: neither %s nor %s", t.Kind, GPT, DOS)
@@ -32,10 +33,9 @@ func Place(t *Table, partSize int64) (*Layout, error) {
 	if own.Kind == DOS && own.GapSize > 0 {
 		l.regions = append(l.regions, region{start: SectorSize, size: own.GapSize, content: own.Gap})
 	}
-	boot := l.boot()
-	slices.SortFunc(boot, func(a, b *Partition) int { return cmp.Compare(a.Start, b.Start) })
+	copied, made := l.boot()
 	end := l.firstFree()
-	for _, p := range boot {
+	for _, p := range copied {
 		from := p.Start
 		if p.Start < end || p.Start+p.Size > maxStart {
 			p.Start = ceilDiv(end, alignment) * alignment
@@ -47,7 +47,12 @@ func Place(t *Table, partSize int64) (*Layout, error) {
 		l.regions = append(l.regions, r)
 		end = p.Start + p.Size
 	}
-	l.lead = ceilDiv(max(end, alignment), partSize) * partSize
+	l.copied = ceilDiv(max(end, alignment), partSize) * partSize
+	l.lead = l.copied
+	for _, p := range made {
+		p.Start = l.lead
+		l.lead += ceilDiv(p.Size, partSize) * partSize
+	}
 	return l, nil
 }
 
@@ -73,8 +78,10 @@ func (l *Layout) check() error {
 			return fmt.Errorf("partition %d: a %s table that is made has those from 1 to %d", p.Number, l.table.Kind, most)
 		case seen[p.Number]:
 			return fmt.Errorf("partition %d: twice in the table", p.Number)
-		case !p.Root && (p.Content == nil || p.Size <= 0 || p.Size%SectorSize != 0 || p.Start%SectorSize != 0):
+		case !p.Root && (p.Size <= 0 || p.Size%SectorSize != 0 || p.Start%SectorSize != 0):
 			return fmt.Errorf("partition %d: %d bytes at %d: no whole sectors", p.Number, p.Size, p.Start)
+		case p.Root && !p.made():
+			return fmt.Errorf("partition %d: root is made, and cannot be copied", p.Number)
 		case p.Root:
 			roots++
 		}
@@ -86,14 +93,22 @@ func (l *Layout) check() error {
 	return nil
 }
 
-// boot returns the partitions before root.
-func (l *Layout) boot() (list []*Partition) {
+// boot returns the partitions before root in the order of the source: those that are
+// copied, and those that are made.
+func (l *Layout) boot() (copied, made []*Partition) {
 	for i := range l.table.Partitions {
-		if p := &l.table.Partitions[i]; !p.Root {
-			list = append(list, p)
+		switch p := &l.table.Partitions[i]; {
+		case p.Root:
+		case p.made():
+			made = append(made, p)
+		default:
+			copied = append(copied, p)
 		}
 	}
-	return list
+	for _, list := range [][]*Partition{copied, made} {
+		slices.SortStableFunc(list, func(a, b *Partition) int { return cmp.Compare(a.Start, b.Start) })
+	}
+	return copied, made
 }
 
 // Lead returns the number of bytes before root, whole parts.

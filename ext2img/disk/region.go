@@ -3,16 +3,18 @@ package disk
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
+	"strings"
+
+	"purebundle/ext2img"
 )
 
 // region is what lies at one place of the disk before root.
 type region struct {
 	start, size int64 // bytes
 	content     io.ReaderAt
-	fat         bool // content is a FAT, of which only the clusters in use are read
+	use         func() ([]ext2img.Range, error) // see Partition.Used
 }
 
 func (r region) end() int64 { return r.start + r.size }
@@ -22,50 +24,45 @@ type run struct{ start, count int64 }
 
 func (r run) end() int64 { return r.start + r.count }
 
-// Types of partitions that are known here, lower case.
-const (
-	typeESP  = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
-	typeBIOS = "21686148-6449-6e6f-744e-656564454649"
-)
+// typeBIOS is the type of the BIOS boot partition, lower case.
+const typeBIOS = "21686148-6449-6e6f-744e-656564454649"
 
 // newRegion returns what partition p holds, which lay at byte from of the source.
 func newRegion(p Partition, from int64) (region, error) {
-	r := region{start: p.Start, size: p.Size, content: p.Content}
-	if _, err := parseFAT(p.Content, p.Size); err == nil {
-		r.fat = true
-	} else if !errors.Is(err, errNoFAT) {
-		return r, fmt.Errorf("partition %d: %w", p.Number, err)
-	}
-	if p.Start != from && equalType(p.Type, typeBIOS) {
+	r := region{start: p.Start, size: p.Size, content: p.Content, use: p.Used}
+	if p.Start != from && strings.EqualFold(p.Type, typeBIOS) {
 		return r, fmt.Errorf("partition %d: GRUB's place cannot be at byte %d, where it is on the source", p.Number, from)
 	}
-	return r, nil
+	_, err := r.used()
+	if err != nil {
+		err = fmt.Errorf("partition %d: %w", p.Number, err)
+	}
+	return r, err
 }
 
-// used returns the bytes of the region that are to be read, by their offsets in it, and
-// a reader of them. What is not among them is zero.
-func (r region) used() (io.ReaderAt, []run, error) {
-	if !r.fat {
-		return r.content, []run{{0, r.size}}, nil
+// used returns the bytes of the region that are to be read, by their offsets in it. What
+// is not among them is zero.
+func (r region) used() ([]run, error) {
+	if r.use == nil {
+		return []run{{0, r.size}}, nil
 	}
-	f, err := parseFAT(r.content, r.size)
-	if err != nil {
-		return nil, nil, err
+	ranges, err := r.use()
+	var runs []run
+	for _, u := range ranges {
+		runs = append(runs, run{u.Off, u.Len})
 	}
-	runs, err := f.used()
-	return cleanFAT{f}, runs, err
+	return runs, err
 }
 
 // snapshot is a region as it is at one moment.
 type snapshot struct {
 	region
-	reader io.ReaderAt
-	runs   []run // ascending
+	runs []run // ascending
 }
 
 func (r region) snapshot() (snapshot, error) {
-	reader, runs, err := r.used()
-	return snapshot{r, reader, runs}, err
+	runs, err := r.used()
+	return snapshot{r, runs}, err
 }
 
 // readAt fills p, which is zero, with what the region has from offset off of it on.
@@ -75,7 +72,7 @@ func (s snapshot) readAt(p []byte, off int64) error {
 		if from >= to {
 			continue
 		}
-		if n, err := s.reader.ReadAt(p[from-off:to-off], from); n < int(to-from) {
+		if n, err := s.content.ReadAt(p[from-off:to-off], from); n < int(to-from) {
 			return fmt.Errorf("read the disk at byte %d: %w", s.start+from, err)
 		}
 	}
@@ -90,7 +87,7 @@ func (s snapshot) digest() (sum [sha256.Size]byte, err error) {
 		h.Write(binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, uint64(u.start)), uint64(u.count)))
 		for off := u.start; off < u.end(); {
 			b := buf[:min(int64(len(buf)), u.end()-off)]
-			if n, err := s.reader.ReadAt(b, off); n < len(b) {
+			if n, err := s.content.ReadAt(b, off); n < len(b) {
 				return sum, fmt.Errorf("read the disk at byte %d: %w", s.start+off, err)
 			}
 			h.Write(b)

@@ -10,6 +10,7 @@ import (
 	"github.com/diskfs/go-diskfs/partition/gpt"
 	"github.com/diskfs/go-diskfs/partition/mbr"
 
+	"purebundle/ext2img"
 	"purebundle/ext2img/internal/sparse"
 )
 
@@ -41,12 +42,13 @@ const (
 	signatureOffset = 0x1b8   // u32, of the disk
 	firstEntry      = 0x1be   // u8, the boot indicator of the first entry of a DOS table
 	active          = 0x80    // in a boot indicator
-	maxStart        = 1 << 30 // bytes: boot partitions that end behind it are moved
+	maxStart        = 1 << 30 // bytes: copied partitions that end behind it are moved
 	alignment       = 1 << 20 // bytes, of partitions that are moved
 	Tail            = 1 << 20 // bytes behind root: the backup GPT, rounded up
 )
 
-// Partition is one partition. Root's Start and Size are for Place and Image to say.
+// Partition is one partition. It is copied if it has Content, else an ext4 is made for it,
+// whose Start is for Place to say, as is root's Size for Image.
 type Partition struct {
 	Number     int    // as Linux counts, from 1
 	Type       string // GUID; in a DOS table two hexadecimal digits
@@ -57,8 +59,12 @@ type Partition struct {
 	Start      int64  // bytes
 	Size       int64  // bytes
 	Content    io.ReaderAt
-	Root       bool // Content is root's image
+	Used       func() ([]ext2img.Range, error) // what of Content is in use, ascending; all else is zero on the disk. nil: all is
+	Root       bool                            // it is the root file system, which is made
 }
+
+// made says whether an ext4 is made for the partition.
+func (p *Partition) made() bool { return p.Content == nil }
 
 // write writes the table of a disk of size bytes.
 func (t *Table) write(dev *sparse.Device, parts []Partition) error {

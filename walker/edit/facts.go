@@ -26,6 +26,7 @@ type Volume struct {
 	PartUUID  string   // of its partition
 	PartLabel string   // of its partition
 	Devices   []string // names that it had on the old machine: "/dev/sda1", "/dev/mapper/vg-home"
+	Ext4      bool     // of one that comes along: it is an ext4 now, whatever Type says that it was
 }
 
 // Moved is a directory with two names: a boot loader sees the whole of a btrfs, and names
@@ -82,7 +83,10 @@ func (f *Facts) Files() []File {
 func (f *Facts) makes(name string) bool { return !slices.Contains(f.Without, name) }
 
 // converts says whether root was of another type than it is now.
-func (f *Facts) converts() bool { return f.Source.Type != "" && f.Source.Type != "ext4" }
+func (f *Facts) converts() bool { return f.Source.isOther() }
+
+// isOther says whether a file system was of another type than ext4.
+func (v *Volume) isOther() bool { return v.Type != "" && v.Type != "ext4" }
 
 // renamed returns the name by which root is found now if spec, as fstab and root= have
 // it, does not find it.

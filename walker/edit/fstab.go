@@ -137,18 +137,23 @@ func (t *fstab) judge() {
 // judgeDevice decides on a line that is about a device, or root, or what is in root now.
 func (t *fstab) judgeDevice(l *line) {
 	f, where := t.facts, l.where()
-	switch {
+	switch v := t.along(l); {
 	case where == "/":
 		t.editRoot(l)
 	case l.isSwap():
-		if !l.has("noauto") && !l.has("nofail") && !t.along(l) {
+		if !l.has("noauto") && !l.has("nofail") && v == nil {
 			t.commentOut(l, FstabAbsent, "this swap does not come along")
+		} else if v != nil {
+			t.named(l, v)
 		}
 	case where != "" && slices.Contains(f.Merged, where):
 		t.commentOut(l, FstabMerged, "what was in "+where+" is in the file system of / now")
 	case f.converts() && (l.what() == t.root || f.Source.had(l.what())):
 		t.commentOut(l, FstabMerged, "the "+f.Source.Type+" that "+where+" was of is the ext4 of / now")
-	case t.along(l):
+	case v != nil:
+		if t.named(l, v); v.Ext4 && v.isOther() {
+			t.convert(l)
+		}
 	case !l.isNetwork():
 		if where != "" {
 			t.absent = append(t.absent, where)
@@ -175,20 +180,21 @@ func (t *fstab) judgePath(l *line) {
 	}
 }
 
-// along says whether the device of a line comes along, and gives it a name that holds.
-func (t *fstab) along(l *line) bool {
+// along returns the volume that a line names if it comes along, else nil.
+func (t *fstab) along(l *line) *Volume {
 	for _, v := range append([]Volume{t.facts.Root}, t.facts.Along...) {
-		switch {
-		case v.finds(l.what()):
-			return true
-		case v.had(l.what()):
-			if v.UUID != "" {
-				t.rename(l, "UUID="+v.UUID)
-			}
-			return true
+		if v.had(l.what()) {
+			return &v
 		}
 	}
-	return false
+	return nil
+}
+
+// named gives the device of a line a name that holds.
+func (t *fstab) named(l *line, v *Volume) {
+	if !v.finds(l.what()) && v.UUID != "" {
+		t.rename(l, "UUID="+v.UUID)
+	}
 }
 
 // editRoot edits the line of root.
@@ -196,7 +202,14 @@ func (t *fstab) editRoot(l *line) {
 	if now, ok := t.facts.renamed(l.what()); ok && isDevice(l.what()) {
 		t.rename(l, now)
 	}
-	if !t.facts.converts() || !t.facts.makes(FstabType) {
+	if t.facts.converts() {
+		t.convert(l)
+	}
+}
+
+// convert makes a line that of an ext4.
+func (t *fstab) convert(l *line) {
+	if !t.facts.makes(FstabType) {
 		return
 	}
 	var why []string

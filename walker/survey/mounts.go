@@ -38,10 +38,10 @@ func (s *survey) findMounts() {
 	for _, path := range bootPaths {
 		i, ok := at[path]
 		switch fs := top[path]; {
-		case ok && i != d.Root && d.Partitions[i].FileSystem != nil && d.Partitions[i].FileSystem.Type == "vfat":
+		case ok && i != d.Root && d.Partitions[i].FileSystem != nil && d.Partitions[i].FileSystem.Type == "vfat" && d.Partitions[i].Type != TypeXBOOTLDR:
 			d.ESP = i
 		case ok && path == "/boot" && i != d.Root:
-			d.Boot = i
+			d.Boot, d.Partitions[i].MountPoint = i, path
 		case !ok && fs != nil && s.otherDisk(fs):
 			s.m.Notes = append(s.m.Notes, fmt.Sprintf("%s is on %s, not on the disk of the root, which may not start without it", path, fs.Source))
 		}

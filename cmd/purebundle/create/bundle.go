@@ -79,7 +79,7 @@ func New(a *cli.App) *cobra.Command {
 					return err
 				}
 				defer opt.Disk.Close()
-				opt.Walk.Apart = opt.Disk.Apart()
+				opt.Disk.Options(&opt.Walk)
 			}
 			return bundle(cmd.Context(), a, opt, cfg.Progress)
 		},
@@ -88,7 +88,7 @@ func New(a *cli.App) *cobra.Command {
 	cfg.ContentFlags(cmd)
 	cfg.ImageFlags(cmd)
 	cli.Group(cmd, "The image", func(f *pflag.FlagSet) {
-		f.BoolVar(&wholeDisk, "disk", false, "make the disk that SOURCE's root lies on: boot code, partition table, EFI and BIOS boot partitions, and root as the last")
+		f.BoolVar(&wholeDisk, "disk", false, "make the disk that SOURCE's root lies on: boot code, partition table, EFI and BIOS boot partitions, /boot if it is one, and root as the last")
 	})
 	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
 		cfg.OutputFlags(f)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -17,12 +18,14 @@ import (
 	"purebundle/ext2img"
 	"purebundle/ext2img/disk"
 	"purebundle/walker"
+	"purebundle/walker/fat"
 	"purebundle/walker/survey"
 )
 
-// image is what a run makes: a file system, or a disk around one.
+// image is what a run makes: a file system, or a disk around some.
 type image interface {
 	Size() int64
+	Used() int64 // bytes that are not free space
 	Parts() ext2img.Parts
 	Stats() ext2img.Stats
 	Make(ctx context.Context, out ext2img.Output) (ext2img.Report, error)
@@ -30,18 +33,20 @@ type image interface {
 
 // Disk is the disk of SOURCE, open to be copied as far as a boot loader reads it.
 type Disk struct {
-	old    *survey.Disk
-	layout *disk.Layout
-	image  *disk.Image // when root is laid out
-	device *disk.Device
-	mounts []*os.File // of partitions that are copied, to have them written before
-	apart  []string   // where these are mounted below SOURCE
-	notes  []string   // what is not on the disk that is made
+	old     *survey.Disk
+	table   *disk.Table
+	layout  *disk.Layout
+	image   *disk.Image // when all file systems are laid out
+	device  *disk.Device
+	volumes []*bootVolume // made beside root's
+	mounts  []*os.File    // of partitions that are copied, to have them written before
+	apart   []string      // where these are mounted below SOURCE
+	notes   []string      // what is not on the disk that is made
 }
 
 // OpenDisk opens the disk that source's root lies on. The error says why there is none
 // that can be made again.
-func OpenDisk(source string) (d *Disk, err error) {
+func OpenDisk(source string) (*Disk, error) {
 	m, err := survey.Of(source)
 	if err == nil {
 		err = cannot(m)
@@ -49,6 +54,11 @@ func OpenDisk(source string) (d *Disk, err error) {
 	if err != nil {
 		return nil, cli.WithHint(fmt.Errorf("bundle %s --disk: %w", source, err), "without --disk the file system alone is bundled")
 	}
+	return openDisk(source, m)
+}
+
+// openDisk does what OpenDisk does, with what is known of the machine.
+func openDisk(source string, m *survey.Machine) (d *Disk, err error) {
 	d = &Disk{old: m.Disk, notes: m.Notes}
 	defer func() {
 		if err != nil {
@@ -58,8 +68,8 @@ func OpenDisk(source string) (d *Disk, err error) {
 	if d.device, err = disk.Open(m.Disk.Path); err != nil {
 		return nil, err
 	}
-	for _, p := range m.Disk.Partitions {
-		if at := p.MountPoint; at != "" && at != "/" && stays(m.Disk, p) {
+	for i, p := range m.Disk.Partitions {
+		if at := p.MountPoint; at != "" && fateOf(m.Disk, i) == copied {
 			f, err := os.Open(filepath.Join(source, at))
 			if err != nil {
 				return nil, err
@@ -67,7 +77,10 @@ func OpenDisk(source string) (d *Disk, err error) {
 			d.mounts, d.apart = append(d.mounts, f), append(d.apart, at)
 		}
 	}
-	if d.layout, err = disk.Place(d.table(m.Disk), chunk.Size); err != nil {
+	if err = d.fill(); err == nil {
+		d.layout, err = disk.Place(d.table, chunk.Size)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("bundle %s --disk: %w", source, err)
 	}
 	return d, nil
@@ -80,38 +93,90 @@ func cannot(m *survey.Machine) error {
 		return errors.New(m.Why)
 	case m.Disk.SectorSize != disk.SectorSize:
 		return fmt.Errorf("%s has sectors of %d bytes, and only those of %d are made", m.Disk.Path, m.Disk.SectorSize, disk.SectorSize)
-	case m.Disk.Boot >= 0:
-		p := m.Disk.Partitions[m.Disk.Boot]
-		return fmt.Errorf("/boot is a partition of its own (%s), which is not made yet", p.Device)
 	}
 	return nil
 }
 
-// stays says whether a boot loader reads a partition, so that it stays one.
-func stays(d *survey.Disk, p survey.Partition) bool {
-	return d.ESP >= 0 && p.Number == d.Partitions[d.ESP].Number || d.BIOS >= 0 && p.Number == d.Partitions[d.BIOS].Number
+// fate is what becomes of a partition of the old disk.
+type fate int
+
+const (
+	dropped fate = iota // what it holds is merged into root, or left out
+	copied
+	made // an ext4, from the files in it
+)
+
+// fateOf says what becomes of partition i. A /boot of its own that is mounted there is
+// made, unless it is a FAT, which ext4 is no substitute for: firmware or systemd-boot
+// reads it.
+func fateOf(d *survey.Disk, i int) fate {
+	p := &d.Partitions[i]
+	switch isFAT := p.FileSystem != nil && p.FileSystem.Type == "vfat"; i {
+	case d.Root:
+		return made
+	case d.ESP, d.BIOS:
+		return copied
+	case d.Boot:
+		if p.MountPoint == bootPath && !isFAT {
+			return made
+		}
+		return copied
+	}
+	return dropped
 }
 
-// table returns what the disk is to have, and notes what of the old one it has not.
-func (d *Disk) table(old *survey.Disk) *disk.Table {
-	t := &disk.Table{Kind: old.Table, ID: old.ID(), BootCode: old.BootCode[:], Active: old.ProtectiveActive}
-	if t.Kind == disk.DOS {
+// bootPath is where a /boot of its own is mounted.
+const bootPath = "/boot"
+
+// fill fills the table with what the disk is to have, and notes what of the old one it
+// has not.
+func (d *Disk) fill() error {
+	old := d.old
+	d.table = &disk.Table{Kind: old.Table, ID: old.ID(), BootCode: old.BootCode[:], Active: old.ProtectiveActive}
+	if t := d.table; t.Kind == disk.DOS {
 		t.Gap, t.GapSize = io.NewSectionReader(d.device, old.Gap.Offset, old.Gap.Size), old.Gap.Size
 	}
 	for i, p := range old.Partitions {
-		switch {
-		case i == old.Root:
-		case stays(old, p):
+		q := disk.Partition{
+			Number: p.Number, Type: p.Type, UUID: p.UUID, Name: p.Name, Attributes: p.Attributes, Active: p.Active,
+			Start: p.Start, Size: p.Size, Root: i == old.Root,
+		}
+		switch fateOf(old, i) {
+		case copied:
+			if err := d.copy(&q); err != nil {
+				return err
+			}
+		case made:
+			if !q.Root {
+				d.volumes = append(d.volumes, &bootVolume{old: p})
+			}
 		default:
 			d.notes = append(d.notes, fmt.Sprintf("partition %d of %s (%s) is not on the disk that is made", p.Number, old.Path, holds(p)))
 			continue
 		}
-		t.Partitions = append(t.Partitions, disk.Partition{
-			Number: p.Number, Type: p.Type, UUID: p.UUID, Name: p.Name, Attributes: p.Attributes, Active: p.Active,
-			Start: p.Start, Size: p.Size, Content: io.NewSectionReader(d.device, p.Start, p.Size), Root: i == old.Root,
-		})
+		d.table.Partitions = append(d.table.Partitions, q)
 	}
-	return t
+	return nil
+}
+
+// copy says what of a partition is copied: of a FAT the clusters in use, of others all.
+func (d *Disk) copy(p *disk.Partition) error {
+	p.Content = io.NewSectionReader(d.device, p.Start, p.Size)
+	f, err := fat.Open(p.Content, p.Size)
+	switch {
+	case errors.Is(err, fat.ErrNone):
+		return nil
+	case err != nil:
+		return fmt.Errorf("partition %d: %w", p.Number, err)
+	}
+	p.Content, p.Used = f, func() (ranges []ext2img.Range, err error) {
+		used, err := f.Used()
+		for _, u := range used {
+			ranges = append(ranges, ext2img.Range(u))
+		}
+		return ranges, err
+	}
+	return nil
 }
 
 // holds says what a partition holds.
@@ -134,7 +199,45 @@ func (d *Disk) warnings() (list []walker.Warning) {
 	for _, text := range d.notes {
 		list = append(list, walker.Warning{Path: "/", Text: text, Count: 1})
 	}
+	for _, v := range d.volumes {
+		list = append(list, v.notes()...)
+	}
 	return list
+}
+
+// others returns the file systems that are made beside root's.
+func (d *Disk) others() []*bootVolume {
+	if d == nil {
+		return nil
+	}
+	return d.volumes
+}
+
+// settle lays out all file systems but root's, whose parameters it returns: p are those of
+// the disk, and root has what the others leave.
+func (d *Disk) settle(open ext2img.Opener, p ext2img.Params) (ext2img.Params, error) {
+	if d == nil {
+		return p, nil
+	}
+	grown := false
+	for _, v := range d.volumes {
+		if err := v.layOut(open); err != nil {
+			return p, fmt.Errorf("%s: %w", v.at(), err)
+		}
+		for i := range d.table.Partitions {
+			if q := &d.table.Partitions[i]; q.Number == v.old.Number {
+				grown = grown || q.Size != v.size()
+				q.Size = v.size()
+			}
+		}
+	}
+	if grown {
+		var err error
+		if d.layout, err = disk.Place(d.table, chunk.Size); err != nil {
+			return p, err
+		}
+	}
+	return d.layout.Params(p)
 }
 
 // params returns the parameters of root's image, p being those of the disk.
@@ -145,13 +248,17 @@ func (d *Disk) params(p ext2img.Params) (ext2img.Params, error) {
 	return d.layout.Params(p)
 }
 
-// around returns the disk around root, or root if there is none.
+// around returns the disk around its file systems, or root if there is none.
 func (d *Disk) around(root *ext2img.Plan) (image, error) {
 	if d == nil {
 		return root, nil
 	}
+	systems := []disk.FileSystem{{Number: d.old.Partitions[d.old.Root].Number, Plan: root}}
+	for _, v := range d.volumes {
+		systems = append(systems, disk.FileSystem{Number: v.old.Number, At: v.at(), Plan: v.plan})
+	}
 	var err error
-	d.image, err = d.layout.Image(root)
+	d.image, err = d.layout.Image(systems...)
 	return d.image, err
 }
 
@@ -163,8 +270,13 @@ func (d *Disk) least(root int64) int64 {
 	return root + d.layout.Lead()
 }
 
-// Apart returns where the partitions that stay ones are mounted below SOURCE.
-func (d *Disk) Apart() []string { return d.apart }
+// Options adds to those of the walk what becomes of the partitions.
+func (d *Disk) Options(w *walker.Options) {
+	w.Apart = d.apart
+	for _, v := range d.volumes {
+		w.Own = append(w.Own, v.at())
+	}
+}
 
 // sync has the file systems written that are read from the disk.
 func (d *Disk) sync() error {
@@ -193,19 +305,40 @@ func (d *Disk) Close() {
 }
 
 // manifest returns what the manifest says of the disk, nil if there is none.
-func (d *Disk) manifest() *chunk.Disk {
+func (d *Disk) manifest(mounts []walker.Mount) *chunk.Disk {
 	if d == nil {
 		return nil
 	}
 	t := d.image.Table()
 	m := &chunk.Disk{Table: t.Kind, ID: t.ID}
 	for _, p := range t.Partitions {
-		m.Partitions = append(m.Partitions, chunk.Partition{Number: p.Number, Start: p.Start, Size: p.Size, Type: p.Type, UUID: p.UUID, Name: p.Name, Root: p.Root})
+		q := chunk.Partition{Number: p.Number, Start: p.Start, Size: p.Size, Type: p.Type, UUID: p.UUID, Name: p.Name, Root: p.Root}
+		i := slices.IndexFunc(d.old.Partitions, func(o survey.Partition) bool { return o.Number == p.Number })
+		if old := d.old.Partitions[i]; !p.Root {
+			q.Mount = chunk.Path(old.MountPoint)
+			if fs := old.FileSystem; fs != nil {
+				q.FS = &chunk.FileSystem{Type: fs.Type, UUID: fs.UUID, Label: chunk.Path(fs.Label)}
+			}
+		}
+		if v := d.volume(p.Number); v != nil {
+			q.FS = v.manifest(mounts)
+		}
+		m.Partitions = append(m.Partitions, q)
 	}
 	return m
 }
 
-// rows returns the row of the summary that says what the disk is, for people.
+// volume returns the file system that is made for a partition beside root's, nil if none is.
+func (d *Disk) volume(number int) *bootVolume {
+	for _, v := range d.volumes {
+		if v.old.Number == number {
+			return v
+		}
+	}
+	return nil
+}
+
+// rows returns the rows of the summary that say what the disk is, for people.
 func (d *Disk) rows() [][2]string {
 	if d == nil {
 		return nil
@@ -213,10 +346,17 @@ func (d *Disk) rows() [][2]string {
 	var parts []string
 	for _, p := range d.image.Table().Partitions {
 		text := fmt.Sprintf("%d (%s)", p.Number, words.Size(p.Size))
+		if v := d.volume(p.Number); v != nil {
+			text = fmt.Sprintf("%d (%s)", p.Number, v.at())
+		}
 		if p.Root {
 			text = fmt.Sprintf("%d (root)", p.Number)
 		}
 		parts = append(parts, text)
 	}
-	return [][2]string{{"disk", fmt.Sprintf("%s, %s, partitions %s", d.image.Table().Kind, words.Size(d.image.Size()), strings.Join(parts, ", "))}}
+	rows := [][2]string{{"disk", fmt.Sprintf("%s, %s, partitions %s", d.image.Table().Kind, words.Size(d.image.Size()), strings.Join(parts, ", "))}}
+	for _, v := range d.volumes {
+		rows = append(rows, [2]string{v.at(), v.line()})
+	}
+	return rows
 }

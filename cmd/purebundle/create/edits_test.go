@@ -37,7 +37,7 @@ func TestMoved(t *testing.T) {
 		"a /boot":         {[]walker.Mount{root, srv, {Path: "/boot", FSType: "ext4", Source: "/dev/sda1", Root: "/", Action: walker.Crossed}}, nil},
 		"no btrfs at all": {[]walker.Mount{{Path: "/", FSType: "xfs", Root: "/sub"}}, nil},
 	} {
-		if have := moved(c.mounts); !slices.Equal(have, c.want) {
+		if have := (*Disk)(nil).moved(c.mounts); !slices.Equal(have, c.want) {
 			t.Errorf("%s: %v", name, have)
 		}
 	}

@@ -43,7 +43,7 @@ func (r *Run) facts(tree *walker.Tree) *edit.Facts {
 	if r.Opt.Edits.Keep || disk == nil && (r.Opt.Names == nil || source.FSType == "ext4") {
 		return nil
 	}
-	f := disk.facts()
+	f := disk.facts(r.Opt.Image.UUID)
 	f.Without = r.Opt.Edits.Without
 	f.Source.Type = source.FSType
 	f.Source.Devices = append(f.Root.Devices, source.Source)
@@ -51,7 +51,7 @@ func (r *Run) facts(tree *walker.Tree) *edit.Facts {
 		f.Source.UUID, f.Source.Label = textUUID(id.UUID), id.Label
 	}
 	f.Root.UUID, f.Root.Label = uuid.UUID(r.Opt.Image.UUID).String(), r.Opt.Image.Label
-	f.Merged, f.Moved = merged(tree.Mounts), moved(tree.Mounts)
+	f.Merged, f.Moved = disk.merged(tree.Mounts), disk.moved(tree.Mounts)
 	if !r.Opt.Walk.NoDefaultExcludes {
 		swaps, _ := os.ReadFile("/proc/swaps") // a kernel without it has no swap
 		f.Swap = swapFiles(string(swaps), cli.Absolute(r.Opt.Source))
@@ -59,8 +59,9 @@ func (r *Run) facts(tree *walker.Tree) *edit.Facts {
 	return f
 }
 
-// facts returns what is known of the partitions that the new disk has.
-func (d *Disk) facts() *edit.Facts {
+// facts returns what is known of the partitions that the new disk has; root is the UUID of
+// its file system.
+func (d *Disk) facts(root [16]byte) *edit.Facts {
 	f := new(edit.Facts)
 	if d == nil {
 		return f
@@ -73,7 +74,9 @@ func (d *Disk) facts() *edit.Facts {
 		switch {
 		case i == d.old.Root:
 			f.Root = v
-		case stays(d.old, p):
+		case d.volume(p.Number) != nil:
+			f.Along = append(f.Along, d.volume(p.Number).names(root))
+		case fateOf(d.old, i) == copied:
 			f.Along = append(f.Along, v)
 		}
 	}
@@ -88,10 +91,11 @@ func textUUID(id uuid.UUID) string {
 	return id.String()
 }
 
-// merged returns the mount points whose content is in the image, but SOURCE.
-func merged(mounts []walker.Mount) (paths []string) {
+// merged returns the mount points whose content is in root's file system, or another one's
+// that is made, but those of the file systems themselves.
+func (d *Disk) merged(mounts []walker.Mount) (paths []string) {
 	for _, m := range mounts[1:] {
-		if m.Action == walker.Crossed {
+		if m.Action == walker.Crossed && !slices.ContainsFunc(d.others(), func(v *bootVolume) bool { return v.at() == m.Path }) {
 			paths = append(paths, m.Path)
 		}
 	}
@@ -100,19 +104,23 @@ func merged(mounts []walker.Mount) (paths []string) {
 
 // moved returns what boot loaders name otherwise in the image: they see the whole of a
 // btrfs, of which SOURCE and others below it are subvolumes. A /boot of its own is no
-// part of it.
-func moved(mounts []walker.Mount) (list []edit.Moved) {
+// part of it, and may be such a btrfs itself.
+func (d *Disk) moved(mounts []walker.Mount) (list []edit.Moved) {
 	root := mounts[0]
+	for _, m := range mounts[1:] {
+		switch {
+		case m.Path != bootPath || m.FSType == "btrfs" && m.Source == root.Source:
+		case len(d.others()) > 0 && m.FSType == "btrfs" && m.Root != "/":
+			return []edit.Moved{{From: m.Root}}
+		default:
+			return nil
+		}
+	}
 	if root.FSType != "btrfs" {
 		return nil
 	}
 	for i, m := range mounts {
-		switch {
-		case m.FSType != "btrfs" || m.Source != root.Source:
-			if m.Path == "/boot" {
-				return nil
-			}
-		case m.Root != "/" && (i == 0 || m.Action == walker.Crossed):
+		if m.FSType == "btrfs" && m.Source == root.Source && m.Root != "/" && (i == 0 || m.Action == walker.Crossed) {
 			to := m.Path
 			if to == "/" {
 				to = ""

@@ -30,7 +30,7 @@ func (r *Run) Manifest() *chunk.Manifest {
 			Type: "ext4", Label: r.Opt.Image.Label, UUID: uuid.UUID(r.Opt.Image.UUID).String(),
 		},
 		Counts: r.counts,
-		Disk:   r.Opt.Disk.manifest(),
+		Disk:   r.Opt.Disk.manifest(r.Tree.Mounts),
 	}
 	r.list(m)
 	return m

@@ -47,7 +47,7 @@ type Run struct {
 func (r *Run) Plan(ctx context.Context) error {
 	r.Began = time.Now()
 	r.UI.Begin(progress.Scanning)
-	params, err := r.Opt.Disk.params(r.Opt.Image)
+	params, err := r.Opt.Disk.params(r.Opt.Image) // of --size too small, the walk need not be waited for
 	if err != nil {
 		return r.tooSmall(err)
 	}
@@ -58,9 +58,11 @@ func (r *Run) Plan(ctx context.Context) error {
 	params.Unseen = unseen
 	params.Mark, params.Flags = walker.Mark, walker.Flags
 	builder := ext2img.NewBuilder(params)
+	for _, v := range r.Opt.Disk.others() {
+		v.begin(params)
+	}
 	r.edits = edits{fstab: r.Fstab, now: params.Now, from: make(map[string]string), put: func(e *walker.Entry, text []byte) error {
-		r.met(e)
-		return addEntry(builder, e, text)
+		return r.put(builder, e, text)
 	}}
 	plan := r.Opt.Mounts
 	plan.Options.LeaveOut, plan.Options.Opened = r.target().leaveOut(), r.begin
@@ -73,6 +75,10 @@ func (r *Run) Plan(ctx context.Context) error {
 		return err
 	}
 	r.Tree = tree
+	open := r.edits.opener(opener(tree))
+	if params, err = r.Opt.Disk.settle(open, r.Opt.Image); err != nil {
+		return r.tooSmall(err)
+	}
 	tree.Warnings = slices.Concat(r.Opt.Notes.warnings(), r.Opt.Disk.warnings(), tree.Warnings, r.edits.warnings)
 	if r.walked != nil {
 		r.walked()
@@ -82,7 +88,8 @@ func (r *Run) Plan(ctx context.Context) error {
 		return cli.WithHint(cli.Usagef("bundle %s: %s", r.Opt.Source, strings.Join(tree.Unused, "; ")), "paths are below %s", r.Opt.Source)
 	}
 	r.sayLeftOut()
-	root, err := builder.Layout(r.edits.opener(opener(tree)))
+	builder.Resize(params.Size)
+	root, err := builder.Layout(open)
 	if err == nil {
 		r.Image, err = r.Opt.Disk.around(root)
 	}
@@ -91,6 +98,20 @@ func (r *Run) Plan(ctx context.Context) error {
 	}
 	r.counts.DataBytes = r.Image.Stats().DataBytes
 	return nil
+}
+
+// put adds an entry to the file system that it belongs in, with a text if that is its content.
+func (r *Run) put(root *ext2img.Builder, e *walker.Entry, text []byte) error {
+	if e.Under { // of the directory on which a volume is mounted, root has what it is of itself
+		return addEntry(root, e, e.Path, text)
+	}
+	r.met(e)
+	for _, v := range r.Opt.Disk.others() {
+		if v.holds(e.Path) {
+			return v.add(e, text)
+		}
+	}
+	return addEntry(root, e, e.Path, text)
 }
 
 // tooSmall says what to do about an error of the layout.
@@ -144,14 +165,15 @@ func (r *Run) met(e *walker.Entry) {
 	}
 }
 
-// addEntry adds one entry of the walk to the image; with a text, that is its content.
-func addEntry(b *ext2img.Builder, e *walker.Entry, text []byte) error {
+// addEntry adds one entry of the walk to a file system, in which it has a path of its own;
+// with a text, that is its content.
+func addEntry(b *ext2img.Builder, e *walker.Entry, path string, text []byte) error {
 	f := adapt(e)
 	f.Content = text
 	if e.Link != "" {
-		return b.Link(e.Path, f)
+		return b.Link(path, f)
 	}
-	return b.Add(e.Path, f)
+	return b.Add(path, f)
 }
 
 // begin is called when SOURCE is open: the decisions about its mounts are made.

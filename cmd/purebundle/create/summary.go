@@ -54,7 +54,7 @@ func (r *Run) Summarize() Summary {
 	s := Summary{
 		Source: chunk.Path(cli.Absolute(r.Opt.Source)), Dest: r.target().full(), DryRun: r.Opt.DryRun, Prefix: r.Opt.Prefix,
 		ImageSize: r.Image.Size(), UsedBytes: (stats.Blocks - stats.FreeBlocks) * ext2img.BlockSize,
-		Disk: r.Opt.Disk.manifest(), Label: r.Opt.Image.Label, UUID: uuid.UUID(r.Opt.Image.UUID).String(),
+		Disk: r.Opt.Disk.manifest(r.Tree.Mounts), Label: r.Opt.Image.Label, UUID: uuid.UUID(r.Opt.Image.UUID).String(),
 		Inodes: stats.Inodes, FreeInodes: stats.FreeInodes,
 		Parts: int(r.Image.Size() / chunk.Size), Seconds: cli.Seconds(r.Began),
 		Counts: r.counts, Mounts: map[string]int{}, Changes: map[string]int{},

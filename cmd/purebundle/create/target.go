@@ -14,7 +14,6 @@ import (
 	"purebundle/cmd/purebundle/confine"
 	"purebundle/cmd/purebundle/progress"
 	"purebundle/cmd/purebundle/words"
-	"purebundle/ext2img"
 )
 
 // target is DEST. Each kind knows how it is opened, what it takes and in which
@@ -94,8 +93,7 @@ func (d *directory) bundle(prefix string) string {
 // not all zero. The first is low if much is free within parts, the second if inode
 // tables and the journal of a large image are empty.
 func (d *directory) need(image image) int64 {
-	stats := image.Stats()
-	return min((stats.Blocks-stats.FreeBlocks)*ext2img.BlockSize, partBytes(image))
+	return min(image.Used(), partBytes(image))
 }
 
 func (d *directory) needs() string                { return "disk" }
