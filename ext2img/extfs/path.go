@@ -3,7 +3,6 @@ package extfs
 import (
 	"fmt"
 	"io/fs"
-	"strings"
 	"syscall"
 )
 
@@ -15,74 +14,15 @@ const (
 // Lookup finds a path from the root. Symlinks on the way are followed inside
 // the image, the last component is not. Errors match fs.ErrNotExist,
 // syscall.ENOTDIR and syscall.ELOOP.
-func (f *FS) Lookup(path string) (*Inode, error) { return f.lookup(path, keepLast) }
+func (f *FS) Lookup(path string) (*Inode, error) {
+	n, err := NewTree(f).Lookup(path)
+	return n.Inode, err
+}
 
 // Resolve does what Lookup does, and follows a symlink in the last component too.
-func (f *FS) Resolve(path string) (*Inode, error) { return f.lookup(path, followLast) }
-
-type last int
-
-const (
-	keepLast last = iota
-	followLast
-)
-
-func (f *FS) lookup(path string, what last) (*Inode, error) {
-	root, err := f.Root()
-	if err != nil {
-		return nil, err
-	}
-	// The directories above; ".." takes one off, and stays at the root.
-	stack := []*Inode{root}
-	n := root
-	links := 0
-	budget := 2*f.sb.blocksCount + 1024
-	rest := path
-	for rest != "" {
-		var name string
-		name, rest, _ = strings.Cut(rest, "/")
-		if name == "" || name == "." {
-			continue
-		}
-		if !n.IsDir() {
-			return nil, fmt.Errorf("%s: %w", path, syscall.ENOTDIR)
-		}
-		if name == ".." {
-			if len(stack) > 1 {
-				stack = stack[:len(stack)-1]
-			}
-			n = stack[len(stack)-1]
-			continue
-		}
-		child, err := f.find(n, name, &budget)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		if child.IsSymlink() && (strings.Trim(rest, "/") != "" || what == followLast) {
-			target, err := f.Readlink(child)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", path, err)
-			}
-			links++
-			if links > maxLinks || len(target)+len(rest) > maxPath {
-				return nil, fmt.Errorf("%s: %w", path, syscall.ELOOP)
-			}
-			if strings.HasPrefix(target, "/") {
-				stack = stack[:1]
-				n = root
-			}
-			rest = target + "/" + rest
-			continue
-		}
-		if child.IsDir() {
-			stack = append(stack, child)
-		}
-		n = child
-	}
-	if strings.HasSuffix(path, "/") && !n.IsDir() && !n.IsSymlink() {
-		return nil, fmt.Errorf("%s: %w", path, syscall.ENOTDIR)
-	}
-	return n, nil
+func (f *FS) Resolve(path string) (*Inode, error) {
+	n, err := NewTree(f).Resolve(path)
+	return n.Inode, err
 }
 
 // find looks for one name by reading the directory from its start. It takes

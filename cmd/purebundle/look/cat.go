@@ -56,7 +56,7 @@ func cat(a *cli.App, fs *inside, name string) error {
 	if !n.IsRegular() {
 		return cli.WithHint(fmt.Errorf("cat %s: not a regular file", name), "\"purebundle ls -l\" shows what it is")
 	}
-	file, err := fs.File(n)
+	file, err := n.FS.File(n.Inode)
 	if err == nil {
 		_, err = file.WriteTo(a.Stdout)
 	}

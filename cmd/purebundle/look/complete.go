@@ -111,7 +111,7 @@ func insideNames(a *cli.App, cmd *cobra.Command, place *cli.S3, args []string, w
 		dir = "/"
 	}
 	var found []string
-	for e, err := range fs.ReadDir(n) {
+	for e, err := range n.FS.ReadDir(n.Inode) {
 		if err != nil || len(found) == maxCompletions {
 			break
 		}

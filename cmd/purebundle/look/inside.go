@@ -1,9 +1,11 @@
 package look
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"purebundle/chunk"
 	"purebundle/cmd/purebundle/cli"
@@ -11,20 +13,21 @@ import (
 	"purebundle/ext2img/extfs"
 )
 
-// inside reads the file system of a bundle, part by part as it is needed; each part's digest is checked when it is first touched.
+// inside reads the file systems of a bundle, as one tree, part by part as they are needed; each part's digest is checked when it is first
+// touched.
 type inside struct {
-	*extfs.FS
+	*extfs.Tree
 	bundle *chunk.Bundle
 }
 
-// openInside opens the bundle at path and the file system in it.
+// openInside opens the bundle at path and the file systems in it.
 func openInside(ctx context.Context, a *cli.App, path, prefix string, c *cli.S3) (*inside, error) {
 	a.Confine(c.Reading(ctx, path))
 	b, err := openBundle(ctx, a, path, prefix, c)
 	if err != nil {
 		return nil, err
 	}
-	fs, err := openRoot(b)
+	tree, err := openTree(b)
 	if err != nil {
 		b.Close()
 		err = fmt.Errorf("%s: %w", path, err)
@@ -33,25 +36,46 @@ func openInside(ctx context.Context, a *cli.App, path, prefix string, c *cli.S3)
 		}
 		return nil, cli.WithHint(err, "purebundle verify %s says what is wrong with it", words.Quote(path))
 	}
-	return &inside{fs, b}, nil
+	return &inside{tree, b}, nil
 }
 
-// openRoot opens the file system in b: all of it, or the root partition of a disk.
-func openRoot(b *chunk.Bundle) (*extfs.FS, error) {
-	root := rootOf(b)
-	return extfs.Open(root, root.Size())
-}
-
-// rootOf returns the part of b's image that is the root file system.
-func rootOf(b *chunk.Bundle) *io.SectionReader {
-	if disk := b.Manifest().Disk; disk != nil {
-		for _, p := range disk.Partitions {
-			if p.Root {
-				return io.NewSectionReader(b, p.Start, p.Size)
-			}
+// openTree opens the file systems in b: one that is all of it, or those of a disk.
+func openTree(b *chunk.Bundle) (*extfs.Tree, error) {
+	var tree *extfs.Tree
+	for _, p := range madeIn(b) {
+		fs, err := extfs.Open(p, p.Size())
+		if err == nil && tree == nil {
+			tree = extfs.NewTree(fs)
+		} else if err == nil {
+			err = tree.Mount(p.at, fs)
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
-	return io.NewSectionReader(b, 0, b.Size())
+	return tree, nil
+}
+
+// ext4 is a piece of an image that is a file system, and where that is mounted.
+type ext4 struct {
+	*io.SectionReader
+	at string // "/": it is root's
+}
+
+// madeIn returns the file systems of b, root's first, and before another one that is
+// mounted in it.
+func madeIn(b *chunk.Bundle) (list []ext4) {
+	disk := b.Manifest().Disk
+	if disk == nil {
+		return []ext4{{io.NewSectionReader(b, 0, b.Size()), "/"}}
+	}
+	for _, p := range disk.Partitions {
+		if at := string(p.Mount); p.Root || p.FS != nil && p.FS.Made && at != "" {
+			list = append(list, ext4{io.NewSectionReader(b, p.Start, p.Size), cmp.Or(at, "/")})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b ext4) int { return cmp.Compare(a.at, b.at) })
+	return list
 }
 
 func (i *inside) close() { _ = i.bundle.Close() } // only read from

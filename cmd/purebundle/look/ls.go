@@ -26,7 +26,13 @@ type lister struct {
 	long, recursive bool
 	name            func(string) string // how a name is written
 	end             string              // after each name
-	listed          map[uint32]bool     // inodes of the directories that were listed
+	listed          map[inode]bool      // directories that were listed
+}
+
+// inode is the identity of one in an image.
+type inode struct {
+	fs     *extfs.FS
+	number uint32
 }
 
 func NewLs(a *cli.App) *cobra.Command {
@@ -111,18 +117,19 @@ func ls(a *cli.App, name string, l *lister) error {
 const maxDepth = 1000
 
 // below lists a directory, and with -R all below it.
-func (l *lister) below(name string, dir *extfs.Inode, depth int) error {
+func (l *lister) below(name string, dir extfs.Node, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("ls %.100s...: more than %d directories deep", name, maxDepth)
 	}
-	if l.listed[dir.Ino] { // a hostile image can have directories that hold one another, or many names for one
+	id := inode{dir.FS, dir.Ino}
+	if l.listed[id] { // a hostile image can have directories that hold one another, or many names for one
 		return fmt.Errorf("ls %.100s: inode %d, a directory, has another name: the image is damaged", name, dir.Ino)
 	}
 	if l.listed == nil {
-		l.listed = make(map[uint32]bool)
+		l.listed = make(map[inode]bool)
 	}
-	l.listed[dir.Ino] = true
-	entries, err := l.fs.ReadDirSorted(dir)
+	l.listed[id] = true
+	entries, err := dir.FS.ReadDirSorted(dir.Inode)
 	if err != nil {
 		return fmt.Errorf("ls %s: %w", name, err)
 	}
@@ -131,9 +138,9 @@ func (l *lister) below(name string, dir *extfs.Inode, depth int) error {
 		if l.recursive {
 			shown = path.Join("/", name, e.Name)
 		}
-		var n *extfs.Inode
+		var n extfs.Node
 		if l.long || l.recursive {
-			if n, err = l.fs.Inode(e.Ino); err != nil {
+			if n, err = l.fs.Child(dir, e); err != nil {
 				return fmt.Errorf("ls %s: %w", shown, err)
 			}
 		}
@@ -150,7 +157,7 @@ func (l *lister) below(name string, dir *extfs.Inode, depth int) error {
 }
 
 // entry prints one name; n is needed with -l only.
-func (l *lister) entry(name string, n *extfs.Inode) error {
+func (l *lister) entry(name string, n extfs.Node) error {
 	if !l.long {
 		_, err := l.w.WriteString(l.name(name) + l.end)
 		return err
@@ -162,7 +169,7 @@ func (l *lister) entry(name string, n *extfs.Inode) error {
 	}
 	target := ""
 	if n.IsSymlink() {
-		t, err := l.fs.Readlink(n)
+		t, err := n.FS.Readlink(n.Inode)
 		if err != nil {
 			return fmt.Errorf("ls %s: %w", name, err)
 		}

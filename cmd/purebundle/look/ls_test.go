@@ -32,7 +32,7 @@ func TestLsEnds(t *testing.T) {
 	}
 	for _, c := range []struct{ path, want string }{{"/", "has another name"}, {"/plain", ""}, {"/lost+found", ""}} {
 		var out bytes.Buffer
-		l := &lister{fs: &inside{FS: fs}, recursive: true, name: func(s string) string { return s }, end: "\n"}
+		l := &lister{fs: &inside{Tree: extfs.NewTree(fs)}, recursive: true, name: func(s string) string { return s }, end: "\n"}
 		err := ls(cli.NewApp(nil, nil, &out, &out), c.path, l)
 		text := ""
 		if err != nil {

@@ -1,9 +1,12 @@
 package look
 
 import (
+	"errors"
 	"fmt"
+	"io"
 
 	"purebundle/chunk"
+	"purebundle/walker/fat"
 	"purebundle/walker/survey"
 )
 
@@ -39,4 +42,29 @@ func checkTable(b *chunk.Bundle, say func(problem string)) {
 			say(fmt.Sprintf("partition table: partition %d is not as in the manifest", w.Number))
 		}
 	}
+}
+
+// checkFATs says what is wrong with the tables of the FATs that were copied.
+func checkFATs(b *chunk.Bundle, say func(problem string)) error {
+	disk := b.Manifest().Disk
+	if disk == nil {
+		return nil
+	}
+	for _, p := range disk.Partitions {
+		if p.FS == nil || p.FS.Made || p.FS.Type != "vfat" {
+			continue
+		}
+		report := func(problem string) { say(fmt.Sprintf("partition %d: %s", p.Number, problem)) }
+		f, err := fat.Open(io.NewSectionReader(b, p.Start, p.Size), p.Size)
+		switch {
+		case errors.Is(err, fat.ErrNone):
+			report("it is no FAT, which the manifest says that it is")
+		case err == nil:
+			err = f.Check(report)
+		}
+		if err != nil && !errors.Is(err, fat.ErrNone) {
+			return fmt.Errorf("partition %d: %w", p.Number, err)
+		}
+	}
+	return nil
 }

@@ -21,15 +21,10 @@ import (
 // maxProblemsShown is how many problems of a file system are printed.
 const maxProblemsShown = 50
 
-// verifyDeep checks every name, inode and extent of the file system in b, and
+// verifyDeep checks every name, inode and extent of the file systems in b, and
 // that go-diskfs, which shares no code with the check, reads the same names and
-// inodes. The problems that are printed are added to found.
+// inodes; of a disk its tables, too. The problems that are printed are added to found.
 func verifyDeep(ctx context.Context, a *cli.App, path string, b *chunk.Bundle, found *[]string) error {
-	root := rootOf(b)
-	fs, err := extfs.Open(root, root.Size())
-	if err != nil {
-		return fmt.Errorf("verify %s: %w", path, err)
-	}
 	problems := 0
 	say := func(problem string) {
 		if problems++; problems <= maxProblemsShown {
@@ -38,22 +33,48 @@ func verifyDeep(ctx context.Context, a *cli.App, path string, b *chunk.Bundle, f
 		}
 	}
 	checkTable(b, say)
-	err = fs.Check(ctx, func(p extfs.Problem) { say(p.String()) })
-	var second ext2img.SecondReading
-	if err == nil && problems == 0 {
-		second, err = ext2img.ReadAgain(ctx, fs, root, root.Size(), func(path, text string) { say(path + ": " + text) })
-	}
-	if err != nil && !errors.Is(err, extfs.ErrTooManyProblems) {
+	if err := checkFATs(b, say); err != nil {
 		return fmt.Errorf("verify %s: %w", path, err)
 	}
-	if second.Left > 0 && !a.Quiet {
-		a.ErrorLine(fmt.Sprintf("verify %s: note: go-diskfs has not read %s: it knows paths in UTF-8 and names of up to 247 bytes, and reads all directories on the way", path, words.Plural(second.Left, "directory")))
+	var left int64
+	for _, fs := range madeIn(b) {
+		n, err := checkExt4(ctx, fs, say, &problems)
+		if err != nil {
+			return fmt.Errorf("verify %s: %w", path, err)
+		}
+		left += n
+	}
+	if left > 0 && !a.Quiet {
+		a.ErrorLine(fmt.Sprintf("verify %s: note: go-diskfs has not read %s: it knows paths in UTF-8 and names of up to 247 bytes, and reads all directories on the way", path, words.Plural(left, "directory")))
 	}
 	if problems > 0 {
 		return cli.WithHint(fmt.Errorf("verify %s: the file system is damaged: %s", path, words.Plural(int64(problems), "problem")),
 			"the parts are as they were made: make the bundle again; e2fsck on the joined image says more")
 	}
 	return nil
+}
+
+// checkExt4 checks one file system, and if it has no problem has it read again. It returns
+// how many directories were not read a second time.
+func checkExt4(ctx context.Context, e ext4, say func(string), problems *int) (left int64, err error) {
+	where := ""
+	if e.at != "/" {
+		where = e.at + ": "
+	}
+	fs, err := extfs.Open(e, e.Size())
+	if err != nil {
+		return 0, fmt.Errorf("%s%w", where, err)
+	}
+	before := *problems
+	err = fs.Check(ctx, func(p extfs.Problem) { say(where + p.String()) })
+	var second ext2img.SecondReading
+	if err == nil && *problems == before {
+		second, err = ext2img.ReadAgain(ctx, fs, e, e.Size(), func(path, text string) { say(where + path + ": " + text) })
+	}
+	if errors.Is(err, extfs.ErrTooManyProblems) {
+		err = nil
+	}
+	return second.Left, err
 }
 
 // readConfig holds what the commands that read a bundle have in common.
