@@ -11,7 +11,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # What the tests call: oracles (e2fsck, rsync), makers of odd trees and mounts,
 # a terminal, and a C compiler for the race detector.
-TEST_PACKAGES = acl attr bash-completion btrfs-progs debootstrap dosfstools e2fsprogs f2fs-tools fdisk fish gcc gdisk grub-common grub-efi-amd64-bin grub-pc-bin libc6-dev libcap2-bin mount mtools openssl qemu-utils rsync squashfs-tools tmux util-linux xfsprogs zsh
+TEST_PACKAGES = acl attr bash-completion btrfs-progs bzip2 cpio debootstrap dosfstools e2fsprogs f2fs-tools fdisk fish gcc gdisk grub-common grub-efi-amd64-bin grub-pc-bin libc6-dev libcap2-bin lz4 mount mtools openssl qemu-utils rsync squashfs-tools tmux util-linux xfsprogs xz-utils zsh zstd
 
 # Most tests mount something. As an ordinary user the tests are built as that
 # user and run by sudo; the environment is kept, with the tools of sbin found.

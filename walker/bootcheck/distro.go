@@ -86,11 +86,11 @@ const (
 // the command that brings it; nil if nothing is.
 func (f *Files) Lacks() []Lack {
 	var list []Lack
-	need := func(what string, packages map[string]string) {
-		list = append(list, Lack{What: what, Cure: f.Distro.install(packages)})
+	need := func(id, what string, packages map[string]string) {
+		list = append(list, Lack{ID: id, What: what, Cure: f.Distro.install(packages)})
 	}
 	if f.Arch == "" {
-		return []Lack{{What: "programs for a processor that starts by EFI here (x86-64, ARM64)"}}
+		return []Lack{{ID: NoLoader, What: "programs for a processor that starts by EFI here (x86-64, ARM64)"}}
 	}
 	deb, rpm := map[Arch]string{X64: "amd64", AA64: "arm64"}[f.Arch], map[Arch]string{X64: "x64", AA64: "aa64"}[f.Arch]
 	suse := map[Arch]string{X64: "x86_64", AA64: "arm64"}[f.Arch]
@@ -99,12 +99,12 @@ func (f *Files) Lacks() []Lack {
 		kernel = "linux-image-generic"
 	}
 	if !slices.ContainsFunc(f.Kernels, func(k Kernel) bool { return k.Modules != "" }) {
-		need("a kernel", map[string]string{"debian": kernel + " initramfs-tools", "fedora": "kernel dracut", "suse": "kernel-default dracut", "arch": "linux mkinitcpio", "alpine": "linux-virt"})
+		need(NoKernel, "a kernel", map[string]string{"debian": kernel + " initramfs-tools", "fedora": "kernel dracut", "suse": "kernel-default dracut", "arch": "linux mkinitcpio", "alpine": "linux-virt"})
 	} else if !slices.ContainsFunc(f.Kernels, func(k Kernel) bool { return k.Initrd != "" }) {
-		list = append(list, Lack{What: "an initrd", Cure: f.Distro.rebuild(f.Kernels[0])})
+		list = append(list, Lack{ID: NoInitrd, What: "an initrd", Cure: f.Distro.rebuild(f.Kernels[0])})
 	}
 	if len(f.Loaders) == 0 {
-		need("a boot loader for EFI: GRUB with its shim, or systemd-boot", map[string]string{
+		need(NoLoader, "a boot loader for EFI: GRUB with its shim, or systemd-boot", map[string]string{
 			"debian": "grub-efi-" + deb + "-signed shim-signed", "fedora": "grub2-efi-" + rpm + " shim-" + rpm,
 			"suse": "grub2-" + suse + "-efi shim", "arch": "systemd", "alpine": "systemd-boot"})
 	}
@@ -113,6 +113,7 @@ func (f *Files) Lacks() []Lack {
 
 // Lack is something that a tree lacks.
 type Lack struct {
+	ID   string // of its finding
 	What string // "a kernel"
 	Cure string // "apt install linux-image-amd64"; "" if it is not known
 }
@@ -185,4 +186,48 @@ func (d Distro) addDrivers(k Kernel, drivers []string) string {
 		return "mkinitfs " + k.Version
 	}
 	return ""
+}
+
+// modules returns the command that brings the modules of a kernel, or lists them anew.
+func (d Distro) modules(k Kernel) string {
+	if k.Modules != "" {
+		return "depmod -a " + k.Version
+	}
+	switch d.family {
+	case "debian":
+		return "apt-get install --reinstall linux-image-" + k.Version
+	case "fedora":
+		return "dnf reinstall kernel-core-" + k.Version + " kernel-modules-" + k.Version
+	case "suse":
+		return "zypper install --force kernel-default"
+	case "arch":
+		return "pacman -S linux"
+	}
+	return ""
+}
+
+// mkconfig returns the command that makes the configuration of GRUB anew.
+func (d Distro) mkconfig(v *walker.View) string {
+	for _, name := range []string{"/usr/sbin/update-grub", "/usr/bin/update-grub"} {
+		if v.IsFile(name) {
+			return "update-grub"
+		}
+	}
+	if v.IsDir("/boot/grub2") || d.family == "fedora" || d.family == "suse" {
+		return "grub2-mkconfig -o /boot/grub2/grub.cfg"
+	}
+	return "grub-mkconfig -o /boot/grub/grub.cfg"
+}
+
+// addOption returns the command that adds options to the kernel's command line.
+func (d Distro) addOption(v *walker.View, options string) string {
+	switch {
+	case v.IsFile("/usr/sbin/grubby"):
+		return fmt.Sprintf("grubby --update-kernel=ALL --args=%q", options)
+	case v.IsFile("/etc/default/grub"):
+		return fmt.Sprintf(`sed -i 's|^GRUB_CMDLINE_LINUX="|&%s |' /etc/default/grub && %s`, options, d.mkconfig(v))
+	case v.IsFile("/etc/kernel/cmdline"):
+		return fmt.Sprintf("sed -i 's|$| %s|' /etc/kernel/cmdline && kernel-install add-all", options)
+	}
+	return "add " + options + " to the command line in the configuration of the boot loader"
 }

@@ -1,6 +1,7 @@
 package edit
 
 import (
+	"path"
 	"slices"
 	"strings"
 )
@@ -79,6 +80,16 @@ func (f *Facts) Files() []File {
 	return list
 }
 
+// Edit edits the text of the file at a path, if that is one of Files.
+func (f *Facts) Edit(name string, text []byte) ([]byte, []Change, error) {
+	for _, file := range f.Files() {
+		if ok, err := path.Match(file.Path, name); ok && err == nil {
+			return file.Edit(text)
+		}
+	}
+	return text, nil, nil
+}
+
 // makes says whether an edit is to be made.
 func (f *Facts) makes(name string) bool { return !slices.Contains(f.Without, name) }
 
@@ -91,14 +102,14 @@ func (v *Volume) isOther() bool { return v.Type != "" && v.Type != "ext4" }
 // renamed returns the name by which root is found now if spec, as fstab and root= have
 // it, does not find it.
 func (f *Facts) renamed(spec string) (now string, ok bool) {
-	if f.Root.UUID == "" || f.Root.finds(spec) {
+	if f.Root.UUID == "" || f.Root.Finds(spec) {
 		return "", false
 	}
 	return "UUID=" + f.Root.UUID, true
 }
 
-// finds says whether the volume is found by a name on any machine.
-func (v *Volume) finds(spec string) bool {
+// Finds says whether the volume is found by a name on any machine.
+func (v *Volume) Finds(spec string) bool {
 	kind, value := tag(spec)
 	switch kind {
 	case "UUID":
@@ -114,7 +125,7 @@ func (v *Volume) finds(spec string) bool {
 }
 
 // had says whether the volume was found by a name on the old machine.
-func (v *Volume) had(spec string) bool { return v.finds(spec) || slices.Contains(v.Devices, spec) }
+func (v *Volume) had(spec string) bool { return v.Finds(spec) || slices.Contains(v.Devices, spec) }
 
 // tag splits a name such as UUID=… or /dev/disk/by-uuid/…; kind is "" if it is none.
 func tag(spec string) (kind, value string) {

@@ -192,7 +192,7 @@ func (t *fstab) along(l *line) *Volume {
 
 // named gives the device of a line a name that holds.
 func (t *fstab) named(l *line, v *Volume) {
-	if !v.finds(l.what()) && v.UUID != "" {
+	if !v.Finds(l.what()) && v.UUID != "" {
 		t.rename(l, "UUID="+v.UUID)
 	}
 }
