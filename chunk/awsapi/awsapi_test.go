@@ -398,7 +398,8 @@ func TestInstanceRegion(t *testing.T) {
 // Work that has moved much is tried again for minutes; the first requests, some times.
 func TestPatience(t *testing.T) {
 	isolate(t)
-	body := make([]byte, large)
+	body := make([]byte, object)
+	const enough = much / object
 	for _, tt := range []struct {
 		name     string
 		before   int // large requests that succeed
@@ -407,9 +408,9 @@ func TestPatience(t *testing.T) {
 		ok       bool
 	}{
 		{"the first", 0, 4, time.Minute, false},
-		{"little was moved", much - 1, 4, time.Minute, false},
-		{"much was moved", much, 6, time.Minute, true},
-		{"patience ends", much, 1000, time.Millisecond, false},
+		{"little was moved", enough - 1, 4, time.Minute, false},
+		{"much was moved", enough, 6, time.Minute, true},
+		{"patience ends", enough, 1000, time.Millisecond, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			answers := slices.Repeat([]string{"ok"}, tt.before)

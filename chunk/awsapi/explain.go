@@ -130,6 +130,11 @@ func answered(err error, api smithy.APIError) (text, hint string) {
 		return sentence(code, said), "the bucket is in another region, or the endpoint is not the bucket's: name its region"
 	case "AccessDenied", "Forbidden", "UnauthorizedOperation", "AllAccessDisabled", "AccessDeniedException":
 		return sentence(code, said), "allow " + action(err) + " there to the user or role whose credentials these are"
+	case "InvalidSignatureException":
+		if strings.Contains(said, "expired") || strings.Contains(said, "not yet current") {
+			return skew(err), "set the clock (timedatectl set-ntp true)"
+		}
+		return sentence(code, said), hints["SignatureDoesNotMatch"]
 	case "RequestTimeTooSkewed", "RequestExpired":
 		return skew(err), "set the clock (timedatectl set-ntp true)"
 	}
@@ -162,6 +167,7 @@ var hints = map[string]string{
 	"SignatureDoesNotMatch":         "the secret access key does not belong to the access key, or a proxy changes requests",
 	"ExpiredToken":                  "the session is over: get new credentials (aws sso login, aws sts assume-role …)",
 	"ExpiredTokenException":         "the session is over: get new credentials (aws sso login, aws sts assume-role …)",
+	"UnrecognizedClientException":   "the access key is unknown there: look at AWS_ACCESS_KEY_ID or the profile, and that the region is one that the account has",
 	"InvalidToken":                  "AWS_SESSION_TOKEN does not belong to the access key: get new credentials",
 	"TokenRefreshRequired":          "get new credentials",
 	"AccountProblem":                "the account has a problem that only AWS Support can tell",
@@ -225,6 +231,10 @@ func action(err error) string {
 	}
 	return strings.ToLower(op.ServiceID) + ":" + op.OperationName
 }
+
+// Action returns the IAM action that the operation of an error needs, such as
+// "ec2:RegisterImage".
+func Action(err error) string { return action(err) }
 
 // skew says how far the clock is off, if the answer tells the time.
 func skew(err error) string {

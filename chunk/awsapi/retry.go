@@ -32,8 +32,9 @@ const maxStrange = 5
 // Work that has moved much is not given up after some tries: a minute of SlowDown
 // or a line that is down would end an hour's work. Requests of that size count.
 const (
-	much  = 10      // requests; of parts, 100 MiB
-	large = 1 << 20 // bytes
+	much   = 100 << 20 // bytes
+	large  = 512 << 10 // bytes: a block of EBS
+	object = 10 << 20  // bytes that one Do counts as: a part
 )
 
 // Retryer says which requests are tried again and when; it is the aws.RetryerV2
@@ -43,7 +44,7 @@ type Retryer struct {
 	opt     Options
 	reached atomic.Bool  // the server has answered something
 	strange atomic.Int64 // connections that failed before
-	moved   atomic.Int64 // large requests that succeeded
+	moved   atomic.Int64 // bytes of large requests that succeeded
 }
 
 // NewRetryer returns a Retryer.
@@ -120,7 +121,7 @@ func (r *Retryer) Do(ctx context.Context, op, subject string, try func(context.C
 		err := try(ctx)
 		if err == nil {
 			r.reached.Store(true)
-			r.moved.Add(1)
+			r.moved.Add(object)
 			return nil
 		}
 		if since.IsZero() {
@@ -209,10 +210,20 @@ func (r *Retryer) watch(stack *middleware.Stack) error {
 				subject, _ := ctx.Value(subjectKey{}).(string)
 				err = &attemptError{awsmiddleware.GetOperationName(ctx), subject, *since, err}
 			} else if request, ok := in.Request.(*smithyhttp.Request); ok && request.ContentLength >= large {
-				r.moved.Add(1)
+				r.moved.Add(request.ContentLength)
 			}
 			return out, meta, err
 		}), "Retry", middleware.After)
+}
+
+// CountTries counts how often a request is sent.
+func CountTries(tries *atomic.Int64) func(*middleware.Stack) error {
+	count := middleware.FinalizeMiddlewareFunc("CountTries",
+		func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+			tries.Add(1)
+			return next.HandleFinalize(ctx, in)
+		})
+	return func(stack *middleware.Stack) error { return stack.Finalize.Insert(count, "Retry", middleware.After) }
 }
 
 var _ aws.RetryerV2 = (*Retryer)(nil)

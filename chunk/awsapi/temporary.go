@@ -26,7 +26,8 @@ var temporary = map[string]bool{
 	"InternalError": true, "InternalFailure": true, "ServiceUnavailable": true, "Unavailable": true, "Busy": true,
 	"OperationAborted": true, "ConditionalRequestConflict": true,
 	"BadDigest": true, "XAmzContentSHA256Mismatch": true, "XAmzContentChecksumMismatch": true,
-	"IncompleteBody": true,
+	"IncompleteBody":                   true,
+	"ConcurrentLimitExceededException": true, "InternalServerException": true, // EBS
 }
 
 // brokenError is a body that did not arrive whole.

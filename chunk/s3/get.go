@@ -80,7 +80,7 @@ func (s *Store) body(ctx context.Context, name string, mode types.ChecksumMode, 
 		if out.ContentLength == nil || *out.ContentLength < 0 {
 			return awsapi.Broken(plain("the answer does not say how long it is"))
 		}
-		return read(&limited{ctx, s.limit, out.Body}, *out.ContentLength)
+		return read(s.limit.Reader(ctx, out.Body), *out.ContentLength)
 	})
 	return s.explain(ctx, "get", name, err)
 }

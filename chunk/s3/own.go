@@ -15,6 +15,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"purebundle/chunk"
+	"purebundle/chunk/awsapi"
 )
 
 // mark is what a run knows of an object that it has made or may have made.
@@ -103,25 +104,25 @@ func httpStatus(err error) int {
 
 // holds returns the ETag of an object if its content is what was to be put and, if
 // that matters, it was put by this run.
-func (s *Store) holds(ctx context.Context, name string, b *body, sum string, c condition) (etag string, ok bool) {
+func (s *Store) holds(ctx context.Context, name string, b *awsapi.Body, sum string, c condition) (etag string, ok bool) {
 	o, err := s.Head(ctx, name)
-	if err != nil || o.Size != b.size || !c.same && o.Run != c.run {
+	if err != nil || o.Size != b.Size || !c.same && o.Run != c.run {
 		return "", false
 	}
 	if o.SHA256 != "" {
 		return o.ETag, o.SHA256 == sum
 	}
-	return o.ETag, o.ETag == b.md5()
+	return o.ETag, o.ETag == md5Of(b)
 }
 
-// md5 returns the MD5 of the body in hexadecimal, which many servers have as ETag.
-func (b *body) md5() string {
+// md5Of returns the MD5 of the body in hexadecimal, which many servers have as ETag.
+func md5Of(b *awsapi.Body) string {
 	h := md5.New()
-	if b.p != nil {
-		h.Write(b.p)
+	if b.P != nil {
+		h.Write(b.P)
 	} else {
-		zero := make([]byte, min(b.size, 1<<20))
-		for left := b.size; left > 0; left -= int64(len(zero)) {
+		zero := make([]byte, min(b.Size, 1<<20))
+		for left := b.Size; left > 0; left -= int64(len(zero)) {
 			zero = zero[:min(left, int64(len(zero)))]
 			h.Write(zero)
 		}

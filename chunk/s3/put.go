@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"strings"
 	"time"
@@ -45,9 +46,12 @@ func (s *Store) put(ctx context.Context, name string, p []byte, size int64, sum 
 	}
 	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	b := &body{ctx: ctx, limit: s.limit, p: p, size: size}
+	b := s.limit.Zeros(ctx, size)
+	if p != nil {
+		b = s.limit.Body(ctx, p)
+	}
 	stop := context.AfterFunc(ctx, func() {
-		if b.sent.Load() {
+		if b.Sent() {
 			select {
 			case <-late.Done():
 			case <-time.After(lateTime):
@@ -69,17 +73,17 @@ func (s *Store) put(ctx context.Context, name string, p []byte, size int64, sum 
 	}
 	var out *s3.PutObjectOutput
 	err = s.server.put(cond, func(m manner) (err error) {
-		b.at = 0
+		_, _ = b.Seek(0, io.SeekStart) // cannot fail
 		in.IfNoneMatch, in.IfMatch = m.conditions(cond)
 		if in.ChecksumSHA256, in.ContentMD5 = aws.String(base64Sum(sum)), nil; m.unsummed {
-			in.ChecksumSHA256, in.ContentMD5 = nil, aws.String(base64Sum(b.md5()))
+			in.ChecksumSHA256, in.ContentMD5 = nil, aws.String(base64Sum(md5Of(b)))
 		}
 		out, err = s.client.PutObject(awsapi.WithSubject(late, name), in, signed(sum), s.looking(name, cond))
 		return err
 	})
 	if cond.failed(err) {
 		// Unless an earlier try put it, whose answer was lost.
-		if b.tries > 1 || errors.Is(err, errThere) || cond.same {
+		if b.Tries > 1 || errors.Is(err, errThere) || cond.same {
 			if etag, ok := s.holds(late, name, b, sum, cond); ok {
 				return etag, false, nil
 			}
@@ -87,7 +91,7 @@ func (s *Store) put(ctx context.Context, name string, p []byte, size int64, sum 
 		return "", false, s.disturbed("put", name)
 	}
 	if err != nil {
-		return "", b.sent.Load(), s.explain(ctx, "put", name, err)
+		return "", b.Sent(), s.explain(ctx, "put", name, err)
 	}
 	if have := hexSum(out.ChecksumSHA256); have != "" && have != sum {
 		return "", true, &chunk.Error{Op: "put", Path: s.loc.Path(name), Err: fmt.Errorf("S3 has SHA-256 %s instead of %s", have, sum)}

@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"golang.org/x/time/rate"
 
 	"purebundle/chunk"
 	"purebundle/chunk/awsapi"
@@ -49,7 +48,7 @@ type Store struct {
 	opt    Options
 	client *s3.Client
 	retry  *awsapi.Retryer // of all requests
-	limit  *rate.Limiter   // nil: none
+	limit  *awsapi.Limit   // nil: none
 	server *server
 }
 
@@ -64,7 +63,7 @@ func Open(ctx context.Context, loc Location, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{loc: loc, opt: opt, retry: cfg.Retryer().(*awsapi.Retryer), limit: newLimit(opt.Limit), server: &server{warn: opt.Warn}}
+	s := &Store{loc: loc, opt: opt, retry: cfg.Retryer().(*awsapi.Retryer), limit: awsapi.NewLimit(opt.Limit), server: &server{warn: opt.Warn}}
 	s.client = s3.NewFromConfig(cfg, func(o *s3.Options) {
 		s.server.unsummed.Store(o.RequestChecksumCalculation == aws.RequestChecksumCalculationWhenRequired)
 		s.server.unsumming.Store(o.ResponseChecksumValidation == aws.ResponseChecksumValidationWhenRequired)

@@ -9,7 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
-	"github.com/aws/smithy-go/middleware"
 )
 
 // Codes of errors that mean something here (API reference, "Error codes").
@@ -30,7 +29,7 @@ func Register(ctx context.Context, cfg aws.Config, in Input) (id string, err err
 	}
 	client := ec2.NewFromConfig(cfg)
 	var tries atomic.Int64
-	out, err := client.RegisterImage(ctx, in.request(), countTries(&tries))
+	out, err := client.RegisterImage(ctx, in.request(), ec2.WithAPIOptions(awsapi.CountTries(&tries)))
 	switch {
 	case err == nil:
 		return aws.ToString(out.ImageId), nil
@@ -42,18 +41,6 @@ func Register(ctx context.Context, cfg aws.Config, in Input) (id string, err err
 		}
 	}
 	return "", explain("register", in.Name, err)
-}
-
-// countTries counts how often a request is sent.
-func countTries(tries *atomic.Int64) func(*ec2.Options) {
-	count := middleware.FinalizeMiddlewareFunc("CountTries",
-		func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
-			tries.Add(1)
-			return next.HandleFinalize(ctx, in)
-		})
-	return ec2.WithAPIOptions(func(stack *middleware.Stack) error {
-		return stack.Finalize.Insert(count, "Retry", middleware.After)
-	})
 }
 
 // registered returns the id of one's own image of that name and location, or "".

@@ -38,7 +38,7 @@ func (p *Proxy) breakResponse(w http.ResponseWriter, r *http.Request, response *
 	size := response.ContentLength
 	switch k {
 	case LateError:
-		answer(w, r, http.StatusInternalServerError, "InternalError", "We encountered an internal error. Please try again.")
+		p.api.Answer(w, r, http.StatusInternalServerError, p.api.Internal, "We encountered an internal error. Please try again.")
 		return
 	case CorruptObject:
 		response.Body = io.NopCloser(&flipper{response.Body, size / 2})

@@ -60,7 +60,7 @@ type Faults struct {
 }
 
 // choose returns the fault of request n, from 0; chosen is how often each was before.
-func (f *Faults) choose(n int, r *http.Request, chosen *[kinds]int) Kind {
+func (f *Faults) choose(n int, r *http.Request, api *API, chosen *[kinds]int) Kind {
 	rng := rand.New(rand.NewPCG(f.Seed, uint64(n)))
 	if rng.Float64() >= f.Rate || f.Only != nil && !f.Only(r) {
 		return None
@@ -69,7 +69,7 @@ func (f *Faults) choose(n int, r *http.Request, chosen *[kinds]int) Kind {
 	if from == nil {
 		from = Kinds()
 	}
-	from = slices.DeleteFunc(slices.Clone(from), func(k Kind) bool { return !possible(k, r) })
+	from = slices.DeleteFunc(slices.Clone(from), func(k Kind) bool { return !possible(k, r, api) })
 	if len(from) == 0 {
 		return None
 	}
@@ -78,18 +78,18 @@ func (f *Faults) choose(n int, r *http.Request, chosen *[kinds]int) Kind {
 }
 
 // possible says whether a fault can happen to a request.
-func possible(k Kind, r *http.Request) bool {
+func possible(k Kind, r *http.Request, api *API) bool {
 	switch k {
 	case CopyError:
 		return r.Method == http.MethodPut && r.Header.Get("x-amz-copy-source") != ""
 	case DeleteError:
 		return r.Method == http.MethodPost && r.URL.Query().Has("delete")
 	case CorruptRequest:
-		return r.ContentLength > 0
+		return api.Guarded(r)
 	case Truncate:
 		return r.Method == http.MethodGet
 	case Shorten, CorruptObject: // nothing guards the other answers
-		return GetsObject(r)
+		return api.Guards(r)
 	}
 	return true
 }

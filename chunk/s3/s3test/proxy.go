@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,12 +19,32 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// Proxy stands in front of a Server and breaks requests. What it passes, it
+// API is how a service speaks, as far as a Proxy must know.
+type API struct {
+	// Answer sends an error in the form that the service gives it, when the request has come.
+	Answer func(w http.ResponseWriter, r *http.Request, status int, code, message string)
+	// Internal and Slow are the codes of an error of the service and of throttling, with
+	// the status of the second.
+	Internal, Slow string
+	SlowStatus     int
+	// Guards says whether the content of an answer has a digest.
+	Guards func(r *http.Request) bool
+	// Guarded says whether the body of a request has one that is checked.
+	Guarded func(r *http.Request) bool
+}
+
+// s3API is that of S3.
+var s3API = API{Answer: answer, Internal: "InternalError", Slow: "SlowDown", SlowStatus: http.StatusServiceUnavailable,
+	Guards: GetsObject, Guarded: func(r *http.Request) bool { return r.ContentLength > 0 }}
+
+// Proxy stands in front of a server and breaks requests. What it passes, it
 // passes unchanged, the Host header too, which is signed.
 type Proxy struct {
 	Endpoint string // "http://127.0.0.1:PORT"
 
-	server *Server
+	server *Server // nil: no S3
+	target string  // "127.0.0.1:PORT"
+	api    API
 	faults Faults
 	back   *http.Transport
 	done   context.Context // when it ends the test is over: stalled connections close
@@ -38,8 +59,16 @@ type Proxy struct {
 // Proxy starts a proxy in front of s, until the test ends.
 func (s *Server) Proxy(t testing.TB, faults Faults) *Proxy {
 	t.Helper()
+	p := StartProxy(t, s.Endpoint, s3API, faults)
+	p.server = s
+	return p
+}
+
+// StartProxy starts a proxy in front of another service, until the test ends.
+func StartProxy(t testing.TB, endpoint string, api API, faults Faults) *Proxy {
+	t.Helper()
 	done, cancel := context.WithCancel(context.Background())
-	p := &Proxy{server: s, faults: faults, done: done, streaks: map[string]int{},
+	p := &Proxy{target: strings.TrimPrefix(endpoint, "http://"), api: api, faults: faults, done: done, streaks: map[string]int{},
 		back: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 16, ExpectContinueTimeout: time.Second}}
 	front := httptest.NewUnstartedServer(p)
 	front.Config.ErrorLog = log.New(io.Discard, "", 0) // of panics that cut connections
@@ -95,7 +124,7 @@ func (p *Proxy) Count(k Kind) int {
 func (p *Proxy) next(r *http.Request) Kind {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	k := p.faults.choose(p.requests, r, &p.chosen)
+	k := p.faults.choose(p.requests, r, &p.api, &p.chosen)
 	p.requests++
 	object := r.Method + " " + r.URL.Path
 	if k == None || p.faults.Streak > 0 && p.streaks[object] >= p.faults.Streak {
@@ -119,11 +148,11 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch k {
 	case InternalError:
 		p.happened(k)
-		answer(w, r, http.StatusInternalServerError, "InternalError", "We encountered an internal error. Please try again.")
+		p.api.Answer(w, r, http.StatusInternalServerError, p.api.Internal, "We encountered an internal error. Please try again.")
 		return
 	case SlowDown:
 		p.happened(k)
-		answer(w, r, http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
+		p.api.Answer(w, r, p.api.SlowStatus, p.api.Slow, "Please reduce your request rate.")
 		return
 	case CopyError:
 		p.happened(k)
@@ -157,7 +186,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (p *Proxy) forward(r *http.Request, body io.Reader) (*http.Response, error) {
 	out := r.Clone(r.Context())
 	out.URL.Scheme = "http"
-	out.URL.Host = p.server.Endpoint[len("http://"):]
+	out.URL.Host = p.target
 	out.RequestURI = ""
 	out.Body = http.NoBody
 	if r.ContentLength != 0 {

@@ -156,7 +156,7 @@ func TestChoice(t *testing.T) {
 		f := Faults{Seed: seed, Rate: 0.5}
 		var counts [kinds]int
 		for n := range 200 {
-			k := f.choose(n, requests[n%len(requests)], &counts)
+			k := f.choose(n, requests[n%len(requests)], &s3API, &counts)
 			counts[k]++
 			all = append(all, k)
 		}

@@ -1,5 +1,5 @@
-// Package amitest is a small EC2 for tests: RegisterImage and DescribeImages of
-// the query API, on loopback.
+// Package amitest is a small EC2 for tests: what a machine image takes of the query
+// API, on loopback. Snapshots are for another server to keep (Actions, Snapshot).
 //
 // It checks the signature of each request, its action, version and parameters
 // against the documented API, and answers in EC2's XML. It does not read
@@ -7,5 +7,5 @@
 // whatever error a test needs.
 //
 // Source: the EC2 API reference, version 2016-11-15: RegisterImage,
-// DescribeImages, "Error codes"; the signature, AWS Signature Version 4.
+// DescribeImages, DeregisterImage, CreateTags, "Error codes"; the signature, AWS Signature Version 4.
 package amitest

@@ -6,25 +6,82 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // image is a registered image.
 type image struct {
 	id, name, location, arch string
+	form                     url.Values // that it was registered with
+	tags                     []Tag
 	looks                    int // DescribeImages that found it
 	hidden                   int // DescribeImages that did not
 }
+
+// Tag is one tag of an image or a snapshot.
+type Tag struct{ Key, Value string }
+
+// Image is what tests may know of a registered image.
+type Image struct {
+	ID   string
+	Form url.Values // that it was registered with
+	Tags []Tag
+}
+
+// Images returns the images that are registered.
+func (s *Server) Images() (list []Image) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, i := range s.images {
+		list = append(list, Image{i.id, i.form, slices.Clone(i.tags)})
+	}
+	return list
+}
+
+// FormTags returns the tags that a request gives under a name such as "Tag" or
+// "TagSpecification.1.Tag".
+func FormTags(form url.Values, name string) (tags []Tag) {
+	for n := 1; form.Has(fmt.Sprintf("%s.%d.Key", name, n)); n++ {
+		tags = append(tags, Tag{form.Get(fmt.Sprintf("%s.%d.Key", name, n)), form.Get(fmt.Sprintf("%s.%d.Value", name, n))})
+	}
+	return tags
+}
+
+// TagSet writes tags as EC2's XML has them.
+func TagSet(tags []Tag) string {
+	var b strings.Builder
+	b.WriteString("<tagSet>")
+	for _, t := range tags {
+		fmt.Fprintf(&b, "<item><key>%s</key><value>%s</value></item>", Escape(t.Key), Escape(t.Value))
+	}
+	b.WriteString("</tagSet>")
+	return b.String()
+}
+
+// SetTags returns tags with others added, which replace those of the same keys.
+func SetTags(tags, more []Tag) []Tag {
+	for _, t := range more {
+		tags = append(slices.DeleteFunc(slices.Clone(tags), func(old Tag) bool { return old.Key == t.Key }), t)
+	}
+	return tags
+}
+
+// DryRun is the answer to a dry run that would have succeeded.
+var DryRun = Fault{http.StatusPreconditionFailed, "DryRunOperation", "Request would have succeeded, but DryRun flag is set."}
 
 func (s *Server) register(form url.Values) (string, *Fault) {
 	name, location := form.Get("Name"), form.Get("ImageLocation")
 	if at := slices.IndexFunc(s.images, func(i *image) bool { return i.name == name }); at >= 0 {
 		return "", &Fault{http.StatusBadRequest, "InvalidAMIName.Duplicate", "AMI name " + name + " is already in use by AMI " + s.images[at].id}
 	}
-	if form.Get("DryRun") == "true" {
-		return "", &Fault{http.StatusPreconditionFailed, "DryRunOperation", "Request would have succeeded, but DryRun flag is set."}
+	if fault := s.checkRoot(form); fault != nil {
+		return "", fault
 	}
-	if s.Manifest != nil {
+	if form.Get("DryRun") == "true" {
+		return "", &DryRun
+	}
+	if s.Manifest != nil && location != "" {
 		if wrong := s.Manifest(location); wrong != "" {
 			return "", &Fault{http.StatusBadRequest, "InvalidManifest", wrong}
 		}
@@ -33,13 +90,121 @@ func (s *Server) register(form url.Values) (string, *Fault) {
 	if arch == "" {
 		arch = "x86_64"
 	}
-	i := &image{id: fmt.Sprintf("ami-%017x", 0x1a2b3c+len(s.images)), name: name, location: location, arch: arch}
+	i := &image{id: fmt.Sprintf("ami-%017x", 0x1a2b3c+s.made), name: name, location: location, arch: arch, form: form,
+		tags: FormTags(form, "TagSpecification.1.Tag")}
+	s.made++
 	s.images = append(s.images, i)
-	return fmt.Sprintf(`<RegisterImageResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>%s</requestId><imageId>%s</imageId></RegisterImageResponse>`,
-		requestID, i.id), nil
+	return Answer("RegisterImage", "<imageId>"+i.id+"</imageId>"), nil
+}
+
+// checkRoot says what is wrong with the root device of an image that is no instance-store
+// one.
+func (s *Server) checkRoot(form url.Values) *Fault {
+	bad := func(code, format string, args ...any) *Fault {
+		return &Fault{http.StatusBadRequest, code, fmt.Sprintf(format, args...)}
+	}
+	if form.Has("ImageLocation") {
+		return nil
+	}
+	root := form.Get("RootDeviceName")
+	for n := 1; form.Has(fmt.Sprintf("BlockDeviceMapping.%d.DeviceName", n)); n++ {
+		ebs := fmt.Sprintf("BlockDeviceMapping.%d.Ebs.", n)
+		id := form.Get(ebs + "SnapshotId")
+		if form.Get(fmt.Sprintf("BlockDeviceMapping.%d.DeviceName", n)) != root || id == "" {
+			continue
+		}
+		gib, completed, known := int64(0), false, false
+		if s.Snapshot != nil {
+			gib, completed, known = s.Snapshot(id)
+		}
+		size, _ := strconv.ParseInt(form.Get(ebs+"VolumeSize"), 10, 64)
+		switch {
+		case form.Get("DryRun") == "true" && !known:
+			return nil // permissions come before that
+		case !known:
+			return bad("InvalidSnapshot.NotFound", "The snapshot '%s' does not exist.", id)
+		case !completed:
+			return bad("IncorrectState", "Snapshot '%s' is not 'completed'.", id)
+		case form.Has(ebs + "Encrypted"):
+			return bad("InvalidParameterCombination", "the parameter encrypted cannot be used with the root snapshot")
+		case size != 0 && size < gib:
+			return bad("InvalidBlockDeviceMapping", "Volume of size %dGB is smaller than snapshot '%s', expect size >= %dGB", size, id, gib)
+		case form.Get("BootMode") != "" && form.Get("BootMode") != "legacy-bios" && form.Get("VirtualizationType") != "hvm":
+			return bad("InvalidParameterCombination", "UEFI needs virtualization type hvm")
+		}
+		return nil
+	}
+	return bad("InvalidBlockDeviceMapping", "The request must contain a snapshot for the root device %q.", root)
+}
+
+func (s *Server) deregister(form url.Values) (string, *Fault) {
+	id := form.Get("ImageId")
+	at := slices.IndexFunc(s.images, func(i *image) bool { return i.id == id })
+	switch {
+	case at < 0:
+		return "", &Fault{http.StatusBadRequest, "InvalidAMIID.Unavailable", "The image id '[" + id + "]' is no longer available"}
+	case form.Get("DryRun") == "true":
+		return "", &DryRun
+	}
+	s.images = slices.Delete(s.images, at, at+1)
+	return Answer("DeregisterImage", "<return>true</return>"), nil
+}
+
+// tag gives images tags; those of snapshots are for Actions.
+func (s *Server) tag(form url.Values) (string, *Fault) {
+	id := form.Get("ResourceId.1")
+	if do := s.Actions["CreateTags"]; do != nil && strings.HasPrefix(id, "snap-") {
+		return do(form)
+	}
+	at := slices.IndexFunc(s.images, func(i *image) bool { return i.id == id })
+	switch {
+	case at < 0:
+		return "", &Fault{http.StatusBadRequest, "InvalidAMIID.NotFound", "The image id '[" + id + "]' does not exist"}
+	case form.Get("DryRun") == "true":
+		return "", &DryRun
+	}
+	s.images[at].tags = SetTags(s.images[at].tags, FormTags(form, "Tag"))
+	return Answer("CreateTags", "<return>true</return>"), nil
+}
+
+// Uses returns the id of an image that has a snapshot, "" if none has.
+func (s *Server) Uses(snapshot string) string {
+	for _, i := range s.images {
+		for n := 1; i.form.Has(fmt.Sprintf("BlockDeviceMapping.%d.DeviceName", n)); n++ {
+			if i.form.Get(fmt.Sprintf("BlockDeviceMapping.%d.Ebs.SnapshotId", n)) == snapshot {
+				return i.id
+			}
+		}
+	}
+	return ""
+}
+
+// Match says whether what has these tags, and values of other filters, is what the
+// filters of a request want.
+func Match(form url.Values, tags []Tag, other map[string]string) bool {
+	for n := 1; form.Has(fmt.Sprintf("Filter.%d.Name", n)); n++ {
+		name := form.Get(fmt.Sprintf("Filter.%d.Name", n))
+		var values []string
+		for v := 1; form.Has(fmt.Sprintf("Filter.%d.Value.%d", n, v)); v++ {
+			values = append(values, form.Get(fmt.Sprintf("Filter.%d.Value.%d", n, v)))
+		}
+		has := slices.ContainsFunc(tags, func(t Tag) bool {
+			return name == "tag-key" && slices.Contains(values, t.Key) || name == "tag:"+t.Key && slices.Contains(values, t.Value)
+		})
+		if value, known := other[name]; known {
+			has = slices.Contains(values, value)
+		}
+		if !has {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *Server) describe(form url.Values) (string, *Fault) {
+	if form.Get("DryRun") == "true" {
+		return "", &DryRun
+	}
 	var items strings.Builder
 	for n := 1; form.Has(fmt.Sprintf("ImageId.%d", n)); n++ {
 		id := form.Get(fmt.Sprintf("ImageId.%d", n))
@@ -54,13 +219,12 @@ func (s *Server) describe(form url.Values) (string, *Fault) {
 	}
 	if !form.Has("ImageId.1") {
 		for _, i := range s.images {
-			if i.name == form.Get("Filter.1.Value.1") {
+			if Match(form, i.tags, map[string]string{"name": i.name, "image-id": i.id}) {
 				s.put(&items, i)
 			}
 		}
 	}
-	return fmt.Sprintf(`<DescribeImagesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>%s</requestId><imagesSet>%s</imagesSet></DescribeImagesResponse>`,
-		requestID, items.String()), nil
+	return Answer("DescribeImages", "<imagesSet>"+items.String()+"</imagesSet>"), nil
 }
 
 // put writes an image, one look further on its way.
@@ -74,13 +238,28 @@ func (s *Server) put(b *strings.Builder, i *image) {
 		}
 	}
 	i.looks++
+	kind, devices := "instance-store", ""
+	if i.location == "" {
+		kind = "ebs"
+	}
+	for n := 1; i.form.Has(fmt.Sprintf("BlockDeviceMapping.%d.DeviceName", n)); n++ {
+		devices += fmt.Sprintf("<item><deviceName>%s</deviceName><ebs><snapshotId>%s</snapshotId></ebs></item>", Escape(i.form.Get(fmt.Sprintf("BlockDeviceMapping.%d.DeviceName", n))),
+			Escape(i.form.Get(fmt.Sprintf("BlockDeviceMapping.%d.Ebs.SnapshotId", n))))
+	}
 	fmt.Fprintf(b, `<item><imageId>%s</imageId><imageLocation>%s</imageLocation><imageState>%s</imageState><imageOwnerId>123456789012</imageOwnerId>`+
-		`<isPublic>false</isPublic><architecture>%s</architecture><imageType>machine</imageType><name>%s</name>%s<rootDeviceType>instance-store</rootDeviceType></item>`,
-		i.id, escape(i.location), state, i.arch, escape(i.name), reason)
+		`<isPublic>false</isPublic><architecture>%s</architecture><imageType>machine</imageType><name>%s</name>%s<rootDeviceType>%s</rootDeviceType>`+
+		`<blockDeviceMapping>%s</blockDeviceMapping>%s<creationDate>2026-11-%02dT10:00:00.000Z</creationDate></item>`,
+		i.id, Escape(i.location), state, i.arch, Escape(i.name), reason, kind, devices, TagSet(i.tags), 1+slices.Index(s.images, i)%28)
 }
 
-func escape(text string) string {
+// Escape writes text as XML has it.
+func Escape(text string) string {
 	var b strings.Builder
 	_ = xml.EscapeText(&b, []byte(text)) // a Builder takes everything
 	return b.String()
+}
+
+// Answer returns the answer to an action.
+func Answer(action, content string) string {
+	return fmt.Sprintf(`<%[1]sResponse xmlns="http://ec2.amazonaws.com/doc/%[2]s/"><requestId>%[3]s</requestId>%[4]s</%[1]sResponse>`, action, apiVersion, requestID, content)
 }

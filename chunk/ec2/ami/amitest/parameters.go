@@ -54,11 +54,44 @@ var parameters = map[string][]parameter{
 		{"TagSpecification.N.Tag.N.Key", `(?s).{1,128}`},
 		{"TagSpecification.N.Tag.N.Value", `(?s).{0,256}`},
 	},
+	"DeregisterImage": {
+		{"ImageId", `ami-[0-9a-f]+`},
+		{"DeleteAssociatedSnapshots", boolean},
+		{"DryRun", boolean},
+	},
+	"DescribeSnapshots": {
+		{"SnapshotId.N", `snap-[0-9a-f]+`},
+		{"Owner.N", `self|amazon|[0-9]{12}`},
+		{"RestorableBy.N", `self|all|[0-9]{12}`},
+		{"Filter.N.Name", `tag:.+|tag-key|status|snapshot-id|owner-id|description|volume-size|encrypted`},
+		{"Filter.N.Value.N", anything},
+		{"MaxResults", number},
+		{"NextToken", anything},
+		{"DryRun", boolean},
+	},
+	"DeleteSnapshot": {
+		{"SnapshotId", `snap-[0-9a-f]+`},
+		{"DryRun", boolean},
+	},
+	"CreateTags": {
+		{"ResourceId.N", `(ami|snap)-[0-9a-f]+`},
+		{"Tag.N.Key", `(?s).{1,128}`},
+		{"Tag.N.Value", `(?s).{0,256}`},
+		{"DryRun", boolean},
+	},
+	"DescribeLaunchTemplateVersions": {
+		{"LaunchTemplateId", `lt-[0-9a-f]+`},
+		{"LaunchTemplateName", `[A-Za-z0-9()./_-]{3,128}`},
+		{"LaunchTemplateVersion.N", `[0-9]+|\$Latest|\$Default`},
+		{"MaxResults", number},
+		{"NextToken", anything},
+		{"DryRun", boolean},
+	},
 	"DescribeImages": {
 		{"ImageId.N", `ami-[0-9a-f]+`},
 		{"Owner.N", `self|amazon|aws-marketplace|[0-9]{12}`},
 		{"ExecutableBy.N", anything},
-		{"Filter.N.Name", `name|image-id|state|owner-id|manifest-location`},
+		{"Filter.N.Name", `name|image-id|state|owner-id|manifest-location|tag:.+|tag-key|block-device-mapping\.snapshot-id`},
 		{"Filter.N.Value.N", anything},
 		{"IncludeDeprecated", boolean},
 		{"IncludeDisabled", boolean},
@@ -67,6 +100,9 @@ var parameters = map[string][]parameter{
 		{"DryRun", boolean},
 	},
 }
+
+// required are the parameters that an action cannot do without.
+var required = map[string][]string{"RegisterImage": {"Name"}, "DeregisterImage": {"ImageId"}, "DeleteSnapshot": {"SnapshotId"}, "CreateTags": {"ResourceId.1", "Tag.1.Key"}}
 
 var index = regexp.MustCompile(`\.[1-9][0-9]*(\.|$)`)
 
@@ -83,8 +119,10 @@ func checkParameters(form url.Values) *Fault {
 	if v := form.Get("Version"); v != apiVersion {
 		return bad("NoSuchVersion", "The requested version (%s) of service AmazonEC2 does not exist", v)
 	}
-	if action == "RegisterImage" && !form.Has("Name") {
-		return bad("MissingParameter", "The request must contain the parameter Name")
+	for _, name := range required[action] {
+		if !form.Has(name) {
+			return bad("MissingParameter", "The request must contain the parameter %s", name)
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(form)) {
 		if name == "Action" || name == "Version" {

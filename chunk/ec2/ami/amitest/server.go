@@ -30,10 +30,17 @@ type Server struct {
 	// BUCKET/KEY; "" is nothing.
 	Manifest func(location string) string
 
+	// Snapshot, if not nil, is asked for the size of a snapshot, in GiB, and whether it
+	// is completed.
+	Snapshot func(id string) (gib int64, completed, known bool)
+	// Actions does what is not about images: by name, called with the parameters.
+	Actions map[string]func(form url.Values) (xml string, fault *Fault)
+
 	mu       sync.Mutex
 	requests []url.Values
 	faults   map[string][]Fault // by action, to come
 	images   []*image
+	made     int // images, those that are deregistered too
 }
 
 // Fault is an error that is answered instead of doing what was asked.
@@ -48,14 +55,19 @@ var Lost = Fault{Code: "lost"}
 // Start runs an EC2 until the test ends.
 func Start(t testing.TB, account Account) *Server {
 	t.Helper()
-	if account == (Account{}) {
-		account = Account{Region: "eu-west-1", Access: "AKIDEXAMPLE", Secret: "secret/of+tests"}
-	}
-	s := &Server{Account: account, Looks: 2, faults: map[string][]Fault{}}
+	s := New(account)
 	front := httptest.NewServer(s)
 	t.Cleanup(front.Close)
 	s.Endpoint = front.URL
 	return s
+}
+
+// New returns an EC2 that somebody else listens for.
+func New(account Account) *Server {
+	if account == (Account{}) {
+		account = Account{Region: "eu-west-1", Access: "AKIDEXAMPLE", Secret: "secret/of+tests"}
+	}
+	return &Server{Account: account, Looks: 2, faults: map[string][]Fault{}}
 }
 
 // Setenv leads the SDK's calls of EC2, and of nothing else, to s for the rest
@@ -92,7 +104,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	if fault := s.checkSignature(r, body); fault != nil {
+	if fault := s.CheckSignature(r, "ec2", body); fault != nil {
 		fault.answer(w)
 		return
 	}
@@ -134,6 +146,16 @@ func (s *Server) do(form url.Values) (xml string, fault *Fault) {
 		xml, fault = s.register(form)
 	case "DescribeImages":
 		xml, fault = s.describe(form)
+	case "DeregisterImage":
+		xml, fault = s.deregister(form)
+	case "CreateTags":
+		xml, fault = s.tag(form)
+	default:
+		do := s.Actions[action]
+		if do == nil {
+			return "", &Fault{http.StatusBadRequest, "InvalidAction", "The action " + action + " is not valid for this web service."}
+		}
+		xml, fault = do(form)
 	}
 	if planned != nil {
 		fault = planned
@@ -147,7 +169,7 @@ func (f *Fault) answer(w http.ResponseWriter) {
 	w.WriteHeader(f.Status)
 	fmt.Fprintf(w, `<?xml version="1.0" encoding="UTF-8"?>`+"\n"+
 		`<Response><Errors><Error><Code>%s</Code><Message>%s</Message></Error></Errors><RequestID>%s</RequestID></Response>`,
-		escape(f.Code), escape(f.Message), requestID)
+		Escape(f.Code), Escape(f.Message), requestID)
 }
 
 // requestID is that of every answer.
