@@ -82,10 +82,10 @@ microbench:
 SHARE = $(DESTDIR)$(PREFIX)/share
 install:
 	test -x purebundle || $(MAKE) build
-	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/bash-completion/completions \
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man $(SHARE)/bash-completion/completions \
 	  $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
 	install -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/purebundle
-	umask 022 && ./purebundle man $(SHARE)/man/man1
+	umask 022 && ./purebundle man $(SHARE)/man
 	umask 022 && ./purebundle completion bash > $(SHARE)/bash-completion/completions/purebundle
 	umask 022 && ./purebundle completion zsh > $(SHARE)/zsh/site-functions/_purebundle
 	umask 022 && ./purebundle completion fish > $(SHARE)/fish/vendor_completions.d/purebundle.fish

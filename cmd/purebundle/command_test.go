@@ -59,7 +59,7 @@ func TestUsageErrors(t *testing.T) {
 		{"verify without BUNDLE", []string{"verify"}, "BUNDLE needed", "usage: purebundle verify"},
 		{"unbundle without IMAGE", []string{"unbundle", dest}, "BUNDLE and IMAGE needed", "usage: purebundle unbundle"},
 		{"cat without PATH", []string{"cat", dest}, "BUNDLE and PATH needed", "usage: purebundle cat"},
-		{"help of nothing", []string{"help", "nothing"}, "no such command", ""},
+		{"help of nothing", []string{"help", "nothing"}, "no such command or topic", "the topics are disk, "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code, stdout, stderr := call(c.args...)
@@ -106,7 +106,7 @@ func TestHelp(t *testing.T) {
 				t.Errorf("%s: %d columns: %s", args, len(line)-1, line)
 			}
 		}
-		page, err := os.ReadFile(filepath.Join(dir, cli.ManName(cmd)+".1"))
+		page, err := os.ReadFile(filepath.Join(dir, "man1", cli.ManName(cmd)+".1"))
 		if err != nil {
 			t.Error(err)
 		}
@@ -157,7 +157,7 @@ func TestManuals(t *testing.T) {
 		{"ec2-upload-bundle", "s3:CreateBucket|~/.aws/config|the parts that were sent stay", "manifest.json|TMPDIR"},
 		{"ec2-migrate-manifest", "manifest.xml.bak|EC2_AMITOOL_HOME", aws + "|TMPDIR"},
 	} {
-		page, err := os.ReadFile(filepath.Join(dir, "purebundle-"+c.page+".1"))
+		page, err := os.ReadFile(filepath.Join(dir, "man1", "purebundle-"+c.page+".1"))
 		if err != nil {
 			t.Error(err)
 		}

@@ -1,44 +1,171 @@
 package main
 
 import (
+	"bytes"
 	"os"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/spf13/pflag"
 
 	"purebundle/chunk"
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/create"
 	"purebundle/cmd/purebundle/look"
+	"purebundle/cmd/purebundle/manual"
 	"purebundle/cmd/purebundle/progress"
 	"purebundle/cmd/purebundle/ship"
 	"purebundle/ext2img"
 )
 
-// The README documents every command, every field of what scripts read, and
-// every kind of change.
-func TestReadmeIsComplete(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
+// texts returns the README and the pages of the manual, by the name of their file.
+func texts(t *testing.T) map[string]string {
+	t.Helper()
+	names, err := filepath.Glob("manual/*.md")
+	if err != nil || len(names) < 8 {
+		t.Fatalf("%d pages, %v", len(names), err)
 	}
-	readme := string(text)
+	all := map[string]string{}
+	for _, name := range append(names, "../../README.md") {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[name] = string(text)
+	}
+	return all
+}
+
+// The README can be read in one go, and leads to every page of the manual; no link of
+// it or of a page leads nowhere.
+func TestReadme(t *testing.T) {
+	all := texts(t)
+	readme := all["../../README.md"]
+	if n := strings.Count(readme, "\n"); n > 150 {
+		t.Errorf("the README has %d lines", n)
+	}
+	for _, p := range manual.All() {
+		if !strings.Contains(readme, "](cmd/purebundle/manual/"+p.Topic+".md)") {
+			t.Errorf("the README does not lead to %s", p.Topic)
+		}
+	}
+	links := 0
+	for name, text := range all {
+		for _, m := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(text, -1) {
+			links++
+			if _, err := os.Stat(filepath.Join(filepath.Dir(name), m[1])); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	if links < len(manual.All()) {
+		t.Errorf("%d links", links)
+	}
+}
+
+// The page of formats has every field of what scripts read, and every kind of change;
+// and no field that there is not.
+func TestFormatIsComplete(t *testing.T) {
+	page := texts(t)["manual/format.md"]
+	fields := map[string]bool{}
 	for _, v := range []any{progress.JSONLine{}, create.Summary{}, ship.Summary{}, look.Moved{}, look.Verified{}, chunk.Manifest{}} {
 		for name := range jsonFields(reflect.TypeOf(v)) {
-			if !strings.Contains(readme, "`"+name+"`") {
+			fields[name] = true
+			if !strings.Contains(page, "`"+name+"`") {
 				t.Errorf("no `%s` of %T", name, v)
 			}
 		}
 	}
 	for k := ext2img.Vanished; k <= ext2img.Unreadable; k++ {
-		if !strings.Contains(readme, "`"+k.String()+"`") {
+		if !strings.Contains(page, "`"+k.String()+"`") {
 			t.Errorf("no change `%s`", k)
 		}
 	}
-	for _, cmd := range newRoot(&cli.App{}).Commands() {
-		if !cmd.Hidden && !strings.Contains(readme, "\npurebundle "+cmd.Name()+" ") {
-			t.Errorf("no command %s", cmd.Name())
+	rows := 0
+	for line := range strings.Lines(page) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 3 || !strings.HasPrefix(cells[1], " `") {
+			continue
 		}
+		rows++
+		for _, name := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[1], -1) {
+			if !fields[name[1]] && !strings.HasPrefix(name[1], "--") {
+				t.Errorf("`%s` is no field", name[1])
+			}
+		}
+	}
+	if rows < 30 {
+		t.Errorf("%d rows", rows)
+	}
+}
+
+// foreign are options of other programs that the texts name.
+var foreign = regexp.MustCompile(`--(one-file-system|enable|force|full|now|no-install-recommends)\b`)
+
+// Each flag that the texts name exists, and so does each variable. Flags and variables
+// of a command are all in its own page, which is made of them.
+func TestNamesInTexts(t *testing.T) {
+	known := map[string]bool{"help": true, "version": true, "help-all": true}
+	variables := ""
+	for _, cmd := range cli.Documented(newRoot(&cli.App{})) {
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { known[f.Name] = true })
+		cmd.InheritedFlags().VisitAll(func(f *pflag.Flag) { known[f.Name] = true })
+		var page bytes.Buffer
+		cli.WriteMan(&page, "", cmd)
+		variables += page.String()
+	}
+	flags, names := 0, 0
+	for name, text := range texts(t) {
+		for _, m := range regexp.MustCompile(`(?:^|[^-\w])--([a-z][a-z0-9-]*[a-z0-9])`).FindAllStringSubmatch(text, -1) {
+			flags++
+			if !known[m[1]] && !foreign.MatchString("--"+m[1]) {
+				t.Errorf("%s: there is no --%s", name, m[1])
+			}
+		}
+		for _, v := range regexp.MustCompile(`\b(?:AWS|EC2|SOURCE|GOMEM)_?[A-Z_]*[A-Z]\b`).FindAllString(text, -1) {
+			names++
+			if v != "AWS" && v != "EC2" && v != "SOURCE" && !strings.Contains(variables, v) {
+				t.Errorf("%s: nothing reads %s", name, v)
+			}
+		}
+	}
+	if flags < 60 || names < 2 {
+		t.Errorf("%d flags, %d variables", flags, names)
+	}
+}
+
+// Each command line of ours in the texts is one that the program takes.
+func TestCommandsInTexts(t *testing.T) {
+	ours := regexp.MustCompile(`(?m)^(?:# )?(?:sudo )?(purebundle (?:[^\\\n]|\\(?s:.))*)`)
+	checked := 0
+	for name, text := range texts(t) {
+		for _, fence := range regexp.MustCompile("(?s)```(?:sh)?\n(.*?)```").FindAllStringSubmatch(text, -1) {
+			for _, m := range ours.FindAllStringSubmatch(fence[1], -1) {
+				line, _, _ := strings.Cut(strings.ReplaceAll(m[1], "\\\n", " "), " #")
+				if strings.ContainsAny(line, "…|[") {
+					line = strings.NewReplacer("-k … -c … -u …", "-k k -c c -u 123456789012", "…", "x", "[", "", "]", "", "|", "").Replace(line)
+				}
+				checked++
+				args := strings.Fields(strings.ReplaceAll(line, "'{hostname} {date}'", "{hostname}-{date}"))[1:]
+				root := newRoot(&cli.App{})
+				cmd, rest, err := root.Find(args)
+				if err == nil && cmd != root {
+					err = cmd.ParseFlags(rest)
+				}
+				if err == nil && cmd != root {
+					err = cmd.ValidateArgs(cmd.Flags().Args())
+				}
+				if err != nil || cmd == root && args[0] != "help" {
+					t.Errorf("%s: %s: %v", name, line, err)
+				}
+			}
+		}
+	}
+	if checked < 20 {
+		t.Errorf("%d commands", checked)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"purebundle/cmd/purebundle/create"
 	"purebundle/cmd/purebundle/ec2tools"
 	"purebundle/cmd/purebundle/look"
+	"purebundle/cmd/purebundle/manual"
 	"purebundle/cmd/purebundle/ship"
 )
 
@@ -95,6 +96,22 @@ scratch space, and it reads bundles back: verify, unbundle, ls, cat.`,
 	return root
 }
 
+// help shows the help of a command, or a page of the manual.
+func help(a *cli.App, root *cobra.Command, args []string) error {
+	target, _, err := root.Find(args)
+	if err == nil && (target != root || len(args) == 0) {
+		return target.Help()
+	}
+	if page, found := manual.Find(args[0]); found && len(args) == 1 {
+		return page.Write(a.Stdout, a.Columns())
+	}
+	topics := []string{}
+	for _, p := range manual.All() {
+		topics = append(topics, p.Topic)
+	}
+	return cli.WithHint(cli.Usagef("help %s: no such command or topic", strings.Join(args, " ")), "the topics are %s", strings.Join(topics, ", "))
+}
+
 // runRoot does what "purebundle" without a subcommand does: it shows help, or
 // returns an error that names the subcommand that was probably meant.
 func runRoot(a *cli.App, cmd *cobra.Command, args []string) error {
@@ -106,11 +123,7 @@ func runRoot(a *cli.App, cmd *cobra.Command, args []string) error {
 		return cmd.Help()
 	}
 	if args[0] == "help" {
-		target, _, err := cmd.Find(args[1:])
-		if err != nil || target == cmd && len(args) > 1 {
-			return cli.Usagef("help %s: no such command", strings.Join(args[1:], " "))
-		}
-		return target.Help()
+		return help(a, cmd, args[1:])
 	}
 	names := []string{}
 	for _, c := range cmd.Commands() {

@@ -79,24 +79,3 @@ func TestFlagLines(t *testing.T) {
 		}
 	}
 }
-
-func TestFold(t *testing.T) {
-	for _, c := range []struct {
-		text  string
-		width int
-		want  []string
-	}{
-		{"", 5, []string{""}}, {"a b c", 5, []string{"a b c"}}, {"a b cd", 5, []string{"a b", "cd"}}, {"longer than", 3, []string{"longer", "than"}},
-	} {
-		got := fold(c.text, c.width)
-		if len(got) != len(c.want) {
-			t.Errorf("%q: %q", c.text, got)
-			continue
-		}
-		for i := range got {
-			if got[i] != c.want[i] {
-				t.Errorf("%q: %q, want %q", c.text, got, c.want)
-			}
-		}
-	}
-}

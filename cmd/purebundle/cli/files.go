@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"purebundle/cmd/purebundle/words"
 )
 
 // file is a file that a command reads or makes, for its manual.
@@ -49,6 +51,6 @@ func writeFiles(w io.Writer, cmd *cobra.Command) {
 	}
 	fmt.Fprint(w, ".SH FILES\n")
 	for _, f := range list {
-		fmt.Fprintf(w, ".TP\n.B %s\n%s\n", roff(f.path), roff(f.what))
+		fmt.Fprintf(w, ".TP\n.B %s\n%s\n", words.Roff(f.path), words.Roff(f.what))
 	}
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"purebundle/cmd/purebundle/words"
 )
 
 // Annotations of a flag: the heading that it stands under in the help, and what
@@ -158,7 +160,7 @@ func writeUsage(w io.Writer, cmd *cobra.Command) {
 func writeFlag(w io.Writer, f *pflag.Flag) {
 	const indent, width = 26, 80
 	spelling := "  " + flagSpelling(f)
-	lines := fold(flagMeaning(f), width-indent)
+	lines := words.Fold(flagMeaning(f), width-indent)
 	if len(spelling) > indent-2 {
 		fmt.Fprintln(w, spelling)
 		spelling = ""
@@ -167,21 +169,4 @@ func writeFlag(w io.Writer, f *pflag.Flag) {
 		fmt.Fprintf(w, "%-*s%s\n", indent, spelling, line)
 		spelling = ""
 	}
-}
-
-// fold breaks text between words into lines of at most width columns.
-func fold(text string, width int) []string {
-	var lines []string
-	line := ""
-	for _, word := range strings.Fields(text) {
-		if line != "" && len(line)+1+len(word) > width {
-			lines = append(lines, line)
-			line = ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
-	}
-	return append(lines, line)
 }

@@ -6,17 +6,9 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
-)
 
-func TestRoff(t *testing.T) {
-	for in, want := range map[string]string{
-		"a-b": `a\-b`, `\x`: `\ex`, ".start": `\&.start`, "'q": `\&'q`, "a\n.b": "a\n\\&.b",
-	} {
-		if got := roff(in); got != want {
-			t.Errorf("roff(%q) = %q, want %q", in, got, want)
-		}
-	}
-}
+	"purebundle/cmd/purebundle/words"
+)
 
 // The manual of a command about S3, and of no other, says what it reads of the
 // environment and what IAM must allow.
@@ -27,13 +19,13 @@ func TestRemoteSections(t *testing.T) {
 			new(S3).ReadFlags(cmd)
 		}
 		var page bytes.Buffer
-		writeMan(&page, "1", cmd)
+		WriteMan(&page, "1", cmd)
 		for _, part := range []string{".SH ENVIRONMENT\n", ".SH IAM\n", "AWS_REGION", "s3:GetObject"} {
 			if strings.Contains(page.String(), part) != (want != "") {
 				t.Errorf("%s: %q: %v", name, part, want == "")
 			}
 		}
-		if strings.Contains(page.String(), roff("  3  done")) {
+		if strings.Contains(page.String(), words.Roff("  3  done")) {
 			t.Errorf("%s has status 3", name)
 		}
 	}

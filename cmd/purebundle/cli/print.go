@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"text/tabwriter"
 	"time"
+
+	"golang.org/x/term"
 )
 
 // PrintRows writes two columns.
@@ -25,4 +28,18 @@ func PrintJSON(w io.Writer, v any) error {
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
+}
+
+// maxColumns is how wide running text gets: longer lines are hard to read.
+const maxColumns = 100
+
+// Columns returns how wide text on stdout may be: as the terminal, up to maxColumns; 80
+// if there is none.
+func (a *App) Columns() int {
+	if file, ok := a.Stdout.(*os.File); ok {
+		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
+			return min(width, maxColumns)
+		}
+	}
+	return 80
 }

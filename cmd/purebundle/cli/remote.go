@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"purebundle/cmd/purebundle/words"
 )
 
 // variable is what is read of the environment if the flags do not say it.
@@ -64,10 +66,10 @@ func writeEnvironment(w io.Writer, cmd *cobra.Command) {
 		fmt.Fprint(w, "Where the flags say nothing, and there is a place in S3, the environment does, then ~/.aws, then the role of the instance.\n")
 	}
 	for _, v := range others {
-		fmt.Fprintf(w, ".TP\n.B %s\n%s\n", roff(v.names), roff(v.what))
+		fmt.Fprintf(w, ".TP\n.B %s\n%s\n", words.Roff(v.names), words.Roff(v.what))
 	}
 	if remote(cmd) {
-		fmt.Fprintf(w, ".SH IAM\nFor a place in S3, on the bucket and on what is in it: %s.\n", roff(iam[cmd.Name()]))
+		fmt.Fprintf(w, ".SH IAM\nFor a place in S3, on the bucket and on what is in it: %s.\n", words.Roff(iam[cmd.Name()]))
 	}
 }
 
