@@ -66,6 +66,12 @@ func (f *File) open() error {
 	if err != nil {
 		return err
 	}
+	return f.take(fd, temp)
+}
+
+// take locks the temporary file that was just opened, and empties it. The run that had
+// it until then may have given it its name meanwhile: it is nobody's any more then.
+func (f *File) take(fd int, temp string) (err error) {
 	file := os.NewFile(uintptr(fd), f.path)
 	var st unix.Stat_t
 	if err = flock(fd); err == nil {
@@ -196,7 +202,12 @@ func (f *File) Discard() error {
 		return nil
 	}
 	f.over = true
-	err := f.dir.Remove(f.temp.name) // still locked
+	err := f.stillNamed()
+	if err == nil {
+		err = f.dir.Remove(f.temp.name) // still locked
+	} else if errors.Is(err, ErrBusy) { // it is not there any more
+		err = nil
+	}
 	f.close()
 	return err
 }

@@ -134,3 +134,70 @@ func TestFile(t *testing.T) {
 		t.Errorf("there is %q and %q; %v", one, three, errors.Join(err1, err2))
 	}
 }
+
+// TestFileLost: a temporary file that is another by the time that it is locked, or that
+// it is to get its name, is neither written to nor renamed.
+func TestFileLost(t *testing.T) {
+	temp := fileTemp("x")
+	wantText := func(dir, name, want string) {
+		t.Helper()
+		if text, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(text) != want {
+			t.Errorf("%s is %q, %v; want %q", name, text, err, want)
+		}
+	}
+	for what, swap := range map[string]func(dir string) error{
+		"gone":  func(dir string) error { return os.Remove(filepath.Join(dir, temp)) },
+		"named": func(dir string) error { return os.Rename(filepath.Join(dir, temp), filepath.Join(dir, "x")) },
+		"another": func(dir string) error {
+			return errors.Join(os.Rename(filepath.Join(dir, temp), filepath.Join(dir, "x")), os.WriteFile(filepath.Join(dir, temp), []byte("another"), 0o600))
+		},
+		"a link": func(dir string) error {
+			return errors.Join(os.Rename(filepath.Join(dir, temp), filepath.Join(dir, "x")), os.Symlink("x", filepath.Join(dir, temp)))
+		},
+	} {
+		t.Run("locked "+what, func(t *testing.T) {
+			dir := t.TempDir()
+			files(t, dir, temp)
+			d, _, err := (&way{}).reach(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			fd, err := d.left(temp) // of a run that has just ended
+			if err == nil {
+				err = swap(dir)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := &File{dir: d, name: "x", path: filepath.Join(dir, "x")}
+			if err := f.take(fd, temp); !errors.Is(err, ErrBusy) {
+				t.Errorf("%v, want that it is busy", err)
+			}
+			if what != "gone" {
+				wantText(dir, "x", temp)
+			}
+		})
+		t.Run("published "+what, func(t *testing.T) {
+			dir := t.TempDir()
+			f, err := CreateFile(filepath.Join(dir, "x"), FileOptions{})
+			if err == nil {
+				err = errors.Join(f.WriteSparse([]byte("mine"), 0), swap(dir))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Publish(t.Context(), PublishOptions{Replace: true}); !errors.Is(err, ErrSwapped) {
+				t.Errorf("%v, want that it was swapped", err)
+			}
+			if what == "gone" {
+				wantNames(t, dir)
+			} else {
+				wantText(dir, "x", "mine")
+			}
+			if what == "another" {
+				wantText(dir, temp, "another")
+			}
+		})
+	}
+}
