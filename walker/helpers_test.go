@@ -21,6 +21,8 @@ func helpers() map[string]func() error {
 		"no-proc": noProcHelper,
 		"walk":    walkHelper,
 		"swap":    swapHelper,
+		"churn":   churnHelper,
+		"lease":   leaseHelper,
 	}
 }
 

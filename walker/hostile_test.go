@@ -12,12 +12,11 @@ import (
 
 	"github.com/pkg/xattr"
 	"golang.org/x/sys/unix"
+
+	"purebundle/ext2img/imgtest"
 )
 
 // What an ordinary user can do to the walk that root makes of his directories.
-
-// nobody is the ordinary user, by number.
-const nobody = 65534
 
 // startAs starts a helper as the ordinary user and ends it with the test.
 func startAs(t *testing.T, helper string, env ...string) {
@@ -26,7 +25,7 @@ func startAs(t *testing.T, helper string, env ...string) {
 	cmd.Env = append(append(os.Environ(), helperEnv+"="+helper), env...)
 	cmd.Dir = "/"
 	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}, Pdeathsig: unix.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: imgtest.User, Gid: imgtest.User}, Pdeathsig: unix.SIGKILL}
 	out, err := cmd.StdoutPipe()
 	must(t, err)
 	must(t, cmd.Start())
@@ -59,9 +58,9 @@ func swapHelper() error {
 func swapTree(t *testing.T, names ...string) string {
 	needRoot(t)
 	dir := makeTree(t, t.TempDir(), names...)
-	openToAll(t, dir)
-	must(t, os.Chown(dir, nobody, nobody))
-	must(t, os.Lchown(filepath.Join(dir, "mine"), nobody, nobody))
+	imgtest.OpenWay(t, dir)
+	must(t, os.Chown(dir, imgtest.User, imgtest.User))
+	must(t, os.Lchown(filepath.Join(dir, "mine"), imgtest.User, imgtest.User))
 	return dir
 }
 
@@ -197,50 +196,49 @@ func TestSwappedKinds(t *testing.T) {
 	}
 }
 
+// churned is how many files churnHelper has.
+const churned = 40_000
+
+// churnHelper makes files in the directory in sourceEnv, then removes one and makes it again until it is killed.
+func churnHelper() error {
+	fd, err := unix.Open(os.Getenv(sourceEnv), unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	name := func(i int) string { return fmt.Sprintf("some-file-name-%d", i*7919%churned) }
+	for i := 0; ; i++ {
+		if i >= churned {
+			if err := unix.Unlinkat(fd, name(i), 0); err != nil {
+				return err
+			}
+		}
+		if err := unix.Mknodat(fd, name(i), unix.S_IFREG|0o644, 0); err != nil {
+			return err
+		}
+		if i == churned {
+			fmt.Println("ready")
+		}
+	}
+}
+
 // TestRenamedWhileRead changes a directory of XFS while it is read: getdents gives names twice.
 func TestRenamedWhileRead(t *testing.T) {
 	needRoot(t)
 	dir := t.TempDir()
 	loopMount(t, loopImage(t, 320<<20, "mkfs.xfs", "-q"), dir)
-	fd, err := unix.Open(dir, unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	must(t, err)
-	defer unix.Close(fd)
-	const files = 40_000
-	name := func(i int) string { return fmt.Sprintf("some-file-name-%d", i) }
-	for i := range files {
-		must(t, unix.Mknodat(fd, name(i), unix.S_IFREG|0o644, 0))
-	}
-	stop, done := make(chan bool), make(chan error)
-	go func() {
-		for i := 0; ; i++ {
-			select {
-			case <-stop:
-				done <- nil
-				return
-			default:
-			}
-			err := unix.Unlinkat(fd, name(i*7919%files), 0)
-			if err == nil {
-				err = unix.Mknodat(fd, name(i*7919%files), unix.S_IFREG|0o644, 0)
-			}
-			if err != nil {
-				done <- err
-				return
-			}
-		}
-	}()
+	imgtest.OpenWay(t, dir)
+	must(t, os.Chmod(dir, 0o777))
+	startAs(t, "churn", sourceEnv+"="+dir)
 	for range 10 {
 		res, err := walkErr(t, dir, Options{}) // an entry that is reported twice is an error of the test's own
 		if err != nil {
 			t.Error(err)
 			break
 		}
-		if n := len(res.order); n < files/2 {
+		if n := len(res.order); n < churned/2 {
 			t.Errorf("%d entries", n)
 		}
 	}
-	close(stop)
-	must(t, <-done)
 }
 
 // TestNamesTwice has what getdents may give, by hand.

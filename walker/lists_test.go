@@ -10,17 +10,22 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"purebundle/ext2img/imgtest"
 )
 
 // TestManyLeftOut plants more secrets than a list holds, some of them far down.
 func TestManyLeftOut(t *testing.T) {
-	dir := makeTree(t, t.TempDir(), "flat/", "z")
-	flat := filepath.Join(dir, "flat")
+	dir := imgtest.UserDir(t)
 	const files = maxListed + 500
-	for i := range files {
-		must(t, unix.Mknod(filepath.Join(flat, fmt.Sprintf("x%d.excluded", i)), unix.S_IFREG|0o644, 0))
-		must(t, unix.Link(filepath.Join(flat, fmt.Sprintf("x%d.excluded", i)), filepath.Join(flat, fmt.Sprintf(".x%d.swp", i))))
-	}
+	imgtest.AsUser(t, func() {
+		makeTree(t, dir, "flat/", "z")
+		flat := filepath.Join(dir, "flat")
+		for i := range files {
+			must(t, unix.Mknod(filepath.Join(flat, fmt.Sprintf("x%d.excluded", i)), unix.S_IFREG|0o644, 0))
+			must(t, unix.Link(filepath.Join(flat, fmt.Sprintf("x%d.excluded", i)), filepath.Join(flat, fmt.Sprintf(".x%d.swp", i))))
+		}
+	})
 	res := walk(t, dir, Options{Exclude: []string{"*.excluded"}})
 	diff(t, "paths", res.order, []string{"/", "/flat", "/z"})
 	if len(res.Filtered) != maxListed || len(res.Excluded) != maxListed {
@@ -68,11 +73,14 @@ func nest(t *testing.T, dir, name string, depth int) {
 func TestTooDeep(t *testing.T) {
 	needRoot(t)
 	dir := t.TempDir()
-	mountFS(t, "none", dir, "tmpfs", 0, "") // which is quickly gone
-	makeTree(t, dir, "deep/", "flat/", "z")
+	imgtest.OpenWay(t, dir)
+	mountFS(t, "none", dir, "tmpfs", 0, fmt.Sprintf("uid=%d", imgtest.User)) // which is quickly gone
 	const depth = maxDirPath/2 - 10
-	nest(t, filepath.Join(dir, "deep"), strings.Repeat("d", unix.NAME_MAX), 10_000)
-	nest(t, filepath.Join(dir, "flat"), "d", depth)
+	imgtest.AsUser(t, func() {
+		makeTree(t, dir, "deep/", "flat/", "z")
+		nest(t, filepath.Join(dir, "deep"), strings.Repeat("d", unix.NAME_MAX), 10_000)
+		nest(t, filepath.Join(dir, "flat"), "d", depth)
+	})
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	entries, bottoms := 0, 0
@@ -98,10 +106,12 @@ func TestTooDeep(t *testing.T) {
 
 // TestTooManyNames reads a directory up to a limit: what was read until then stays, and it is said.
 func TestTooManyNames(t *testing.T) {
-	dir := t.TempDir()
-	for i := range 3000 {
-		must(t, unix.Mknod(filepath.Join(dir, fmt.Sprintf("name-%05d", i)), unix.S_IFREG|0o644, 0))
-	}
+	dir := imgtest.UserDir(t)
+	imgtest.AsUser(t, func() {
+		for i := range 3000 {
+			must(t, unix.Mknod(filepath.Join(dir, fmt.Sprintf("name-%05d", i)), unix.S_IFREG|0o644, 0))
+		}
+	})
 	f, err := os.Open(dir)
 	must(t, err)
 	defer f.Close()

@@ -13,6 +13,8 @@ import (
 
 	"github.com/pkg/xattr"
 	"golang.org/x/sys/unix"
+
+	"purebundle/ext2img/imgtest"
 )
 
 // installFilter makes a seccomp filter hold for all threads.
@@ -26,14 +28,6 @@ func installFilter(prog []unix.SockFilter) error {
 		return errno
 	}
 	return nil
-}
-
-// openToAll lets everybody into the test's temporary directories.
-func openToAll(t *testing.T, dir string) {
-	t.Helper()
-	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
-		must(t, os.Chmod(d, 0o755))
-	}
 }
 
 // TestDenied takes system calls away: the result must stay the same.
@@ -67,16 +61,16 @@ func TestDenied(t *testing.T) {
 // TestOrdinaryUser walks what belongs to somebody else.
 func TestOrdinaryUser(t *testing.T) {
 	dir := storyTree(t)
-	openToAll(t, dir)
+	imgtest.OpenWay(t, dir)
 	makeTree(t, dir, "mine/file=1", "theirs/file=1", "noexec/file=1", "secret=1", "link -> etc")
 	for _, p := range []string{"mine", "mine/file"} {
-		must(t, os.Chown(filepath.Join(dir, p), 65534, 65534))
+		must(t, os.Chown(filepath.Join(dir, p), imgtest.User, imgtest.User))
 	}
 	must(t, xattr.LSet(filepath.Join(dir, "mine/file"), "user.x", []byte("1")))
 	must(t, os.Chmod(filepath.Join(dir, "theirs"), 0o700))
 	must(t, os.Chmod(filepath.Join(dir, "noexec"), 0o744))
 	must(t, os.Chmod(filepath.Join(dir, "secret"), 0o600))
-	out := runHelper(t, "walk", &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}, sourceEnv+"="+dir)
+	out := runHelper(t, "walk", &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: imgtest.User, Gid: imgtest.User}}, sourceEnv+"="+dir)
 	got := parts(t, out)
 	want := walk(t, dir, Options{})
 	var lines []string
@@ -106,7 +100,7 @@ func withoutAtime(lines []string) []string {
 // TestUserNamespace walks as root in a user namespace of its own, where mounts that it inherits cannot be taken apart.
 func TestUserNamespace(t *testing.T) {
 	dir := storyTree(t)
-	openToAll(t, dir)
+	imgtest.OpenWay(t, dir)
 	want := parts(t, runHelper(t, "walk", nil, sourceEnv+"="+dir))
 	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1 << 16}}
 	attr := &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS, UidMappings: ids, GidMappings: ids}
@@ -129,12 +123,12 @@ func TestMountOutOfReach(t *testing.T) {
 	needRoot(t)
 	dir := makeTree(t, t.TempDir(), "closed/mnt/", "z")
 	outside := makeTree(t, t.TempDir(), "a/file=1", "b/file=1", "a/sub/")
-	openToAll(t, dir)
+	imgtest.OpenWay(t, dir)
 	mnt := filepath.Join(dir, "closed/mnt")
 	mountFS(t, filepath.Join(outside, "a"), mnt, "", unix.MS_BIND, "")
 	mountFS(t, filepath.Join(outside, "b"), filepath.Join(mnt, "sub"), "", unix.MS_BIND, "")
 	must(t, os.Chmod(filepath.Join(dir, "closed"), 0o700))
-	got := parts(t, runHelper(t, "walk", &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}, sourceEnv+"="+dir))
+	got := parts(t, runHelper(t, "walk", &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: imgtest.User, Gid: imgtest.User}}, sourceEnv+"="+dir))
 	diff(t, "unreadable", got["unreadable"], []string{"/closed/mnt open " + mnt + ": permission denied", "/closed permission denied"})
 	diff(t, "mounts", got["mount"], []string{
 		"/closed/mnt ext4: left out, cannot be opened: open " + mnt + ": permission denied",

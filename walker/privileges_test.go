@@ -9,6 +9,8 @@ import (
 
 	"github.com/pkg/xattr"
 	"golang.org/x/sys/unix"
+
+	"purebundle/ext2img/imgtest"
 )
 
 // TestPrivileges has setuid programs, capabilities and devices on a mount that does not honour them, as on somebody's USB stick.
@@ -17,10 +19,14 @@ func TestPrivileges(t *testing.T) {
 	dir := makeTree(t, t.TempDir(), "stick/", "z")
 	diskFS(t, filepath.Join(dir, "stick"))
 	at := func(name string) string { return filepath.Join(dir, "stick", name) }
-	makeTree(t, at(""), "suid", "sgid", "able", "shared/", "plain")
-	must(t, os.Chmod(at("suid"), 0o755|os.ModeSetuid))
-	must(t, os.Chmod(at("sgid"), 0o755|os.ModeSetgid))
-	must(t, os.Chmod(at("shared"), 0o775|os.ModeSetgid))
+	imgtest.OpenWay(t, dir)
+	must(t, os.Chown(at(""), imgtest.User, imgtest.User))
+	imgtest.AsUser(t, func() { // what it takes no privilege to make
+		makeTree(t, at(""), "suid", "sgid", "able", "shared/", "plain")
+		must(t, os.Chmod(at("suid"), 0o755|os.ModeSetuid))
+		must(t, os.Chmod(at("sgid"), 0o755|os.ModeSetgid))
+		must(t, os.Chmod(at("shared"), 0o775|os.ModeSetgid))
+	})
 	must(t, xattr.Set(at("able"), "security.capability", capSetuid))
 	must(t, xattr.Set(at("able"), "user.x", []byte("kept")))
 	must(t, unix.Mknod(at("char"), unix.S_IFCHR|0o644, int(unix.Mkdev(1, 1))))

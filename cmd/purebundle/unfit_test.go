@@ -11,15 +11,21 @@ import (
 	"purebundle/ext2img/imgtest"
 )
 
-// A file that ext4 cannot hold, under two names, is left out and listed; the run
+// A file of an ordinary user that ext4 cannot hold, under two names, is left out and listed; the run
 // goes on, with status 3.
 func TestUnfitFile(t *testing.T) {
 	imgtest.RequireRoot(t)
 	tree := imgtest.Tmpfs(t, 64<<20)
-	at := func(name string) string { return filepath.Join(tree, name) }
-	if err := errors.Join(os.WriteFile(at("huge"), nil, 0o644), os.Truncate(at("huge"), 17<<40), os.Link(at("huge"), at("too")), os.WriteFile(at("zero"), nil, 0o644)); err != nil {
+	imgtest.OpenWay(t, tree)
+	if err := os.Chown(tree, imgtest.User, imgtest.User); err != nil {
 		t.Fatal(err)
 	}
+	at := func(name string) string { return filepath.Join(tree, name) }
+	imgtest.AsUser(t, func() {
+		if err := errors.Join(os.WriteFile(at("huge"), nil, 0o644), os.Truncate(at("huge"), 17<<40), os.Link(at("huge"), at("too")), os.WriteFile(at("zero"), nil, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	})
 	dest := filepath.Join(t.TempDir(), "dest")
 	if code, _, stderr := call("bundle", "-q", "--progress", "none", tree, dest); code != cli.StatusIncomplete {
 		t.Fatalf("status %d, want %d: %s", code, cli.StatusIncomplete, stderr)

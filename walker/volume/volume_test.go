@@ -4,12 +4,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/google/uuid"
-	"golang.org/x/sys/unix"
 
 	"purebundle/ext2img/imgtest"
 	"purebundle/walker/volume"
@@ -112,7 +110,7 @@ func TestAtKinds(t *testing.T) {
 			}
 			imgtest.Run(t, "mount", "--bind", filepath.Join(mnt, "below"), filepath.Join(dir, "bind"))
 			t.Cleanup(func() { imgtest.Unmount(t, filepath.Join(dir, "bind")) })
-			for who, as := range map[string]func(func()){"root": func(f func()) { f() }, "nobody": asNobody(t)} {
+			for who, as := range map[string]func(func()){"root": func(f func()) { f() }, "nobody": func(f func()) { imgtest.AsUser(t, f) }} {
 				as(func() {
 					id, err := volume.At(mnt)
 					if err != nil || uuid.UUID(id.UUID).String() != want || id.Label != "of mine" {
@@ -126,26 +124,5 @@ func TestAtKinds(t *testing.T) {
 				})
 			}
 		})
-	}
-}
-
-// asNobody returns a function that calls another one as an ordinary user, on a
-// thread that ends with it.
-func asNobody(t *testing.T) func(func()) {
-	return func(f func()) {
-		done := make(chan error)
-		go func() {
-			runtime.LockOSThread()
-			_, _, errno := unix.Syscall(unix.SYS_SETRESUID, 65534, 65534, 65534) // of this thread alone
-			if errno == 0 {
-				f()
-				done <- nil
-				return
-			}
-			done <- errno
-		}()
-		if err := <-done; err != nil {
-			t.Fatal(err)
-		}
 	}
 }

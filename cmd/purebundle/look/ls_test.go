@@ -12,15 +12,17 @@ import (
 	"purebundle/ext2img/imgtest"
 )
 
-// TestLsEnds lists an image whose directories hold one another, twice over: it
+// TestLsEnds lists an ordinary user's image whose directories hold one another, twice over: it
 // must end with few lines and say that the image is damaged.
 func TestLsEnds(t *testing.T) {
 	imgtest.NeedTool(t, "debugfs")
-	image := filepath.Join(t.TempDir(), "image")
-	imgtest.Run(t, "mke2fs", "-q", "-t", "ext4", image, "4M")
-	for _, request := range []string{"mkdir /a", "mkdir /a/b", "mkdir /plain", "ln /a /a/b/x", "ln /a /a/b/y", "ln /a/b /a/z"} {
-		imgtest.Run(t, "debugfs", "-w", "-R", request, image)
-	}
+	image := filepath.Join(imgtest.UserDir(t), "image")
+	imgtest.AsUser(t, func() {
+		imgtest.Run(t, "mke2fs", "-q", "-t", "ext4", image, "4M")
+		for _, request := range []string{"mkdir /a", "mkdir /a/b", "mkdir /plain", "ln /a /a/b/x", "ln /a /a/b/y", "ln /a/b /a/z"} {
+			imgtest.Run(t, "debugfs", "-w", "-R", request, image)
+		}
+	})
 	file, err := os.Open(image)
 	if err != nil {
 		t.Fatal(err)
