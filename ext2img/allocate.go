@@ -1,7 +1,9 @@
 package ext2img
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"purebundle/ext2img/internal/ondisk"
 )
@@ -29,13 +31,32 @@ type treeBlock struct {
 // and the data, whose files are kept in memory if the image is so tight that
 // they must go there.
 type allocation struct {
-	g     geometry
-	spans []span      // by block, ascending: directories, slow symlinks, attributes, then file data
-	data  int         // spans[data:] are file data
-	held  int         // spans[data:held] are file data that shares a part with metadata
-	late  int         // spans[late:] are late files, see late.go
-	trees []treeBlock // by block, ascending
-	used  int64       // blocks in use by spans and trees
+	g      geometry
+	spans  []span         // of directories, slow symlinks and attributes, then of file data; those of a node in a row
+	byPhys []int32        // indexes of spans by block, ascending; nil: spans are in that order
+	data   int            // spans[data:] are file data
+	held   int            // spans[data:held] are file data that shares a part with metadata
+	late   int            // spans[late:] are late files, see late.go
+	trees  []treeBlock    // those of a node in a row
+	used   int64          // blocks in use by spans and trees
+	keeps  map[int64]bool // parts that are as in the base
+}
+
+// nth returns the index of the span that is the nth by block.
+func (a *allocation) nth(n int) int {
+	if a.byPhys == nil {
+		return n
+	}
+	return int(a.byPhys[n])
+}
+
+// addLate adds the span of a late file, or of attributes that came late.
+func (a *allocation) addLate(s span) {
+	if a.byPhys != nil {
+		at, _ := slices.BinarySearchFunc(a.byPhys, s.phys, func(i int32, phys uint32) int { return cmp.Compare(a.spans[i].phys, phys) })
+		a.byPhys = slices.Insert(a.byPhys, at, int32(len(a.spans)))
+	}
+	a.spans = append(a.spans, s)
 }
 
 // demand counts the room that the content needs, whatever the size of the file

@@ -345,7 +345,10 @@ func (b *Builder) newNode(path string, f File) (node, error) {
 		nd.flags &^= ondisk.DirsyncFl | ondisk.TopdirFl
 	}
 	if f.Btime == (Time{}) {
-		f.Btime = b.p.Now
+		f.Btime, nd.traits = b.p.Now, nd.traits|unborn
+	}
+	if f.Steady && f.Content == nil && f.Ino != 0 {
+		nd.traits |= steady
 	}
 	nd.atime = b.stamp(path, f.Atime)
 	nd.mtime = b.stamp(path, f.Mtime)

@@ -21,9 +21,8 @@ type dir struct {
 
 const lostFoundBlocks = 4 // 16 KiB, as mke2fs: e2fsck can link into it without allocating
 
-// planDirs sorts all names by directory and splits them into blocks. seed is
-// s_hash_seed.
-func (t *tree) planDirs(seed [4]uint32) (order []int32) {
+// groupNames sorts all names by directory.
+func (t *tree) groupNames() (order []int32) {
 	for n := range t.nodes.len() {
 		if nd := t.nodes.at(n); nd.fmt() == ondisk.SIFDIR {
 			nd.ref = uint32(len(t.dirs))
@@ -46,10 +45,15 @@ func (t *tree) planDirs(seed [4]uint32) (order []int32) {
 		order[d.first+d.count] = i
 		d.count++
 	}
+	return order
+}
+
+// planDirs splits the names of all directories into blocks; order has them by directory,
+// and seed is s_hash_seed.
+func (t *tree) planDirs(order []int32, seed [4]uint32) {
 	for i := range t.dirs {
 		t.planDir(&t.dirs[i], order, seed)
 	}
-	return order
 }
 
 // planDir splits the names of one directory into blocks.
@@ -121,21 +125,21 @@ func (m *Image) putDirBlock(p []byte, d *dir, k int32) {
 	case d.leaves == nil:
 		leaf := ondisk.NewDirLeaf(p)
 		if k == 0 {
-			leaf.Add(ino(d.node), ondisk.FtDir, ".")
-			leaf.Add(ino(m.parent(d.node)), ondisk.FtDir, "..")
+			leaf.Add(m.ino(d.node), ondisk.FtDir, ".")
+			leaf.Add(m.ino(m.parent(d.node)), ondisk.FtDir, "..")
 			m.putNames(leaf, names)
 		}
-		leaf.Close(ino(d.node), m.seed)
+		leaf.Close(m.ino(d.node), m.seed)
 	case k == 0:
 		levels, es := 1, m.htreeTop(d)
 		if nodes == 0 {
 			levels, es = 0, m.htreeEntries(d, 0, len(d.leaves))
 		}
-		ondisk.PutHtreeRoot(p, ino(d.node), ino(m.parent(d.node)), levels, es, m.seed)
+		ondisk.PutHtreeRoot(p, m.ino(d.node), m.ino(m.parent(d.node)), levels, es, m.seed)
 	case k <= nodes:
 		from := int(k-1) * ondisk.HtreeNodeLimit
 		es := m.htreeEntries(d, from, min(from+ondisk.HtreeNodeLimit, len(d.leaves)))
-		ondisk.PutHtreeNode(p, ino(d.node), es, m.seed)
+		ondisk.PutHtreeNode(p, m.ino(d.node), es, m.seed)
 	default:
 		i := int(k - 1 - nodes)
 		end := d.count
@@ -144,7 +148,7 @@ func (m *Image) putDirBlock(p []byte, d *dir, k int32) {
 		}
 		leaf := ondisk.NewDirLeaf(p)
 		m.putNames(leaf, names[d.leaves[i]:end])
-		leaf.Close(ino(d.node), m.seed)
+		leaf.Close(m.ino(d.node), m.seed)
 	}
 }
 
@@ -152,7 +156,7 @@ func (m *Image) putNames(leaf *ondisk.DirLeaf, names []int32) {
 	for _, i := range names {
 		nm := m.names.at(i)
 		if nd := m.nodes.at(nm.node); !nd.gone {
-			leaf.Add(ino(nm.node), ondisk.FileType(uint32(nd.mode)), m.text.get(nm.ref))
+			leaf.Add(m.ino(nm.node), ondisk.FileType(uint32(nd.mode)), m.text.get(nm.ref))
 		}
 	}
 }

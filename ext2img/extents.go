@@ -44,7 +44,7 @@ func (m *Plan) encodeTree(n int32, places []treeBlock) (root [60]byte, used int)
 		phys := int64(places[used].phys)
 		b := m.st.Block(phys)[:]
 		put(b)
-		ondisk.SumExtentBlock(b, ino(n), m.seed)
+		ondisk.SumExtentBlock(b, m.ino(n), m.generation(m.nodes.at(n)), m.seed)
 		used++
 		return ondisk.ExtentIndex{Logical: logical, Leaf: uint64(phys)}
 	}

@@ -44,5 +44,9 @@ type File struct {
 	Mark   uint64  // of a regular file's content: tells what is appended to from what is rewritten; 0: not known
 	Xattrs []Xattr
 
+	// Steady: its change time moves with each change of its content, and Dev and Ino are
+	// the same as long as it is there, so that Params.Base may tell that it did not change.
+	Steady bool
+
 	Content []byte // of a regular file, Size bytes: the source is not asked for it; nil: it is
 }

@@ -188,6 +188,12 @@ func (g geometry) journal() (run, bool) {
 	return run{}, false
 }
 
+// fixed lists the blocks that belong to the file system itself.
+func (g geometry) fixed() []run {
+	j, _ := g.journal()
+	return append(append(g.supers(), g.flexes()...), j)
+}
+
 // free returns the number of blocks that are left for files and directories.
 func (g geometry) free() int64 {
 	n := g.blocks - g.journalBlocks

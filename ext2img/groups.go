@@ -48,6 +48,35 @@ func (m *Plan) encodeGroups() {
 	}
 }
 
+// writeBackups writes the copies of the superblock and of the descriptors: those of a
+// file system that holds nothing yet, and without a word on what need not be looked at.
+// The kernel brings the first ones up to date only, so that who uses copies counts for
+// himself; these are the same in the next image.
+func (m *Plan) writeBackups() {
+	m.freeBlocks, m.freeInodes = 0, 0
+	m.desc = make([]byte, m.g.gdtBlocks*BlockSize)
+	fixed := m.g.fixed()
+	for n, g := range m.groups {
+		own, used := m.g.group(int64(n)), int64(0)
+		for _, r := range fixed {
+			used += max(0, min(r.end(), own.end())-max(r.start, own.start))
+		}
+		g = ondisk.Group{BlockBitmap: g.BlockBitmap, InodeBitmap: g.InodeBitmap, InodeTable: g.InodeTable, Flags: ondisk.InodeZeroed}
+		g.FreeBlocks, g.FreeInodes = uint32(own.count-used), uint32(m.g.inodesPerGroup)
+		if n == 0 {
+			g.FreeInodes -= ondisk.FirstIno - 1
+		}
+		m.freeBlocks += int64(g.FreeBlocks)
+		m.freeInodes += int64(g.FreeInodes)
+		g.Put(m.desc[n*ondisk.GroupDescSize:(n+1)*ondisk.GroupDescSize], uint32(n), m.seed)
+	}
+	for n := int64(1); n < m.g.groups; n++ {
+		if hasSuper(n) {
+			m.writeSuper(n)
+		}
+	}
+}
+
 // startGroup empties the bitmaps of a group, those on disk being in memory from
 // then on.
 func (m *Plan) startGroup(n int64) {
@@ -118,7 +147,7 @@ func (m *Plan) markInodes() {
 	}
 	for n := range m.nodes.len() {
 		if nd := m.nodes.at(n); !nd.gone {
-			if g := mark(ino(n)); nd.fmt() == ondisk.SIFDIR {
+			if g := mark(m.ino(n)); nd.fmt() == ondisk.SIFDIR {
 				g.UsedDirs++
 			}
 		}

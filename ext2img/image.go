@@ -1,6 +1,7 @@
 package ext2img
 
 import (
+	"cmp"
 	"fmt"
 	"hash/maphash"
 	"io"
@@ -21,12 +22,16 @@ type Image struct {
 	lateFree   []run            // free blocks for late files; nil: not known yet
 	lateBlocks int64            // blocks that late files take
 	lateData   map[int64][]byte // content of late files by first block
+	stays      map[int32]string // files that should be late ones and cannot: why
+	walked     map[int32]state  // of late files, at the walk
 
 	linksOnce sync.Once
 	links     map[int32][]int32 // names of files besides their first, see otherNames
 
-	mu   sync.Mutex
-	live map[int32]*liveFile // files that changed, or are read in several clips
+	mu      sync.Mutex
+	live    map[int32]*liveFile // files that changed, or are read in several clips
+	opened  blockSet            // a bit for each node that was read
+	differs map[int32]string    // files that looked unchanged and are not as in the base: how
 }
 
 // newImage starts to read what p says.
@@ -35,7 +40,11 @@ func newImage(p *Plan) *Image {
 		Plan:     p,
 		sumSeed:  maphash.MakeSeed(),
 		lateData: make(map[int64][]byte),
+		stays:    make(map[int32]string),
+		walked:   make(map[int32]state),
 		live:     make(map[int32]*liveFile),
+		opened:   make(blockSet, p.nodes.len()/64+1),
+		differs:  make(map[int32]string),
 	}
 }
 
@@ -91,23 +100,56 @@ func (m *Image) readBlocks(p []byte, start int64) {
 
 // readSpans encodes or reads what lies in spans.
 func (m *Image) readSpans(start, end int64, at func(block int64) []byte) {
-	i := sort.Search(len(m.spans), func(i int) bool { return m.spans[i].end() > start })
-	var file fileRead
-	for ; i < len(m.spans) && int64(m.spans[i].phys) < end; i++ {
+	first := sort.Search(len(m.spans), func(k int) bool { return m.spans[m.nth(k)].end() > start })
+	var clips []ownedClip
+	for k := first; k < len(m.spans); k++ {
+		i := m.nth(k)
 		s := m.spans[i]
+		if int64(s.phys) >= end {
+			break
+		}
 		from, to := max(int64(s.phys), start), min(s.end(), end)
 		c := clip{
 			dst: at(from)[:(to-from)*BlockSize],
 			off: (int64(s.logical) + from - int64(s.phys)) * BlockSize,
+			at:  from,
+		}
+		if s.owner >= 0 && m.left(i, s.owner) {
+			continue
 		}
 		if i >= m.held && i < m.late {
-			if file.clips != nil && file.node != s.owner {
-				m.read(&file)
-			}
-			file.add(s.owner, c)
+			clips = append(clips, ownedClip{s.owner, c})
 			continue
 		}
 		m.putSpan(s, c)
+	}
+	m.readFiles(clips)
+}
+
+// left says whether a file has nothing in spans[i] any more.
+func (m *Image) left(i int, owner int32) bool {
+	nd := m.nodes.at(owner)
+	return nd.fmt() == ondisk.SIFREG && (nd.gone || !nd.hasSpan(int32(i)))
+}
+
+// ownedClip is a clip and the node that it is of.
+type ownedClip struct {
+	owner int32
+	clip
+}
+
+// readFiles reads clips, all of one file at a time: with a base, its blocks may lie
+// among those of others.
+func (m *Image) readFiles(clips []ownedClip) {
+	if m.byPhys != nil {
+		slices.SortStableFunc(clips, func(a, b ownedClip) int { return cmp.Compare(a.owner, b.owner) })
+	}
+	var file fileRead
+	for _, c := range clips {
+		if file.clips != nil && file.node != c.owner {
+			m.read(&file)
+		}
+		file.add(c.owner, c.clip)
 	}
 	if file.clips != nil {
 		m.read(&file)
@@ -163,6 +205,9 @@ func (m *Image) readInodes(start, end int64, at func(block int64) []byte) {
 // usedInodes returns the number of inodes of a group up to the last one that is
 // placed.
 func (m *Plan) usedInodes(group int64) int64 {
-	last := int64(ino(m.nodes.len() - 1))
+	if m.numbers != nil {
+		return m.numbers.used[group]
+	}
+	last := int64(m.ino(m.nodes.len() - 1))
 	return min(max(last-group*m.g.inodesPerGroup, 0), m.g.inodesPerGroup)
 }

@@ -18,21 +18,21 @@ func (m *Image) putInode(b []byte, n uint32) {
 	case n != ondisk.RootIno && n < ondisk.FirstIno:
 		return
 	}
-	i := int32(rootNode)
+	i, ok := int32(rootNode), true
 	if n != ondisk.RootIno {
-		i = int32(n) - ondisk.LostFoundIno + lostFoundNode
+		i, ok = m.nodeOf(n)
 	}
-	nd := m.nodes.at(i)
-	if nd.gone {
+	if !ok || m.nodes.at(i).gone {
 		return
 	}
+	nd := m.nodes.at(i)
 	atime := nd.atime
 	if m.p.Latest != nil {
 		atime = nd.mtime // which looking at a file does not move
 	}
 	in := ondisk.Inode{
 		Mode: nd.mode, UID: nd.uid, GID: nd.gid, Size: uint64(nd.size),
-		Links: uint16(nd.links), Flags: nd.flags, Blocks: uint64(m.blocksOf(i) * (BlockSize / 512)),
+		Links: uint16(nd.links), Flags: nd.flags, Generation: m.generation(nd), Blocks: uint64(m.blocksOf(i) * (BlockSize / 512)),
 		Atime: m.clamp(atime), Ctime: m.clamp(nd.ctime), Mtime: m.clamp(nd.mtime), Crtime: m.clamp(nd.crtime),
 	}
 	if nd.xattrs >= 0 {

@@ -65,6 +65,33 @@ func (m *Image) misfits(n int32, f source, now state) (bool, error) {
 	return false, nil
 }
 
+// replace gives a file that does not fit in its blocks others, or says that it stays
+// where it is: then the image has all of it but what stands behind the old end or in
+// former holes.
+func (m *Image) replace(n int32, f *liveFile) *liveFile {
+	stays := &liveFile{first: f.first, attrs: f.attrs, moved: true}
+	if m.stays[n] != "" {
+		return stays
+	}
+	was := m.nodes.at(n).state()
+	late := m.readLate(n)
+	if errors.Is(late.err, errNoPlace) && !f.other {
+		m.stays[n] = "; " + late.err.Error()
+		return stays
+	}
+	m.walked[n] = was
+	late.placed = true
+	return late
+}
+
+// seenAtWalk returns how the walk saw a file, which may have another node by now.
+func (m *Image) seenAtWalk(n int32) state {
+	if was, ok := m.walked[n]; ok {
+		return was
+	}
+	return m.nodes.at(n).state()
+}
+
 // readLate reads a late file and gives it its new place.
 func (m *Image) readLate(n int32) *liveFile {
 	r := fileRead{node: n}
@@ -82,7 +109,7 @@ func (m *Image) readLate(n int32) *liveFile {
 	nd.span, nd.spans = int32(len(m.spans)), 0
 	delete(m.sparse, n)
 	if blocks > 0 {
-		m.spans = append(m.spans, span{phys: uint32(place.start), count: uint32(blocks), owner: n})
+		m.addLate(span{phys: uint32(place.start), count: uint32(blocks), owner: n})
 		nd.spans = 1
 		m.lateData[place.start] = data
 	}
@@ -175,8 +202,17 @@ func (m *Image) placeLate(blocks int64) (run, error) {
 // out, so that spans stay in order.
 func (m *Image) freeParts() []run {
 	part := m.p.PartSize / BlockSize
-	j, _ := m.g.journal()
-	used := append(append(m.g.supers(), m.g.flexes()...), j)
+	used := m.g.fixed()
+	if m.byPhys != nil {
+		var free []run
+		for _, i := range m.Parts().Zero {
+			start := int64(i) * part
+			if n := min(part, m.g.blocks-start); n > 0 {
+				free = append(free, gaps(run{start, n}, used)...)
+			}
+		}
+		return join(free)
+	}
 	end := int64(0)
 	if len(m.spans) > 0 {
 		end = m.spans[len(m.spans)-1].end()

@@ -20,10 +20,26 @@ func (b *Builder) Layout(open Opener) (*Plan, error) {
 	}
 	b.addLostFound()
 	hashSeed := b.p.hashSeed()
-	order := b.planDirs(hashSeed)
-	a, err := b.allocate()
-	if err != nil {
-		return nil, err
+	order := b.groupNames()
+	var o *old
+	var noBase error
+	if b.p.Base != nil {
+		o, noBase = b.openBase(order)
+	}
+	b.planDirs(order, hashSeed)
+	var a allocation
+	if o != nil && noBase == nil {
+		a, noBase = o.allocate()
+	}
+	var base *Base
+	if o != nil && noBase == nil {
+		b.numbers, b.p.Now, base = o.number(), o.now, b.p.Base
+	} else {
+		b.forgetBase()
+		var err error
+		if a, err = b.allocate(); err != nil {
+			return nil, err
+		}
 	}
 	st, groups, err := mkfs(a.g, b.p)
 	if err != nil {
@@ -38,17 +54,24 @@ func (b *Builder) Layout(open Opener) (*Plan, error) {
 		open:       open,
 		seed:       ondisk.Seed(b.p.UUID),
 		hashSeed:   hashSeed,
+		base:       base,
+	}
+	if noBase != nil {
+		m.noBase = whyNot(noBase)
 	}
 	m.findInUse()
 	m.encodeTrees()
 	m.encodeResize()
+	m.writeBackups()
 	m.encodeGroups()
-	for n := int64(1); n < m.g.groups; n++ {
-		if hasSuper(n) {
-			m.writeSuper(n)
-		}
-	}
 	return m, nil
+}
+
+// forgetBase makes no file keep what it has in a base.
+func (t *tree) forgetBase() {
+	for n := range t.nodes.len() {
+		t.nodes.at(n).traits &^= kept
+	}
 }
 
 // check rejects parameters that make no file system.

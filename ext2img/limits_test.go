@@ -78,7 +78,7 @@ func TestLeavesBound(t *testing.T) {
 			}
 		}
 		top := b.stack[0]
-		b.planDirs([4]uint32{1})
+		b.planDirs(b.groupNames(), [4]uint32{1})
 		limit := ceilDiv(top.size, int64(ondisk.DirLeafSize-(top.longest-4)))
 		if leaves := int64(len(b.dirs[0].leaves)); leaves > limit || leaves < 2 {
 			t.Errorf("%v: %d blocks, the limit says %d", lengths, leaves, limit)

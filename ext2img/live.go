@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"time"
 
@@ -19,6 +20,7 @@ type liveFile struct {
 	seen   bool     // first is set
 	moved  bool     // it changed during this round
 	misfit bool     // it does not fit in the blocks that were placed
+	placed bool     // it has other blocks now, see late.go
 	other  bool     // it is another file than at the walk, maybe with the same inode number
 	attrs  *[]Xattr // at the first read of this round; nil: those of the walk
 	err    error    // it could not be read
@@ -147,43 +149,74 @@ func (m *Image) openName(nm int32) (source, state, error) {
 // several of them changed while they were read.
 func (m *Image) redo() []int {
 	var again []int
-	part := m.p.PartSize / BlockSize
-	for n, f := range m.live {
-		nd := m.nodes.at(n)
-		if m.inOnePart(nd) || !f.moved || f.misfit || f.err != nil || f.round == maxRounds {
-			continue
-		}
-		*f = liveFile{round: f.round + 1, sums: f.sums}
-		for _, s := range m.spans[nd.span : nd.span+nd.spans] {
-			for i := int64(s.phys) / part; i*part < s.end(); i++ {
-				again = append(again, int(i))
-			}
+	for _, n := range slices.Sorted(maps.Keys(m.live)) {
+		f, nd := m.live[n], m.nodes.at(n)
+		switch {
+		case nd.gone || f.placed:
+		case f.err != nil || f.misfit && m.stays[n] == "":
+			again = append(again, m.leave(n, f)...)
+		case m.inOnePart(nd) || !f.moved || f.misfit || f.round == maxRounds:
+		default:
+			*f = liveFile{round: f.round + 1, sums: f.sums}
+			again = append(again, m.partsOf(nd)...)
 		}
 	}
 	slices.Sort(again)
 	return slices.Compact(again)
 }
 
+// leave takes a file out of its blocks, because it is not to be in the image, or not
+// there, and returns the parts that must be made once more: free blocks are zero.
+func (m *Image) leave(n int32, f *liveFile) []int {
+	nd := m.nodes.at(n)
+	one, parts := m.inOnePart(nd) && !m.keepsSome(n), m.partsOf(nd)
+	if f.err == nil {
+		f = m.replace(n, f)
+		if m.live[n] = f; f.err == nil && !f.placed { // it stays, and read has cleared what it had in one part
+			if one {
+				return parts
+			}
+			return nil
+		}
+	}
+	nd.gone = f.err != nil
+	if one {
+		return nil
+	}
+	return parts
+}
+
+// partsOf lists the parts that a file lies in.
+func (m *Image) partsOf(nd *node) (parts []int) {
+	part := m.p.PartSize / BlockSize
+	for _, s := range m.spans[nd.span : nd.span+nd.spans] {
+		for i := int64(s.phys) / part; i*part < s.end(); i++ {
+			parts = append(parts, int(i))
+		}
+	}
+	return parts
+}
+
 // inOnePart says whether a file is read in one call.
 func (m *Image) inOnePart(nd *node) bool {
 	part := m.p.PartSize / BlockSize
-	first, last := m.spans[nd.span], m.spans[nd.span+nd.spans-1]
-	return int64(first.phys)/part == (last.end()-1)/part
+	first := int64(m.spans[nd.span].phys) / part
+	for _, s := range m.spans[nd.span : nd.span+nd.spans] {
+		if int64(s.phys)/part != first || (s.end()-1)/part != first {
+			return false
+		}
+	}
+	return true
 }
 
 // conclude takes what was seen of a file into its node, and reports it.
 func (m *Image) conclude(n int32, f *liveFile) {
 	nd := m.nodes.at(n)
-	path, was := m.path(nd.name), nd.state()
-	why := ""
-	if f.err == nil && f.misfit {
-		late := m.readLate(n)
-		if errors.Is(late.err, errNoPlace) && !f.other {
-			why = "; " + late.err.Error()
-			late = &liveFile{first: f.first, attrs: f.attrs, moved: true} // all but what stands behind the old end or in former holes
-		}
-		*f = *late
+	path, was := m.path(nd.name), m.seenAtWalk(n)
+	if f.err == nil && f.misfit && !f.placed {
+		f = m.replace(n, f)
 	}
+	why := m.stays[n]
 	switch {
 	case errors.Is(f.err, fs.ErrNotExist):
 		nd.gone = true

@@ -19,11 +19,15 @@ type Batch struct {
 type Output struct {
 	Parts func(ctx context.Context, b Batch) error
 	Zeros func(ctx context.Context, parts []int) error // parts that are all zero; called beside Parts
+	// Keep takes parts as the base has them, and returns those that cannot be taken, which
+	// are made then; nil takes none. It is called once, before Parts.
+	Keep func(ctx context.Context, parts []int) (lost []int, err error)
 }
 
 // Make makes all parts: those with file data; again those whose files changed
 // while they were read; then, when it is known what became of each file, the
-// metadata; and the zero parts. A part may be made more than once, the last time
+// metadata; and the zero parts. With a base, parts that are the same are kept first,
+// unless a file in them turns out to have changed. A part may be made more than once, the last time
 // counts. It reports what was not as the walk saw it. Make works once.
 func (p *Plan) Make(ctx context.Context, out Output) (Report, error) {
 	if p.made {
@@ -44,7 +48,10 @@ func (p *Plan) Make(ctx context.Context, out Output) (Report, error) {
 		}
 		zeros <- err
 	}()
-	err := m.makeData(ctx, out, before.Data)
+	lost, err := m.keepParts(ctx, out, before.Kept)
+	if err == nil {
+		err = m.makeData(ctx, out, merge(before.Data, lost))
+	}
 	if err != nil {
 		cancel(err)
 	}
@@ -69,6 +76,34 @@ func (p *Plan) Make(ctx context.Context, out Output) (Report, error) {
 	return report, out.Zeros(ctx, rest)
 }
 
+// keepParts takes what parts it can from the base and returns those that must be made.
+func (m *Image) keepParts(ctx context.Context, out Output, parts []int) (lost []int, err error) {
+	if len(parts) == 0 {
+		return nil, nil
+	}
+	if lost = parts; out.Keep != nil && !m.base.Reread {
+		if lost, err = out.Keep(ctx, parts); err != nil {
+			return nil, err
+		}
+	}
+	m.notKept(lost)
+	return lost, nil
+}
+
+// notKept notes that parts are made.
+func (m *Image) notKept(parts []int) {
+	for _, i := range parts {
+		delete(m.keeps, int64(i))
+	}
+}
+
+// merge returns the numbers of both lists, ascending.
+func merge(a, b []int) []int {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // makeData makes the data parts, and again those whose files changed.
 func (m *Image) makeData(ctx context.Context, out Output, parts []int) error {
 	b := Batch{Parts: parts}
@@ -78,6 +113,7 @@ func (m *Image) makeData(ctx context.Context, out Output, parts []int) error {
 			return err
 		}
 		b.Parts, b.Again = m.redo(), true
+		m.notKept(b.Parts)
 	}
 	return nil
 }

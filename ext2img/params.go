@@ -17,6 +17,7 @@ type Params struct {
 	Latest      *Time    // times of files after it are written as it, and access times as the modification times, so that an unchanged tree gives the same image; nil: no limit
 	PartSize    int64    // bytes of a part of the output, a multiple of BlockSize
 	Tail        int64    // bytes at the end of the image that the file system leaves alone, counted in Size
+	Base        *Base    // an older image of the same source, which the layout keeps to; nil: there is none
 
 	// Xattrs returns the attributes of a regular file that is open and not as the walk saw it; nil: those of the walk are kept.
 	Xattrs func(path string, fd int) ([]Xattr, error)

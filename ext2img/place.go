@@ -16,12 +16,10 @@ type placer struct {
 // run places everything, and says whether it fits. Tight uses up the space
 // between the directories and the next part.
 func (p *placer) run(tight bool) bool {
-	journal, ok := p.g.journal()
-	if !ok {
+	if _, ok := p.g.journal(); !ok {
 		return false
 	}
-	all := run{0, p.g.blocks}
-	fixed := append(append(p.g.supers(), p.g.flexes()...), journal)
+	all, fixed := run{0, p.g.blocks}, p.g.fixed()
 
 	meta := cursor{free: gaps(all, fixed)}
 	if !p.metadata(&meta) {
@@ -204,6 +202,18 @@ func (c *cursor) skipTo(pos int64) {
 		c.free[0].count -= pos - c.free[0].start
 		c.free[0].start = pos
 	}
+}
+
+// join makes one run of those that lie side by side.
+func join(runs []run) (out []run) {
+	for _, r := range runs {
+		if n := len(out); n > 0 && out[n-1].end() == r.start {
+			out[n-1].count += r.count
+		} else {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // gaps lists the blocks of r that are in none of the used runs, ascending.

@@ -23,9 +23,14 @@ type Plan struct {
 	treeUsed map[int32]int      // how many of those blocks they use
 	desc     []byte             // the group descriptor table
 	made     bool               // Make was called
+	base     *Base              // that the layout is one with; nil: it is a fresh one
+	noBase   string             // why it is a fresh one although there was a base
 
 	freeBlocks, freeInodes int64
 }
+
+// Fresh says why the layout has nothing of Params.Base, "" if it has, or if there is none.
+func (m *Plan) Fresh() string { return m.noBase }
 
 // Size returns the length of the image in bytes, whole parts: the file system, and
 // zeros behind it, Params.Tail at least.
@@ -41,6 +46,7 @@ type Parts struct {
 	Data []int // hold file data and no metadata that depends on it
 	Meta []int // hold metadata: made when all data has been read
 	Zero []int // all zero
+	Kept []int // as the base has them: need not be made
 }
 
 // Parts returns what the parts hold. Files that outgrow their blocks while they
@@ -78,6 +84,8 @@ func (m *Plan) Parts() (ps Parts) {
 	}
 	for i := int64(0); i < m.Size()/m.p.PartSize; i++ {
 		switch {
+		case m.keeps[i]:
+			ps.Kept = append(ps.Kept, int(i))
 		case isMeta[i]:
 			ps.Meta = append(ps.Meta, int(i))
 		case isData[i]:

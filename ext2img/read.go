@@ -26,6 +26,7 @@ var ErrReplaced = errors.New("no regular file any more")
 type clip struct {
 	dst []byte // whole blocks
 	off int64  // bytes in the file, a multiple of BlockSize
+	at  int64  // block of the image that it goes to
 }
 
 // fileRead gathers the clips of one file in one ReadAt, for one opening.
@@ -35,6 +36,14 @@ type fileRead struct {
 	misfit bool     // what is there now does not fit in the blocks that were placed
 	other  bool     // it is another file than at the walk
 	attrs  *[]Xattr // of a file that is not as the walk saw it; nil: not asked for
+	held   bool     // what is read stays in memory until it is known what became of the file
+}
+
+// clear makes all clips zero.
+func (r *fileRead) clear() {
+	for _, c := range r.clips {
+		clear(c.dst)
+	}
 }
 
 func (r *fileRead) add(n int32, c clip) {
@@ -67,16 +76,30 @@ func (m *Image) read(r *fileRead) {
 			n := copy(c.dst, content[min(c.off, int64(len(content))):])
 			clear(c.dst[n:])
 		}
-	} else if blocks == 0 {
-		if f := m.readWhole(r); f != nil {
-			m.mu.Lock()
-			m.live[r.node] = f
-			m.mu.Unlock()
-		}
 	} else {
-		m.readClip(r)
+		m.countRead(r)
+		m.readSource(r, blocks == 0)
+		if m.base != nil && m.base.Reread && nd.is(kept) {
+			m.compareBase(r)
+		}
 	}
-	*r = fileRead{clips: r.clips[:0]}
+	*r = fileRead{clips: r.clips[:0], held: r.held}
+}
+
+// readSource fills the clips of a file from the source; whole says that they are all of it.
+func (m *Image) readSource(r *fileRead, whole bool) {
+	if !whole {
+		m.readClip(r)
+		return
+	}
+	if f := m.readWhole(r); f != nil {
+		m.mu.Lock()
+		m.live[r.node] = f
+		m.mu.Unlock()
+		if !r.held && (f.err != nil || f.misfit && m.stays[r.node] == "") {
+			r.clear() // its blocks will be free
+		}
+	}
 }
 
 const (
@@ -155,10 +178,27 @@ func (m *Image) readClip(r *fileRead) {
 	if !f.seen {
 		f.first, f.seen, f.attrs = before, true, r.attrs
 	}
-	f.moved = f.moved || before != after || before != f.first || before.changedAround(start)
+	f.moved = f.moved || before != after || before != f.first || before.changedAround(start) ||
+		before != m.nodes.at(r.node).state() && m.keepsSome(r.node) // which is as at the walk
 	if f.round > 0 {
 		f.compare(r.clips[0].off, r.sum(m.sumSeed))
 	}
+}
+
+// keepsSome says whether blocks of a file are in parts that are kept.
+func (m *Image) keepsSome(n int32) bool {
+	if len(m.keeps) == 0 {
+		return false
+	}
+	nd, part := m.nodes.at(n), m.p.PartSize/BlockSize
+	for _, s := range m.spans[nd.span : nd.span+nd.spans] {
+		for i := int64(s.phys) / part; i*part < s.end(); i++ {
+			if m.keeps[i] {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // readOnce fills the clips up to the end of an open file that looks like before,

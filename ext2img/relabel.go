@@ -41,5 +41,5 @@ func (m *Image) relabel(nd *node, path string, f *liveFile) {
 		return
 	}
 	m.xattrs.block.at(nd.acl).phys = uint32(place.start)
-	m.spans = append(m.spans, span{phys: uint32(place.start), count: 1, owner: ^nd.acl})
+	m.addLate(span{phys: uint32(place.start), count: 1, owner: ^nd.acl})
 }

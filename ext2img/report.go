@@ -54,6 +54,9 @@ type Report struct {
 	More         map[Kind]int // changes that are not among Changes
 	Warnings     []Warning
 	MoreWarnings int // warnings that are not among Warnings
+
+	FilesRead int64 // files of which content was read; with a base, not all
+	BytesRead int64 // of them, those that were read again counted again
 }
 
 // Lost counts the changes that lose something that belongs in the image.

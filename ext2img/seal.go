@@ -9,6 +9,7 @@ import (
 // and reports it. Nothing may be reading the image meanwhile.
 func (m *Image) seal() Report {
 	m.readHeld()
+	m.tellDiffers()
 	for _, n := range slices.Sorted(maps.Keys(m.live)) {
 		m.conclude(n, m.live[n])
 	}
@@ -30,7 +31,7 @@ func (m *Image) readHeld() {
 	}
 	first, last := m.spans[m.data], m.spans[m.held-1]
 	m.heldData = make([]byte, (last.end()-int64(first.phys))*BlockSize)
-	var file fileRead
+	file := fileRead{held: true}
 	for _, s := range m.spans[m.data:m.held] {
 		if file.clips != nil && file.node != s.owner {
 			m.read(&file)

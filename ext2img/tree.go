@@ -23,6 +23,7 @@ type tree struct {
 	xattrs    xattrPlan
 	report    Report
 	listed    [kinds]int // changes of each kind, those that are not listed included
+	numbers   *numbers   // of inodes, if a base says them; nil: nodes have them in their order
 }
 
 // newTree makes a tree whose root and lost+found are still to be filled.
@@ -41,6 +42,7 @@ func newTree(p Params) *tree {
 type node struct {
 	mode     uint16
 	gone     bool // found vanished or unreadable: not in the image
+	traits   traits
 	links    uint32
 	uid, gid uint32
 	size     int64  // bytes
@@ -55,6 +57,18 @@ type node struct {
 
 	atime, mtime, ctime, crtime ondisk.Stamp
 }
+
+// traits are what is known of a node besides.
+type traits uint8
+
+const (
+	steady traits = 1 << iota // File.Steady
+	unborn                    // its birth time is not known
+	kept                      // it has the content and the blocks that it has in the base
+)
+
+// is says whether the node has a trait.
+func (n *node) is(t traits) bool { return n.traits&t != 0 }
 
 // hasSpan says whether spans[i] is one of the node: those of a file that was placed
 // anew are not.
@@ -78,11 +92,38 @@ const (
 )
 
 // ino returns the inode number of a node.
-func ino(n int32) uint32 {
-	if n == rootNode {
+func (t *tree) ino(n int32) uint32 {
+	switch {
+	case n == rootNode:
 		return ondisk.RootIno
+	case t.numbers != nil:
+		return t.numbers.of[n]
 	}
 	return ondisk.LostFoundIno - lostFoundNode + uint32(n)
+}
+
+// nodeOf returns the node that has an inode number from lost+found's on; ok is false if
+// none has it.
+func (t *tree) nodeOf(ino uint32) (n int32, ok bool) {
+	if t.numbers == nil {
+		n = int32(ino) - ondisk.LostFoundIno + lostFoundNode
+		return n, n < t.nodes.len()
+	}
+	if int(ino) >= len(t.numbers.node) {
+		return 0, false
+	}
+	n = t.numbers.node[ino]
+	return n, n != rootNode
+}
+
+// generation returns i_generation of a node: of a file, which file of the source it is,
+// so that the next image of it can tell it from another that has taken its name, with
+// the same size and times. An image that is to be the same wherever the tree lies has none.
+func (t *tree) generation(nd *node) uint32 {
+	if t.p.Latest != nil || nd.fmt() != ondisk.SIFREG {
+		return 0
+	}
+	return uint32(nd.id) ^ uint32(nd.id>>32)
 }
 
 func (t *tree) stamp(path string, at Time) ondisk.Stamp {

@@ -90,6 +90,7 @@ func fileOf(t testing.TB, name string) ext2img.File {
 	case unix.S_IFREG:
 		f.Size = int64(st.Size)
 		f.Mark = markFile(t, name, f.Size)
+		f.Steady = true
 		if st.Blocks*512 < st.Size {
 			f.Data = dataOf(t, name, f.Size)
 		}

@@ -81,8 +81,9 @@ func extentLimit(b []byte) int {
 	return BlockExtents
 }
 
-// SumExtentBlock sets et_checksum of a node that is a block of inode ino.
-func SumExtentBlock(b []byte, ino uint32, seed CRC) {
+// SumExtentBlock sets et_checksum of a node that is a block of inode ino, of this
+// i_generation.
+func SumExtentBlock(b []byte, ino, generation uint32, seed CRC) {
 	end := ExtentHeaderSize + ExtentSize*BlockExtents
-	le.PutUint32(b[end:], uint32(seed.Inode(ino, 0).Add(b[:end])))
+	le.PutUint32(b[end:], uint32(seed.Inode(ino, generation).Add(b[:end])))
 }

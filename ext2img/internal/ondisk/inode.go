@@ -115,6 +115,7 @@ type Inode struct {
 	Links                       uint16
 	Blocks                      uint64 // of 512 bytes, metadata of the inode included
 	Flags                       uint32
+	Generation                  uint32
 	Atime, Ctime, Mtime, Crtime Stamp
 	Block                       [60]byte // i_block: extent tree root, fast symlink target or device number
 	FileACL                     uint64   // block number of the xattr block, 0: none
@@ -139,6 +140,7 @@ func (in *Inode) Put(b []byte, ino uint32, seed CRC) {
 	le.PutUint32(b[IBlocksLo:], uint32(in.Blocks))
 	le.PutUint32(b[IFlags:], in.Flags)
 	copy(b[IBlock:IGeneration], in.Block[:])
+	le.PutUint32(b[IGeneration:], in.Generation)
 	le.PutUint32(b[IFileACLLo:], uint32(in.FileACL))
 	le.PutUint32(b[ISizeHigh:], uint32(in.Size>>32))
 	le.PutUint16(b[IBlocksHigh:], uint16(in.Blocks>>32))

@@ -1,0 +1,472 @@
+package ext2img
+
+import (
+	"cmp"
+	"encoding/binary"
+	"maps"
+	"math/bits"
+	"slices"
+
+	"purebundle/ext2img/internal/ondisk"
+)
+
+// How a layout with a base places things: what did not change stays where it is. What is
+// new goes first into parts that must be made anyway, because something went from them,
+// then into parts that hold little or nothing.
+
+// partUse says which blocks of a part are in use.
+type partUse struct {
+	old, now blockSet // in the base, and of what stays
+	fresh    bool     // something new has a place in it
+}
+
+// blockSet has a bit for each block of a part.
+type blockSet []uint64
+
+func (s blockSet) has(i int64) bool { return s[i/64]>>(i%64)&1 != 0 }
+func (s blockSet) set(i int64)      { s[i/64] |= 1 << (i % 64) }
+
+func (s blockSet) count() (n int64) {
+	for _, w := range s {
+		n += int64(bits.OnesCount64(w))
+	}
+	return n
+}
+
+// basePlacer fills an allocation with the places of a base.
+type basePlacer struct {
+	*old
+	allocation
+	part  int64              // blocks of a part
+	parts map[int64]*partUse // by number; a part that is not in it is empty in both
+	metas map[int64]bool     // parts that are for metadata
+	extra []span             // data that has a new place, those of a node in a row
+	free  []run              // of the parts for metadata
+	found bool               // free is known
+}
+
+// Bounds of what a base is good for.
+const (
+	leastKept  = 4        // of so many blocks of data, one must be where it was
+	smallImage = 64 << 20 // bytes of data; in a smaller image nothing is gained by a fresh layout
+)
+
+// allocate places everything, and says why that cannot be.
+func (o *old) allocate() (allocation, error) {
+	p := &basePlacer{old: o, allocation: allocation{g: o.geo}, part: o.p.PartSize / BlockSize,
+		parts: make(map[int64]*partUse), metas: make(map[int64]bool)}
+	if err := p.readUse(); err != nil {
+		return allocation{}, err
+	}
+	d := o.demand()
+	if least := int64(o.nodes.len()) + ondisk.FirstIno; (least+d.inodes)/2 > o.geo.inodes() {
+		return allocation{}, errNoBase("it has too few inodes")
+	}
+	if err := p.keepFixed(); err != nil {
+		return allocation{}, err
+	}
+	p.findMetas()
+	if err := p.keepData(d); err != nil {
+		return allocation{}, err
+	}
+	if !p.placeMeta() || !p.placeData() || !p.placeTrees() {
+		return allocation{}, errNoBase("it has too little room")
+	}
+	// A fresh layout leaves all of the room: with half of it left, it is time for one.
+	if o.p.Size == 0 && o.geo.free()-p.used < d.room/2+o.geo.reserved() {
+		return allocation{}, errNoBase("it has too little room")
+	}
+	p.order()
+	p.findKept()
+	return p.allocation, nil
+}
+
+// use returns the use of the part of a block.
+func (p *basePlacer) use(block int64) *partUse {
+	u := p.parts[block/p.part]
+	if u == nil {
+		words := ceilDiv(p.part, 64)
+		u = &partUse{old: make(blockSet, words), now: make(blockSet, words)}
+		p.parts[block/p.part] = u
+	}
+	return u
+}
+
+// readUse reads which blocks the base has in use.
+func (p *basePlacer) readUse() error {
+	bitmap := make([]byte, BlockSize)
+	for n := range p.g.groups {
+		ok, err := p.fs.InUse(uint32(n), bitmap)
+		if err != nil {
+			return err
+		}
+		group := p.g.group(n)
+		if !ok { // only a superblock and descriptors
+			for b := range p.g.superBlocks(n) {
+				p.use(group.start + b).old.set((group.start + b) % p.part)
+			}
+			continue
+		}
+		for i := int64(0); i < group.count; i++ {
+			if i%64 == 0 && binary.LittleEndian.Uint64(bitmap[i/8:]) == 0 {
+				i += 63
+				continue
+			}
+			if bitmap[i/8]>>(i%8)&1 != 0 {
+				p.use(group.start + i).old.set((group.start + i) % p.part)
+			}
+		}
+	}
+	return nil
+}
+
+// keep takes blocks of the base. ok is false if the base has them not in use, or another
+// has them already: then it is not what it seems.
+func (p *basePlacer) keep(start, count int64) (ok bool) {
+	for b := start; b < start+count; b++ {
+		if b < 0 || b >= p.g.blocks {
+			return false
+		}
+		u := p.use(b)
+		if !u.old.has(b%p.part) || u.now.has(b%p.part) {
+			return false
+		}
+		u.now.set(b % p.part)
+	}
+	return true
+}
+
+var errCrossed = errNoBase("its blocks are not in order")
+
+func (p *basePlacer) keepFixed() error {
+	for _, r := range p.g.fixed() {
+		if !p.keep(r.start, r.count) {
+			return errCrossed
+		}
+	}
+	return nil
+}
+
+// eachPart calls fn for the parts of blocks.
+func (p *basePlacer) eachPart(start, count int64, fn func(part int64)) {
+	for i := start / p.part; i*p.part < start+count; i++ {
+		fn(i)
+	}
+}
+
+// findMetas finds the parts that are for metadata.
+func (p *basePlacer) findMetas() {
+	mark := func(part int64) { p.metas[part] = true }
+	for _, r := range append(p.g.flexes(), p.g.supers()[0]) {
+		p.eachPart(r.start, r.count, mark)
+	}
+	for _, s := range p.meta {
+		p.eachPart(int64(s.phys), int64(s.count), mark)
+	}
+	for _, phys := range p.acl {
+		p.eachPart(phys, 1, mark)
+	}
+	for _, t := range p.old.trees {
+		p.eachPart(int64(t.phys), 1, mark)
+	}
+}
+
+// keepData takes the blocks of the files that did not change. Those that share a part
+// with metadata must move: data is made first.
+func (p *basePlacer) keepData(d demand) error {
+	moved, blocks := make(map[int32]bool), int64(0)
+	for _, s := range p.old.data {
+		p.eachPart(int64(s.phys), int64(s.count), func(part int64) { moved[s.owner] = moved[s.owner] || p.metas[part] })
+	}
+	for n := range moved {
+		if moved[n] {
+			p.nodes.at(n).traits &^= kept
+		}
+	}
+	p.old.data = slices.DeleteFunc(p.old.data, func(s span) bool { return moved[s.owner] })
+	p.old.trees = slices.DeleteFunc(p.old.trees, func(t treeBlock) bool { return moved[t.owner] })
+	for _, s := range p.old.data {
+		if !p.keep(int64(s.phys), int64(s.count)) {
+			return errCrossed
+		}
+		blocks += int64(s.count)
+	}
+	for _, t := range p.old.trees {
+		if !p.keep(int64(t.phys), 1) {
+			return errCrossed
+		}
+	}
+	if d.data*BlockSize > smallImage && blocks*leastKept < d.data {
+		return errNoBase("too little is as it was")
+	}
+	return nil
+}
+
+// placeMeta places directories, slow symlinks and attributes, where they are in the base
+// if they can.
+func (p *basePlacer) placeMeta() bool {
+	at := make(map[int32][]span, len(p.meta))
+	for i := 0; i < len(p.meta); {
+		end := i
+		for end < len(p.meta) && p.meta[end].owner == p.meta[i].owner {
+			end++
+		}
+		at[p.meta[i].owner] = p.meta[i:end]
+		i = end
+	}
+	for n := range p.nodes.len() {
+		nd := p.nodes.at(n)
+		nd.span, nd.spans = 0, 0
+		blocks := int64(0)
+		switch {
+		case nd.gone:
+		case nd.fmt() == ondisk.SIFDIR:
+			blocks = int64(p.tree.dirs[nd.ref].blocks)
+		case nd.fmt() == ondisk.SIFLNK && nd.size > ondisk.FastSymlinkMax:
+			blocks = 1
+		}
+		if blocks > 0 && !p.placeInode(n, blocks, at[n]) {
+			return false
+		}
+	}
+	for i := range p.xattrs.block.len() {
+		phys, ok := p.acl[i]
+		if ok = ok && p.keep(phys, 1); !ok {
+			if phys, ok = p.metaBlock(); !ok {
+				return false
+			}
+		}
+		p.xattrs.block.at(i).phys = uint32(phys)
+		p.add(run{phys, 1}, 0, ^i)
+	}
+	return true
+}
+
+// placeInode places the blocks of a directory or symlink, the first of them where they
+// are in the base.
+func (p *basePlacer) placeInode(n int32, blocks int64, at []span) bool {
+	nd := p.nodes.at(n)
+	nd.span = int32(len(p.spans))
+	logical := int64(0)
+	for _, s := range at {
+		count := min(int64(s.count), blocks-logical)
+		if count <= 0 || int64(s.logical) != logical || !p.keep(int64(s.phys), count) {
+			break
+		}
+		p.add(run{int64(s.phys), count}, logical, n)
+		logical += count
+	}
+	for ; logical < blocks; logical++ {
+		b, ok := p.metaBlock()
+		if !ok {
+			return false
+		}
+		if k := len(p.spans) - 1; k >= int(nd.span) && p.spans[k].end() == b {
+			p.spans[k].count++
+			p.used++
+			continue
+		}
+		p.add(run{b, 1}, logical, n)
+	}
+	nd.spans = int32(len(p.spans)) - nd.span
+	return true
+}
+
+func (p *basePlacer) add(r run, logical int64, owner int32) {
+	p.spans = append(p.spans, span{uint32(r.start), uint32(r.count), uint32(logical), owner})
+	p.used += r.count
+}
+
+// metaBlock finds a block for metadata: in a part for it, else in one that is empty.
+func (p *basePlacer) metaBlock() (block int64, ok bool) {
+	if !p.found {
+		p.found = true
+		for _, part := range slices.Sorted(maps.Keys(p.metas)) {
+			p.free = append(p.free, p.freeIn(part)...)
+		}
+	}
+	for {
+		c := cursor{p.free}
+		if c.take(1, func(r run) { block = r.start }) {
+			p.free = c.free
+			if p.use(block).now.has(block % p.part) { // a place in the base that was taken meanwhile
+				continue
+			}
+			p.claim(run{block, 1})
+			return block, true
+		}
+		part, found := p.emptyPart()
+		if !found {
+			return 0, false
+		}
+		p.metas[part] = true
+		p.free = p.freeIn(part)
+	}
+}
+
+// emptyPart finds the first part that nothing has a place in.
+func (p *basePlacer) emptyPart() (part int64, ok bool) {
+	for i := int64(0); (i+1)*p.part <= p.g.blocks; i++ {
+		if u := p.parts[i]; !p.metas[i] && (u == nil || u.now.count() == 0) {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// freeIn lists the free blocks of a part.
+func (p *basePlacer) freeIn(part int64) (free []run) {
+	start, end := part*p.part, min((part+1)*p.part, p.g.blocks)
+	u := p.parts[part]
+	if u == nil {
+		return []run{{start, end - start}}
+	}
+	for b := start; b < end; b++ {
+		switch n := len(free); {
+		case u.now.has(b - start):
+		case n > 0 && free[n-1].end() == b:
+			free[n-1].count++
+		default:
+			free = append(free, run{b, 1})
+		}
+	}
+	return free
+}
+
+// placeData places the data of the files that are new or changed.
+func (p *basePlacer) placeData() bool {
+	gaps := p.gaps()
+	for n := range p.nodes.len() {
+		nd := p.nodes.at(n)
+		if nd.gone || nd.fmt() != ondisk.SIFREG || nd.is(kept) {
+			continue
+		}
+		ok := true
+		p.eachData(n, func(logical, count int64) {
+			for count > 0 && ok {
+				var r run
+				if r, ok = gaps.take(count); ok {
+					p.extra = append(p.extra, span{uint32(r.start), uint32(r.count), uint32(logical), n})
+					p.claim(r)
+					logical, count = logical+r.count, count-r.count
+				}
+			}
+		})
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// claim takes free blocks for something new.
+func (p *basePlacer) claim(r run) {
+	for b := r.start; b < r.end(); b++ {
+		u := p.use(b)
+		u.now.set(b % p.part)
+		u.fresh = true
+	}
+}
+
+// littleUsed is the share of a part, one of so many, up to which it is no worse a place
+// than an empty one.
+const littleUsed = 8
+
+// gaps returns the free blocks for data, in the order in which they are to be used.
+func (p *basePlacer) gaps() *gapList {
+	l := new(gapList)
+	type clean struct{ part, used int64 }
+	var little, empty, other []clean
+	for i := int64(0); i*p.part < p.g.blocks; i++ {
+		if p.metas[i] {
+			continue
+		}
+		u := p.parts[i]
+		switch {
+		case u == nil:
+			empty = append(empty, clean{i, 0})
+		case !slices.Equal(u.old, u.now) && u.now.count() > 0:
+			for _, r := range p.freeIn(i) {
+				l.add(r)
+			}
+		default:
+			c := clean{i, u.now.count()}
+			switch {
+			case c.used == 0:
+				empty = append(empty, c)
+			case c.used <= p.part/littleUsed:
+				little = append(little, c)
+			default:
+				other = append(other, c)
+			}
+		}
+	}
+	byUse := func(a, b clean) int { return cmp.Or(cmp.Compare(a.used, b.used), cmp.Compare(a.part, b.part)) }
+	slices.SortFunc(little, byUse)
+	slices.SortFunc(other, byUse)
+	next := slices.Concat(little, empty, other)
+	l.more = func() (free []run, ok bool) {
+		if len(next) == 0 {
+			return nil, false
+		}
+		free = p.freeIn(next[0].part)
+		next = next[1:]
+		return free, true
+	}
+	return l
+}
+
+// placeTrees places the blocks of extent trees: of files that did not change where they
+// are, of others among metadata.
+func (p *basePlacer) placeTrees() bool {
+	p.allocation.trees = append([]treeBlock{}, p.old.trees...)
+	for i := 0; i < len(p.extra); {
+		n, extents := p.extra[i].owner, 0
+		for ; i < len(p.extra) && p.extra[i].owner == n; i++ {
+			extents += int(ceilDiv(int64(p.extra[i].count), ondisk.MaxExtentLen))
+		}
+		for k := range treeSize(extents) {
+			b, ok := p.metaBlock()
+			if !ok {
+				return false
+			}
+			p.allocation.trees = append(p.allocation.trees, treeBlock{phys: uint32(b), owner: n, index: int32(k)})
+		}
+	}
+	p.used += int64(len(p.allocation.trees))
+	return true
+}
+
+// order puts the data behind the metadata, those of a node in a row, and lists all by block.
+func (p *basePlacer) order() {
+	p.allocation.data = len(p.spans)
+	p.held = p.allocation.data
+	for _, list := range [][]span{p.old.data, p.extra} {
+		for _, s := range list {
+			nd := p.nodes.at(s.owner)
+			if nd.spans == 0 {
+				nd.span = int32(len(p.spans))
+			}
+			p.spans = append(p.spans, s)
+			nd.spans++
+			p.used += int64(s.count)
+		}
+	}
+	p.late = len(p.spans)
+	p.byPhys = make([]int32, len(p.spans))
+	for i := range p.byPhys {
+		p.byPhys[i] = int32(i)
+	}
+	slices.SortFunc(p.byPhys, func(a, b int32) int { return cmp.Compare(p.spans[a].phys, p.spans[b].phys) })
+}
+
+// findKept finds the parts that are as they are in the base: nothing went from them, and
+// nothing came.
+func (p *basePlacer) findKept() {
+	p.keeps = make(map[int64]bool)
+	for i, u := range p.parts {
+		if !p.metas[i] && !u.fresh && u.now.count() > 0 && slices.Equal(u.old, u.now) {
+			p.keeps[i] = true
+		}
+	}
+}
