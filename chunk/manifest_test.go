@@ -215,3 +215,35 @@ func FuzzManifest(f *testing.F) {
 		}
 	})
 }
+
+// TestManifestDisk has partitions that readers of a disk cannot take.
+func TestManifestDisk(t *testing.T) {
+	for want, change := range map[string]func(p *Partition){
+		"":                         func(*Partition) {},
+		"bytes at -1 is not":       func(p *Partition) { p.Start = -1 },
+		"of 0 bytes":               func(p *Partition) { p.Size = 0 },
+		"within the disk of 20971": func(p *Partition) { p.Size = 2 * Size },
+		`mount "boot" is no path`:  func(p *Partition) { p.Mount = "boot" },
+		`mount "/../x" is no path`: func(p *Partition) { p.Mount = "/../x" },
+		`mount "/x" is no path`:    func(p *Partition) { p.Mount, p.Root = "/x", true },
+	} {
+		m, err := ReadManifest(bytes.NewReader(sampleManifest(t)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := Partition{Number: 16, Start: 1 << 20, Size: 1 << 20, Type: "x", Mount: "/boot", FS: &FileSystem{Type: "ext4", Made: true, Source: &SourceFS{Type: "xfs"}}}
+		change(&p)
+		m.Disk = &Disk{Table: "gpt", Partitions: []Partition{{Number: 1, Start: Size, Size: Size, Root: true}, p}}
+		text, err := m.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := ReadManifest(bytes.NewReader(text))
+		switch {
+		case (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want):
+			t.Errorf("%v, want %q", err, want)
+		case err == nil && !reflect.DeepEqual(again, m):
+			t.Errorf("%+v", again.Disk)
+		}
+	}
+}

@@ -175,8 +175,9 @@ func laidOut(t *testing.T, table *disk.Table) (*disk.Layout, *disk.Image) {
 	return l, m
 }
 
-// write makes a disk in a file and checks that each part is made, and zero if it is said to be.
-func write(t *testing.T, m *disk.Image, each func(parts []int)) (string, ext2img.Report) {
+// write makes a disk in a file and checks that each part is made, and zero if it is said to
+// be; each, if it is not nil, is called after each part.
+func write(t *testing.T, m *disk.Image, each func(part int)) (string, ext2img.Report) {
 	t.Helper()
 	image := filepath.Join(t.TempDir(), "disk")
 	f, err := os.Create(image)
@@ -197,9 +198,9 @@ func write(t *testing.T, m *disk.Image, each func(parts []int)) (string, ext2img
 					return err
 				}
 				made[part] = true
-			}
-			if each != nil {
-				each(b.Parts)
+				if each != nil {
+					each(part)
+				}
 			}
 			return nil
 		},
@@ -418,8 +419,8 @@ func TestESPChanges(t *testing.T) {
 			}
 			file := filepath.Join(t.TempDir(), "new")
 			changed := 0
-			image, report := write(t, m, func(parts []int) {
-				if parts[0] == 0 && changed < c.changes {
+			image, report := write(t, m, func(part int) {
+				if part == 0 && changed < c.changes {
 					changed++
 					if err := os.WriteFile(file, randomBytes(uint64(changed), 40<<20), 0o600); err != nil {
 						t.Fatal(err)

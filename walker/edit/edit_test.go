@@ -135,6 +135,21 @@ var machines = []struct {
 		"UUID=" + rootUUID + " / ext4 rw\n/dev/vg/data /data ext4 x-systemd.automount\n/dev/vg/later /later ext4 noauto\n",
 		[]string{"uuid", "fstab-type", "fstab-merged"},
 	},
+	{
+		"RHEL, a /boot of its own", facts("xfs", func(f *edit.Facts) {
+			f.Along = []edit.Volume{
+				{Type: "xfs", UUID: "aaaaaaaa-8139-11d1-9106-a43f08d823a6", Label: "boot", Devices: []string{"/dev/sda1", "LABEL=too long for an ext4"}, Ext4: true},
+				{Type: "vfat", UUID: efiUUID},
+				{Type: "ext4", UUID: "bbbbbbbb-8139-11d1-9106-a43f08d823a6", Ext4: true},
+			}
+		}),
+		"UUID=" + rootUUID + " / xfs defaults 0 0\nUUID=aaaaaaaa-8139-11d1-9106-a43f08d823a6 /boot xfs defaults,inode64,x-systemd.automount 0 0\nUUID=7B77-95E7 /boot/efi vfat umask=0077,shortname=winnt 0 2\n" +
+			"LABEL=too\\040long\\040for\\040an\\040ext4 /again xfs noauto,logbsize=256k\nUUID=bbbbbbbb-8139-11d1-9106-a43f08d823a6 /more ext4 inode_readahead_blks=8\n",
+		"# purebundle: type ext4 instead of xfs\nUUID=" + rootUUID + " / ext4 defaults 0 0\n# purebundle: type ext4 instead of xfs, without inode64\nUUID=aaaaaaaa-8139-11d1-9106-a43f08d823a6 /boot ext4 defaults,x-systemd.automount 0 0\nUUID=7B77-95E7 /boot/efi vfat umask=0077,shortname=winnt 0 2\n" +
+			"# purebundle: UUID=aaaaaaaa-8139-11d1-9106-a43f08d823a6 instead of LABEL=too\\040long\\040for\\040an\\040ext4; type ext4 instead of xfs, without logbsize=256k\nUUID=aaaaaaaa-8139-11d1-9106-a43f08d823a6 /again ext4 noauto\nUUID=bbbbbbbb-8139-11d1-9106-a43f08d823a6 /more ext4 inode_readahead_blks=8\n",
+		"UUID=" + rootUUID + " / ext4 defaults\nUUID=aaaaaaaa-8139-11d1-9106-a43f08d823a6 /boot ext4 defaults,x-systemd.automount\nUUID=7B77-95E7 /boot/efi vfat umask=0077,shortname=winnt\nUUID=aaaaaaaa-8139-11d1-9106-a43f08d823a6 /again ext4 noauto\nUUID=bbbbbbbb-8139-11d1-9106-a43f08d823a6 /more ext4 inode_readahead_blks=8\n",
+		[]string{"fstab-type", "uuid"},
+	},
 	{"nothing to do", facts("ext4", nil), "UUID=" + rootUUID + " / ext4 errors=remount-ro 0 1\r\n\n#\tx\n \nshort\n", "UUID=" + rootUUID + " / ext4 errors=remount-ro 0 1\r\n\n#\tx\n \nshort\n", "", nil},
 	{"empty", facts("xfs", nil), "", "", "", nil},
 }

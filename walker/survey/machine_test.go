@@ -61,6 +61,40 @@ func TestOfGPT(t *testing.T) {
 	}
 }
 
+// TestOfXBOOTLDR has systemd-boot's layouts: a FAT for the kernels is not the EFI system
+// partition, whether that is mounted or not; and a partition is where boot loaders look for
+// it, wherever else it is mounted.
+func TestOfXBOOTLDR(t *testing.T) {
+	image := cloudImage(t)
+	imgtest.Run(t, "mkfs.vfat", "--offset", "32768", image, "16384")
+	imgtest.Run(t, "sgdisk", "-t", "16:ea00", image)
+	for name, c := range map[string]struct {
+		lines []string
+		boot  string // where partition 16 is mounted
+		esp   string
+	}{
+		"both":              {[]string{"8:32 / /boot rw - vfat /dev/sda16 rw", "8:31 / /efi rw - vfat /dev/sda15 rw"}, "/boot", "/efi"},
+		"one":               {[]string{"8:32 / /boot rw - vfat /dev/sda16 rw"}, "/boot", ""},
+		"neither":           {nil, "", ""},
+		"in two places":     {[]string{"8:32 / /a rw - vfat /dev/sda16 rw", "8:32 / /boot rw - vfat /dev/sda16 rw"}, "/boot", ""},
+		"ESP on /boot":      {[]string{"8:31 / /boot rw - vfat /dev/sda15 rw"}, "", "/boot"},
+		"ESP on /boot, too": {[]string{"8:31 / /boot/efi rw - vfat /dev/sda15 rw", "8:32 / /boot rw - vfat /dev/sda16 rw"}, "/boot", "/boot/efi"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t)
+			f.disk("sda", 16, image)
+			f.mount("8:17 / / rw - ext4 /dev/sda1 rw")
+			for _, l := range c.lines {
+				f.mount(l)
+			}
+			d := f.of().Disk
+			if d == nil || d.ESP != 2 || d.Boot != 3 || d.Partitions[3].MountPoint != c.boot || d.Partitions[2].MountPoint != c.esp {
+				t.Errorf("%+v", d)
+			}
+		})
+	}
+}
+
 // TestOfWhy has roots that are not on a partition of one disk, each with the sentence
 // that says so.
 func TestOfWhy(t *testing.T) {

@@ -123,7 +123,11 @@ func (v *bootVolume) line() string {
 	if v.params.Label != "" {
 		name = fmt.Sprintf("label %q", v.params.Label)
 	}
-	return fmt.Sprintf("ext4, %s, %s used, %s, UUID %s", words.Size(v.plan.Stats().FSSize), words.Size(v.plan.Used()), name, uuid.UUID(v.params.UUID))
+	size := words.Size(v.plan.Stats().FSSize)
+	if v.size() > v.old.Size {
+		size += ", " + words.Size(v.old.Size) + " on SOURCE"
+	}
+	return fmt.Sprintf("ext4, %s, %s used, %s, UUID %s", size, words.Size(v.plan.Used()), name, uuid.UUID(v.params.UUID))
 }
 
 // manifest returns what the manifest says of the volume.

@@ -58,6 +58,9 @@ func newMachine(t *testing.T, size int64, divide func(image string), systems ...
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
+		if f.mkfs[0] == "true" { // it is a FAT that was made already, which the kernel may not know
+			continue
+		}
 		imgtest.Run(t, "mount", loop, dir)
 		t.Cleanup(func() { imgtest.Unmount(t, dir) })
 	}
@@ -77,7 +80,11 @@ func newMachine(t *testing.T, size int64, divide func(image string), systems ...
 		case "/":
 			d.Root = i
 		case "/boot":
-			d.Boot = i
+			if p.FileSystem.Type == "vfat" && p.Type != survey.TypeXBOOTLDR {
+				d.ESP = i
+			} else {
+				d.Boot = i
+			}
 		}
 	}
 	return m
@@ -198,11 +205,14 @@ func (b *made) partition(t *testing.T, number int) chunk.Partition {
 func (b *made) mount(t *testing.T, numbers ...int) string {
 	t.Helper()
 	top := t.TempDir()
-	for _, n := range numbers {
+	for i, n := range numbers {
 		p := b.partition(t, n)
 		loop := attach(t, b.image, p.Start, p.Size)
 		imgtest.Fsck(t, loop)
-		dir := filepath.Join(top, string(p.Mount))
+		dir := top
+		if i > 0 {
+			dir = filepath.Join(top, string(p.Mount))
+		}
 		imgtest.Run(t, "mount", "-o", "ro", loop, dir)
 		t.Cleanup(func() { imgtest.Unmount(t, dir) })
 	}
@@ -318,6 +328,106 @@ func TestBootOfItsOwn(t *testing.T) {
 					t.Errorf("no %q in\n%s", want, b.said)
 				}
 			}
+		})
+	}
+}
+
+// small is a disk with a small /boot, which has files already.
+func small(t *testing.T, boot int) *machine {
+	t.Helper()
+	m := newMachine(t, 500*mib, ubuntu(t, boot), fs{1, "/", []string{"mkfs.ext4", "-q", "-U", "1b4e28ba-2fa1-11d2-883f-0016d3cca427"}}, fs{15, "", []string{"mkfs.vfat"}},
+		fs{16, "/boot", []string{"mkfs.ext2", "-q", "-b", "1024", "-U", "2b4e28ba-2fa1-11d2-883f-0016d3cca427"}})
+	put(t, m.root, map[string]string{"etc/fstab": "/dev/vda1 / ext4 defaults 0 1\n/dev/vda16 /boot ext2 noatime,oldalloc 0 2\n", "boot/vmlinuz": strings.Repeat("kernel", 3<<20), "boot/grub/grub.cfg": "linux /vmlinuz root=/dev/vda1"})
+	return m
+}
+
+// TestDiskTwice bundles one machine twice: with --uuid and --time the bytes are the same.
+func TestDiskTwice(t *testing.T) {
+	m := small(t, 40)
+	flags := []string{"--uuid", "3b4e28ba-2fa1-11d2-883f-0016d3cca427", "--time", "2026-01-31T12:00:00Z"}
+	first, second := m.bundle(t, flags...), m.bundle(t, flags...)
+	if len(first.m.Parts) == 0 || !slices.Equal(first.m.Parts, second.m.Parts) {
+		t.Errorf("parts differ:\n%v\n%v", first.m.Parts, second.m.Parts)
+	}
+	imgtest.Run(t, "cmp", first.image, second.image)
+	if other := m.bundle(t, flags[2:]...); slices.Equal(first.m.Parts, other.m.Parts) {
+		t.Error("another UUID, the same parts")
+	}
+}
+
+// TestBootGrows bundles a machine whose /boot has no room for the journal of an ext4.
+func TestBootGrows(t *testing.T) {
+	m := small(t, 20)
+	b := m.bundle(t)
+	p := b.partition(t, 16)
+	if p.Size <= 20*mib || p.FS.Size > p.Size || p.FS.FreeBlocks < 64*mib/4096 {
+		t.Errorf("%+v, %+v", p, p.FS)
+	}
+	if want := "partition 16 is larger than on SOURCE, "; !strings.Contains(b.said, "100 MiB, 20 MiB on SOURCE, ") || !slices.ContainsFunc(b.m.Warnings, func(w chunk.Warning) bool { return w.Path == "/boot" && strings.HasPrefix(w.Text, want) }) {
+		t.Errorf("no %q in\n%s%v", want, b.said, b.m.Warnings)
+	}
+	if out := imgtest.Run(t, "sgdisk", "-v", b.image); !strings.Contains(out, "No problems found") {
+		t.Error(out)
+	}
+	m.compare(t, b, b.mount(t, 1, 16))
+	const want = "# purebundle: UUID=1b4e28ba-2fa1-11d2-883f-0016d3cca427 instead of /dev/vda1\nUUID=1b4e28ba-2fa1-11d2-883f-0016d3cca427 / ext4 defaults 0 1\n" +
+		"# purebundle: UUID=2b4e28ba-2fa1-11d2-883f-0016d3cca427 instead of /dev/vda16; type ext4 instead of ext2, without oldalloc\nUUID=2b4e28ba-2fa1-11d2-883f-0016d3cca427 /boot ext4 noatime 0 2\n"
+	if have := b.call(t, look.NewCat, b.dest, "/etc/fstab"); have != want {
+		t.Errorf("fstab is\n%s\ninstead of\n%s", have, want)
+	}
+	if said, err := m.run(t, t.TempDir(), "--size", fmt.Sprint(p.Start+p.Size)); err == nil || !strings.Contains(err.Error(), "--size") {
+		t.Errorf("a disk without room for root: %v\n%s", err, said)
+	}
+}
+
+// TestBootLeftOut bundles a machine with options that are about mounts: /boot is part of the
+// disk, whatever is merged of others, and empty if it is excluded.
+func TestBootLeftOut(t *testing.T) {
+	m := small(t, 40)
+	b := m.bundle(t, "-x")
+	if have := b.call(t, look.NewCat, b.dest, "/boot/grub/grub.cfg"); !strings.HasPrefix(have, "linux /vmlinuz root=UUID=") {
+		t.Errorf("grub.cfg is %q", have)
+	}
+	if list := b.call(t, look.NewLs, "-R", b.dest, "/"); !strings.Contains(list, "\n/boot/grub/grub.cfg\n") {
+		t.Errorf("ls -R has\n%s", list)
+	}
+	b = m.bundle(t, "-e", "/boot", "--dry-run=false")
+	top := b.mount(t, 16)
+	if names, err := os.ReadDir(top); err != nil || len(names) != 1 {
+		t.Errorf("an excluded /boot has %v, %v", names, err)
+	}
+	said, err := m.run(t, "", "--dry-run")
+	for _, want := range []string{"16 (/boot)", "/boot          ext4, 40 MiB, ", "a file system of its own on the disk that is made"} {
+		if err != nil || !strings.Contains(said, want) {
+			t.Errorf("--dry-run, %v: no %q in\n%s", err, want, said)
+		}
+	}
+}
+
+// TestESPOnBoot bundles the machine of systemd-boot, whose EFI system partition is /boot, and
+// one with a /boot for it that is another FAT: neither is an ext4.
+func TestESPOnBoot(t *testing.T) {
+	for name, code := range map[string]string{"ESP": "ef00", "XBOOTLDR": "ea00"} {
+		t.Run(name, func(t *testing.T) {
+			imgtest.NeedTool(t, "mcopy")
+			divide := func(image string) {
+				imgtest.Run(t, "sgdisk", "-a", "1", "-n", "2:2048:+40M", "-t", "2:"+code, "-n", "3:204800:0", "-t", "3:8304", image)
+				loader := filepath.Join(t.TempDir(), "loader.conf")
+				put(t, filepath.Dir(loader), map[string]string{"loader.conf": "timeout 3\n"})
+				imgtest.Run(t, "mkfs.vfat", "--offset", "2048", "-n", "BOOT", image, "40960")
+				imgtest.Run(t, "mcopy", "-i", image+"@@1M", loader, "::loader.conf")
+			}
+			m := newMachine(t, 300*mib, divide, fs{3, "/", []string{"mkfs.ext4", "-q"}}, fs{2, "/boot", []string{"true"}})
+			put(t, m.root, map[string]string{"etc/hostname": "x"})
+			b := m.bundle(t)
+			p := b.partition(t, 2)
+			if p.FS == nil || p.FS.Made || p.FS.Type != "vfat" || p.Mount != "/boot" || p.Size != 40*mib || p.Start != mib {
+				t.Errorf("%+v, %+v", p, p.FS)
+			}
+			if have := imgtest.Run(t, "mtype", "-i", b.image+"@@1M", "::loader.conf"); have != "timeout 3\n" {
+				t.Errorf("loader.conf is %q", have)
+			}
+			m.compare(t, b, b.mount(t, 3))
 		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"purebundle/walker"
 	"purebundle/walker/edit"
+	"purebundle/walker/survey"
 )
 
 func TestSwapFiles(t *testing.T) {
@@ -29,15 +30,18 @@ func TestMoved(t *testing.T) {
 	for name, c := range map[string]struct {
 		mounts []walker.Mount
 		want   []edit.Moved
+		disk   *Disk
 	}{
-		"subvolumes":      {[]walker.Mount{root, srv}, both},
-		"the whole":       {[]walker.Mount{root, top}, both[:1]},
-		"left out":        {[]walker.Mount{root, out}, both[:1]},
-		"another disk":    {[]walker.Mount{root, {Path: "/data", FSType: "btrfs", Source: "/dev/sdb", Root: "/@data", Action: walker.Crossed}}, both[:1]},
-		"a /boot":         {[]walker.Mount{root, srv, {Path: "/boot", FSType: "ext4", Source: "/dev/sda1", Root: "/", Action: walker.Crossed}}, nil},
-		"no btrfs at all": {[]walker.Mount{{Path: "/", FSType: "xfs", Root: "/sub"}}, nil},
+		"a /boot that is a subvolume": {[]walker.Mount{root, srv, {Path: "/boot", FSType: "btrfs", Source: "/dev/sda1", Root: "/@boot", Action: walker.Crossed}}, []edit.Moved{{From: "/@boot"}},
+			&Disk{volumes: []*bootVolume{{old: survey.Partition{MountPoint: "/boot"}}}}},
+		"subvolumes":      {[]walker.Mount{root, srv}, both, nil},
+		"the whole":       {[]walker.Mount{root, top}, both[:1], nil},
+		"left out":        {[]walker.Mount{root, out}, both[:1], nil},
+		"another disk":    {[]walker.Mount{root, {Path: "/data", FSType: "btrfs", Source: "/dev/sdb", Root: "/@data", Action: walker.Crossed}}, both[:1], nil},
+		"a /boot":         {[]walker.Mount{root, srv, {Path: "/boot", FSType: "ext4", Source: "/dev/sda1", Root: "/", Action: walker.Crossed}}, nil, nil},
+		"no btrfs at all": {[]walker.Mount{{Path: "/", FSType: "xfs", Root: "/sub"}}, nil, nil},
 	} {
-		if have := (*Disk)(nil).moved(c.mounts); !slices.Equal(have, c.want) {
+		if have := c.disk.moved(c.mounts); !slices.Equal(have, c.want) {
 			t.Errorf("%s: %v", name, have)
 		}
 	}
