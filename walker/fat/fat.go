@@ -46,6 +46,9 @@ const (
 	fatSz32    = 36   // u32, sectors
 	extFlags32 = 40   // u16, bit 7: the tables are not all alike
 	rootClus32 = 44   // u32
+	fsInfo32   = 48   // u16, sector
+	backup32   = 50   // u16, sector of a copy of the first one
+	volID32    = 67   // u32, the serial number
 	type16     = 54   // "FAT12   ", "FAT16   ", BS_FilSysType
 	type32     = 82   // "FAT32   "
 	state16    = 0x25 // u8, bit 0: not unmounted (fs/fat)
