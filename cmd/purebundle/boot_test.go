@@ -125,22 +125,7 @@ func newBootSource(ctx context.Context, t *testing.T, archive, image string) boo
 	grow(t, image, 2<<30)
 	imgtest.Run(t, "mke2fs", "-q", "-t", "ext4", "-U", src.uuid, "-L", bootHost, image)
 	src.dir = imgtest.MountRW(t, image)
-	runFor(ctx, t, "tar", "-xpzf", archive, "--numeric-owner", "--xattrs", "--xattrs-include=*", "-C", src.dir)
-	for name, text := range map[string]string{
-		"/etc/fstab":    "UUID=" + src.uuid + " / ext4 errors=remount-ro 0 1\n",
-		"/etc/hostname": bootHost + "\n",
-		"/etc/hosts":    "127.0.0.1 localhost " + bootHost + "\n",
-	} {
-		if err := os.WriteFile(src.dir+name, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	inTree(ctx, t, src.dir, "chpasswd", "root:"+src.password+"\n")
-	id, err := os.ReadFile(src.dir + "/etc/machine-id")
-	if err != nil || len(id) != 33 {
-		t.Fatalf("machine-id of the source: %q, %v", id, err)
-	}
-	src.machineID = string(id)
+	src.unpack(ctx, t, archive, "UUID="+src.uuid+" / ext4 errors=remount-ro 0 1\n")
 	if err := os.MkdirAll(src.dir+chrootProc, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -149,6 +134,31 @@ func newBootSource(ctx context.Context, t *testing.T, archive, image string) boo
 	}
 	t.Cleanup(func() { unmountBelow(t, src.dir+chrootProc) })
 	return src
+}
+
+// unpack unpacks the archive to the source's directory and makes it a machine: fstab, if
+// there is to be one, host name, a password.
+func (s *bootSource) unpack(ctx context.Context, t *testing.T, archive, fstab string) {
+	t.Helper()
+	runFor(ctx, t, "tar", "-xpzf", archive, "--numeric-owner", "--xattrs", "--xattrs-include=*", "-C", s.dir)
+	for name, text := range map[string]string{
+		"/etc/fstab":    fstab,
+		"/etc/hostname": bootHost + "\n",
+		"/etc/hosts":    "127.0.0.1 localhost " + bootHost + "\n",
+	} {
+		if text == "" {
+			continue
+		}
+		if err := os.WriteFile(s.dir+name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	inTree(ctx, t, s.dir, "chpasswd", "root:"+s.password+"\n")
+	id, err := os.ReadFile(s.dir + "/etc/machine-id")
+	if err != nil || len(id) != 33 {
+		t.Fatalf("machine-id of the source: %q, %v", id, err)
+	}
+	s.machineID = string(id)
 }
 
 // bundleForBoot bundles src to out, verifies the bundle to its depth, and gives

@@ -80,12 +80,12 @@ func (f *Facts) option(name, value string, done *changes) (now string, drop bool
 	switch {
 	case name == "root":
 		now, ok := f.renamed(value)
-		if !ok || !namesDisk(value) || !f.makes(UUID) {
+		if !ok || !namesDisk(value) || !f.Makes(UUID) {
 			return value, false
 		}
 		done.add(UUID, "root="+now+" instead of "+short(value))
 		return now, false
-	case value == "" || !f.converts() || !f.makes(KernelType):
+	case value == "" || !f.converts() || !f.Makes(KernelType):
 		return value, false
 	case name == "rootfstype":
 		if hasType(value) || strings.HasPrefix(value, "$") {

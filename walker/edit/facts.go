@@ -15,6 +15,7 @@ type Facts struct {
 	Merged []string // mount points, as the machine sees them, whose content is in root now
 	Moved  []Moved  // directories of the old file system, as boot loaders name them
 	Swap   []string // swap files that the new root has not
+	New    []string // lines for an fstab that has none
 
 	Without []string // names, of Names, of the edits that are not made
 }
@@ -42,13 +43,15 @@ const (
 	FstabType   = "fstab-type"
 	FstabMerged = "fstab-merged"
 	FstabAbsent = "fstab-absent"
+	FstabNew    = "fstab-new"
 	KernelType  = "kernel-type"
 	UUID        = "uuid"
 	GrubPaths   = "grub-paths"
+	EFI         = "efi" // files that are added to an EFI system partition, which is the caller's to do
 )
 
 // Names lists the edits.
-var Names = []string{FstabType, FstabMerged, FstabAbsent, KernelType, UUID, GrubPaths}
+var Names = []string{FstabType, FstabMerged, FstabAbsent, FstabNew, KernelType, UUID, GrubPaths, EFI}
 
 // Change says what one edit did to a text.
 type Change struct {
@@ -61,21 +64,22 @@ type File struct {
 	Path string // pattern of path.Match
 	Keep string // name beside it under which the old text stays; "": none
 	Edit func(text []byte) ([]byte, []Change, error)
+	Make bool // a file that is missing is made, of what Edit returns for no text
 }
 
 // Files lists what is to be edited: no path matches two of its patterns.
 func (f *Facts) Files() []File {
 	list := []File{
-		{"/etc/fstab", "fstab.purebundle-old", f.Fstab},
-		{"/etc/kernel/cmdline", "", f.CommandLine},
-		{"/etc/default/grub", "", f.GrubDefaults},
-		{"/etc/default/grub.d/*.cfg", "", f.GrubDefaults},
+		{Path: "/etc/fstab", Keep: "fstab.purebundle-old", Edit: f.Fstab, Make: len(f.New) > 0 && f.Makes(FstabNew)},
+		{Path: "/etc/kernel/cmdline", Edit: f.CommandLine},
+		{Path: "/etc/default/grub", Edit: f.GrubDefaults},
+		{Path: "/etc/default/grub.d/*.cfg", Edit: f.GrubDefaults},
 	}
 	for _, dir := range []string{"/boot/grub", "/boot/grub2", "/boot/efi/EFI/*", "/efi/EFI/*"} {
-		list = append(list, File{dir + "/grub.cfg", "", f.Grub}, File{dir + "/grubenv", "", f.GrubEnvironment})
+		list = append(list, File{Path: dir + "/grub.cfg", Edit: f.Grub}, File{Path: dir + "/grubenv", Edit: f.GrubEnvironment})
 	}
 	for _, dir := range []string{"/boot", "/boot/efi", "/efi"} {
-		list = append(list, File{dir + "/loader/entries/*.conf", "", f.Entry})
+		list = append(list, File{Path: dir + "/loader/entries/*.conf", Edit: f.Entry})
 	}
 	return list
 }
@@ -90,8 +94,8 @@ func (f *Facts) Edit(name string, text []byte) ([]byte, []Change, error) {
 	return text, nil, nil
 }
 
-// makes says whether an edit is to be made.
-func (f *Facts) makes(name string) bool { return !slices.Contains(f.Without, name) }
+// Makes says whether an edit is to be made.
+func (f *Facts) Makes(name string) bool { return !slices.Contains(f.Without, name) }
 
 // converts says whether root was of another type than it is now.
 func (f *Facts) converts() bool { return f.Source.isOther() }

@@ -15,6 +15,9 @@ func (f *Facts) Fstab(text []byte) ([]byte, []Change, error) {
 		t.lines = append(t.lines, parse(string(line)))
 	}
 	t.judge()
+	if t.isEmpty() && len(f.New) > 0 && f.Makes(FstabNew) {
+		return t.begin(text), t.done, nil
+	}
 	if len(t.done) == 0 {
 		return text, nil, nil
 	}
@@ -24,6 +27,39 @@ func (f *Facts) Fstab(text []byte) ([]byte, []Change, error) {
 	}
 	return out.Bytes(), t.done, nil
 }
+
+// isEmpty says whether there is no line but comments.
+func (t *fstab) isEmpty() bool {
+	return !slices.ContainsFunc(t.lines, func(l line) bool { return len(l.at) > 0 })
+}
+
+// begin returns the text with the first lines that it gets.
+func (t *fstab) begin(text []byte) []byte {
+	out := slices.Clone(text)
+	if len(out) > 0 && out[len(out)-1] != '\n' {
+		out = append(out, '\n')
+	}
+	for _, l := range t.facts.New {
+		out = append(out, l+"\n"...)
+		t.done.add(FstabNew, short(l))
+	}
+	return out
+}
+
+// Device returns the name by which an fstab has something mounted at a path, as it stands
+// there; "" if it has no such line.
+func Device(text []byte, where string) string {
+	for l := range bytes.Lines(text) {
+		if l := parse(string(l)); len(l.at) > 2 && l.where() == where {
+			return l.what()
+		}
+	}
+	return ""
+}
+
+// Tag splits a name such as UUID=… or /dev/disk/by-uuid/… into "UUID" and what follows;
+// kind is "" if it is none of UUID, LABEL, PARTUUID, PARTLABEL.
+func Tag(spec string) (kind, value string) { return tag(spec) }
 
 // fstab is one while it is edited.
 type fstab struct {
@@ -209,7 +245,7 @@ func (t *fstab) editRoot(l *line) {
 
 // convert makes a line that of an ext4.
 func (t *fstab) convert(l *line) {
-	if !t.facts.makes(FstabType) {
+	if !t.facts.Makes(FstabType) {
 		return
 	}
 	var why []string
@@ -234,7 +270,7 @@ func (t *fstab) convert(l *line) {
 
 // rename gives the device of a line another name.
 func (t *fstab) rename(l *line, name string) {
-	if t.facts.makes(UUID) {
+	if t.facts.Makes(UUID) {
 		was := l.field(0)
 		l.set(0, name)
 		t.note(l, UUID, name+" instead of "+short(was))
@@ -243,7 +279,7 @@ func (t *fstab) rename(l *line, name string) {
 
 // needNot lets a boot go on without a line.
 func (t *fstab) needNot(l *line, why string) {
-	if !t.facts.makes(FstabAbsent) || !l.waited() {
+	if !t.facts.Makes(FstabAbsent) || !l.waited() {
 		return
 	}
 	switch list := l.field(3); list {
@@ -256,7 +292,7 @@ func (t *fstab) needNot(l *line, why string) {
 }
 
 func (t *fstab) commentOut(l *line, name, why string) {
-	if t.facts.makes(name) {
+	if t.facts.Makes(name) {
 		l.comment = true
 		t.note(l, name, "commented out, "+short(why))
 	}

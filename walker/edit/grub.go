@@ -7,11 +7,33 @@ import (
 	"strings"
 )
 
-// Grub edits a grub.cfg: the command lines in it, and the paths of files on a btrfs.
+// Grub edits a grub.cfg: the command lines in it, the paths of files on a btrfs, and the
+// UUID by which root is searched for.
 func (f *Facts) Grub(text []byte) ([]byte, []Change, error) {
 	return f.perLine(text, func(line string, done *changes) string {
-		return f.paths(f.words(line, done), done)
+		return f.paths(f.words(f.search(line, done), done), done)
 	})
+}
+
+// search edits the UUID of root in a command search, search.fs_uuid or the like.
+func (f *Facts) search(line string, done *changes) string {
+	was, now := f.Source.UUID, f.Root.UUID
+	if was == "" || now == "" || strings.EqualFold(was, now) || !strings.Contains(line, "search") || !f.Makes(UUID) {
+		return line
+	}
+	var out strings.Builder
+	last := 0
+	for i := 0; i+len(was) <= len(line); i++ {
+		end := i + len(was)
+		if !strings.EqualFold(line[i:end], was) || i > 0 && !startsWord(line[i-1]) || end < len(line) && strings.IndexByte(" \t\r\n\"';", line[end]) < 0 {
+			continue
+		}
+		done.add(UUID, "searches for "+now+" instead of "+was)
+		out.WriteString(line[last:i] + now)
+		last, i = end, end-1
+	}
+	out.WriteString(line[last:])
+	return out.String()
 }
 
 // Entry edits an entry of the Boot Loader Specification.
@@ -58,7 +80,7 @@ func (f *Facts) perLine(text []byte, edit func(line string, done *changes) strin
 
 // paths replaces the paths that a boot loader has for what moved.
 func (f *Facts) paths(line string, done *changes) string {
-	if !f.makes(GrubPaths) || len(f.Moved) == 0 {
+	if !f.Makes(GrubPaths) || len(f.Moved) == 0 {
 		return line
 	}
 	moved := slices.SortedFunc(slices.Values(f.Moved), func(a, b Moved) int { return len(b.From) - len(a.From) })

@@ -25,6 +25,9 @@ type Machine struct {
 	// Why is a sentence, without a full stop: "the root is on LVM (dm-0, vg-root) on
 	// /dev/vda3: the disk below it is not copied". "" if there is a Disk.
 	Why string
+	// Bare is true if there is no disk that could be meant: SOURCE is a directory of some
+	// file system, an overlay, in memory, or on a file system without partitions.
+	Bare bool
 	// Notes are sentences on what is not as it should be, or lies on other disks; those
 	// of Disk are among them.
 	Notes []string
@@ -81,7 +84,7 @@ func (h host) of(source string) (*Machine, error) {
 	}
 	at := slices.IndexFunc(lines, func(l *mountinfo.Info) bool { return uint64(l.ID) == id })
 	if at < 0 {
-		return &Machine{Why: "the mount table does not show what the root lies on, as in a chroot"}, nil
+		return &Machine{Why: "the mount table does not show what the root lies on, as in a chroot", Bare: true}, nil
 	}
 	s := survey{host: h, lines: lines, point: point, mount: lines[at]}
 	s.m.Root = rootOf(s.mount)
@@ -93,7 +96,7 @@ func (h host) of(source string) (*Machine, error) {
 	}
 	if !s.whole(fd) {
 		s.m.Why = fmt.Sprintf("%s is a directory of the %s on %s, not its root: the disk is another machine's", source, s.mount.FSType, s.mount.Source)
-		s.m.Root.Label, s.m.Root.UUID = "", ""
+		s.m.Root.Label, s.m.Root.UUID, s.m.Bare = "", "", true
 		return &s.m, nil
 	}
 	s.find()
@@ -149,6 +152,7 @@ func (s *survey) find() {
 	}
 	s.m.Root.Device = b.path
 	if !b.partition {
+		s.m.Bare = b.kind == ""
 		s.m.Why = fmt.Sprintf("the root is on %s: %s", s.what(b), b.lacks())
 		return
 	}
@@ -185,8 +189,10 @@ func (s *survey) rootBlock() (b block, why string) {
 	fstype, _, _ := strings.Cut(l.FSType, ".") // "fuse.sshfs" is fuse
 	switch fstype {
 	case "overlay", "overlayfs", "aufs", "unionfs":
+		s.m.Bare = true
 		return b, "the root is an overlay of directories, as a container's or a live system's is: there is no disk of its own"
 	case "tmpfs", "ramfs", "rootfs":
+		s.m.Bare = true
 		return b, fmt.Sprintf("the root is in memory (%s): there is no disk", l.FSType)
 	case "zfs":
 		return b, fmt.Sprintf("the root is on ZFS (%s): the disks of its pool are not copied", l.Source)
@@ -194,6 +200,7 @@ func (s *survey) rootBlock() (b block, why string) {
 		return s.btrfsBlock()
 	}
 	if l.Major == 0 {
+		s.m.Bare = true
 		return b, fmt.Sprintf("the root is a %s (%s) without a block device: there is no disk", l.FSType, l.Source)
 	}
 	b, err := s.block(unix.Mkdev(uint32(l.Major), uint32(l.Minor)))

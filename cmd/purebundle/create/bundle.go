@@ -38,14 +38,16 @@ its SHA-256, which S3 checks. --resume walks SOURCE again and sends what S3 has 
 
 With --disk the parts are a disk from which a machine starts as from SOURCE's, by the
 same firmware: cat PREFIX.part.* > /dev/sdX. Its other partitions are merged into root
-or left out, each with a warning; --size is that of the disk.
+or left out, each with a warning; --size is that of the disk. A tree that is on no disk
+gets a new one, with what it has of kernels and signed boot loaders: it starts by UEFI.
+What an EFI system partition lacks to start a new machine is added to it.
 
 PATTERN: * ? [] match within a name, ** across names. A pattern that starts with
 "/" is anchored at SOURCE, any other matches a name anywhere. SIZE: 10GiB, 2G,
 500M, bytes; units are binary.`
 
 func New(a *cli.App) *cobra.Command {
-	cfg, wholeDisk := NewFlags(), false
+	cfg, kind := NewFlags(), string(NoDisk)
 	cmd := &cobra.Command{
 		Use:   "bundle [flags] SOURCE DEST",
 		Short: "Make an ext4 image of SOURCE, in parts, in DEST: a directory or S3",
@@ -70,17 +72,17 @@ func New(a *cli.App) *cobra.Command {
 			if err := cfg.S3.Check(cmd, dest); err != nil {
 				return err
 			}
+			if err := DiskKind(kind).Check(); err != nil {
+				return err
+			}
 			opt, err := cfg.Options(source, dest)
 			if err != nil {
 				return err
 			}
-			if wholeDisk {
-				if opt.Disk, err = OpenDisk(source); err != nil {
-					return err
-				}
-				defer opt.Disk.Close()
-				opt.Disk.Options(&opt.Walk)
+			if err := OpenDisk(&opt, DiskKind(kind)); err != nil {
+				return err
 			}
+			defer opt.Disk.Close()
 			return bundle(cmd.Context(), a, opt, cfg.Progress)
 		},
 		ValidArgsFunction: cli.CompleteDirectories,
@@ -88,7 +90,8 @@ func New(a *cli.App) *cobra.Command {
 	cfg.ContentFlags(cmd)
 	cfg.ImageFlags(cmd)
 	cli.Group(cmd, "The image", func(f *pflag.FlagSet) {
-		f.BoolVar(&wholeDisk, "disk", false, "make the disk that SOURCE's root lies on: boot code, partition table, EFI and BIOS boot partitions, /boot if it is one, and root as the last")
+		f.StringVar(&kind, "disk", kind, "make the disk that SOURCE's root lies on: boot code, partition table, EFI and BIOS boot partitions, /boot if it is one, and root as the last. Where SOURCE is on no disk (a chroot, a container), and with --disk=fresh, a new one that starts by UEFI")
+		f.Lookup("disk").NoOptDefVal = string(AutoDisk)
 	})
 	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
 		cfg.OutputFlags(f)

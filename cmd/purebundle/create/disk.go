@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"purebundle/chunk"
-	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/words"
 	"purebundle/ext2img"
 	"purebundle/ext2img/disk"
@@ -31,9 +30,12 @@ type image interface {
 	Make(ctx context.Context, out ext2img.Output) (ext2img.Report, error)
 }
 
-// Disk is the disk of SOURCE, open to be copied as far as a boot loader reads it.
+// Disk is the disk that is made: that of SOURCE, open to be copied as far as a boot loader
+// reads it, or a new one.
 type Disk struct {
-	old     *survey.Disk
+	old     *survey.Disk // of a new one what it is to be
+	fresh   *fresh       // nil: it is that of SOURCE
+	esp     espCopy
 	table   *disk.Table
 	layout  *disk.Layout
 	image   *disk.Image // when all file systems are laid out
@@ -44,21 +46,9 @@ type Disk struct {
 	notes   []string      // what is not on the disk that is made
 }
 
-// OpenDisk opens the disk that source's root lies on. The error says why there is none
-// that can be made again.
-func OpenDisk(source string) (*Disk, error) {
-	m, err := survey.Of(source)
-	if err == nil {
-		err = cannot(m)
-	}
-	if err != nil {
-		return nil, cli.WithHint(fmt.Errorf("bundle %s --disk: %w", source, err), "without --disk the file system alone is bundled")
-	}
-	return openDisk(source, m)
-}
-
-// openDisk does what OpenDisk does, with what is known of the machine.
-func openDisk(source string, m *survey.Machine) (d *Disk, err error) {
+// openDisk opens the disk of a machine.
+func openDisk(opt *Options, m *survey.Machine) (d *Disk, err error) {
+	source := opt.Source
 	d = &Disk{old: m.Disk, notes: m.Notes}
 	defer func() {
 		if err != nil {
@@ -78,6 +68,9 @@ func openDisk(source string, m *survey.Machine) (d *Disk, err error) {
 		}
 	}
 	if err = d.fill(); err == nil {
+		err = d.completeESP(opt)
+	}
+	if err == nil {
 		d.layout, err = disk.Place(d.table, chunk.Size)
 	}
 	if err != nil {
@@ -162,6 +155,11 @@ func (d *Disk) fill() error {
 // copy says what of a partition is copied: of a FAT the clusters in use, of others all.
 func (d *Disk) copy(p *disk.Partition) error {
 	p.Content = io.NewSectionReader(d.device, p.Start, p.Size)
+	if p.Number == d.espNumber() {
+		d.esp.under, d.esp.size = p.Content, p.Size
+		p.Content, p.Used = &d.esp, d.esp.used
+		return nil
+	}
 	f, err := fat.Open(p.Content, p.Size)
 	switch {
 	case errors.Is(err, fat.ErrNone):
@@ -169,14 +167,24 @@ func (d *Disk) copy(p *disk.Partition) error {
 	case err != nil:
 		return fmt.Errorf("partition %d: %w", p.Number, err)
 	}
-	p.Content, p.Used = f, func() (ranges []ext2img.Range, err error) {
-		used, err := f.Used()
-		for _, u := range used {
-			ranges = append(ranges, ext2img.Range(u))
-		}
-		return ranges, err
-	}
+	p.Content, p.Used = f, func() ([]ext2img.Range, error) { return usedOf(f.Used()) }
 	return nil
+}
+
+// usedOf returns what of a FAT is in use, as a disk wants it told.
+func usedOf(used []fat.Range, err error) (ranges []ext2img.Range, _ error) {
+	for _, u := range used {
+		ranges = append(ranges, ext2img.Range(u))
+	}
+	return ranges, err
+}
+
+// espNumber returns the number of the EFI system partition, 0 if there is none.
+func (d *Disk) espNumber() int {
+	if d.old.ESP < 0 {
+		return 0
+	}
+	return d.old.Partitions[d.old.ESP].Number
 }
 
 // holds says what a partition holds.

@@ -58,6 +58,7 @@ type waiting struct {
 	entry walker.Entry
 	text  []byte // nil: that of from
 	from  string
+	done  []chunk.Edit // what was done to it
 }
 
 // Bounds of what is edited: all new texts are in memory.
@@ -91,6 +92,8 @@ func (d *edits) add(e *walker.Entry) error {
 	case d.fstab != nil && e.Path == path.Dir(fstabPath) && e.Mode&unix.S_IFMT == unix.S_IFDIR:
 		d.made = true
 		d.later(waiting{entry: d.ownEntry(), text: d.fstab})
+	case e.Mode&unix.S_IFMT == unix.S_IFDIR:
+		d.makeIn(e.Path)
 	}
 	if f := d.find(e.Path); f != nil {
 		return d.edit(e, f)
@@ -110,6 +113,31 @@ func (d *edits) find(name string) *edit.File {
 		}
 	}
 	return nil
+}
+
+// makeIn has the files of a directory made that are to be if they are missing.
+func (d *edits) makeIn(dir string) {
+	for _, f := range d.files {
+		if !f.Make || path.Dir(f.Path) != dir {
+			continue
+		}
+		text, changes, err := f.Edit(nil)
+		if err != nil || len(changes) == 0 {
+			continue
+		}
+		w := waiting{entry: d.ownEntry(), text: text}
+		w.entry.Path = f.Path
+		w.done = editsOf(f.Path, changes)
+		d.later(w)
+	}
+}
+
+// editsOf returns what was done to a file in the form of the manifest.
+func editsOf(name string, changes []edit.Change) (list []chunk.Edit) {
+	for _, c := range changes {
+		list = append(list, chunk.Edit{Path: chunk.Path(name), Name: c.Name, What: c.What})
+	}
+	return list
 }
 
 // edit adds an entry with the text that it is to have.
@@ -146,9 +174,7 @@ func (d *edits) edit(e *walker.Entry, f *edit.File) error {
 	}
 	d.texts++
 	d.bytes += len(text)
-	for _, c := range changes {
-		d.done = append(d.done, chunk.Edit{Path: chunk.Path(e.Path), Name: c.Name, What: c.What})
-	}
+	d.done = append(d.done, editsOf(e.Path, changes)...)
 	edited := *e
 	edited.Flags |= flags
 	if f.Keep != "" {
@@ -209,6 +235,7 @@ func (d *edits) flush(before string) error {
 			if err := d.putText(w.entry, w.text); err != nil {
 				return err
 			}
+			d.done = append(d.done, w.done...)
 			continue
 		}
 		if w.from != "" {

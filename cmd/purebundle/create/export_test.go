@@ -14,7 +14,7 @@ func BundleDisk(ctx context.Context, a *cli.App, opt Options, m *survey.Machine)
 	if err := cannot(m); err != nil {
 		return err
 	}
-	d, err := openDisk(opt.Source, m)
+	d, err := openDisk(&opt, m)
 	if err != nil {
 		return err
 	}

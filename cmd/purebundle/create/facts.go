@@ -44,6 +44,9 @@ func (r *Run) facts(tree *walker.Tree) *edit.Facts {
 		return nil
 	}
 	f := disk.facts(r.Opt.Image.UUID)
+	if disk != nil {
+		disk.esp.facts = f
+	}
 	f.Without = r.Opt.Edits.Without
 	f.Source.Type = source.FSType
 	f.Source.Devices = append(f.Root.Devices, source.Source)
@@ -65,6 +68,9 @@ func (d *Disk) facts(root [16]byte) *edit.Facts {
 	f := new(edit.Facts)
 	if d == nil {
 		return f
+	}
+	if d.fresh != nil {
+		f.New, f.Source.UUID = d.fresh.fstab, d.fresh.was
 	}
 	for i, p := range d.old.Partitions {
 		v := edit.Volume{PartUUID: p.UUID, PartLabel: p.Name, Devices: []string{p.Device}}

@@ -145,10 +145,10 @@ func (c *Flags) params(source string, opt *Options) error {
 		p.Free = minFree
 	}
 	if c.label.Given {
-		p.Label, n.Label = c.label.Value, ""
+		p.Label, n.Label, opt.Given.Label = c.label.Value, "", true
 	}
 	if c.uuid.Given {
-		p.UUID, n.UUID = c.uuid.Value, ""
+		p.UUID, n.UUID, opt.Given.UUID = c.uuid.Value, "", true
 	}
 	if latest := c.clock.Limit(); latest != nil {
 		p.Now, p.Latest = *latest, latest

@@ -23,6 +23,7 @@ type Options struct {
 	Image  ext2img.Params // of the disk, if there is one
 	Disk   *Disk          // nil: the file system alone is made
 	Notes  Notes
+	Given  struct{ UUID, Label bool } // of Image: asked for, not found
 	// Names are those of the file system whose root SOURCE is; nil: SOURCE is a directory
 	// further down, or of a kind that package volume does not know.
 	Names *volume.Names

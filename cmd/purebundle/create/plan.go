@@ -92,6 +92,8 @@ func (r *Run) Plan(ctx context.Context) error {
 	root, err := builder.Layout(open)
 	if err == nil {
 		r.Image, err = r.Opt.Disk.around(root)
+		r.edits.done = append(r.edits.done, r.Opt.Disk.edited()...)
+		tree.Warnings = append(tree.Warnings, r.Opt.Disk.unedited()...)
 	}
 	if err != nil {
 		return r.tooSmall(err)

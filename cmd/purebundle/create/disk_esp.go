@@ -1,0 +1,219 @@
+package create
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"purebundle/chunk"
+	"purebundle/cmd/purebundle/create/esp"
+	"purebundle/ext2img"
+	"purebundle/walker"
+	"purebundle/walker/bootcheck"
+	"purebundle/walker/edit"
+	"purebundle/walker/fat"
+)
+
+// espCopy is the EFI system partition of the disk that is made: a copy of that of SOURCE,
+// or a new one, with what is changed in it.
+type espCopy struct {
+	under io.ReaderAt
+	size  int64 // bytes; 0: there is none
+	now   time.Time
+	made  []chunk.Edit // what was added to a new one before
+	add   []esp.File
+	facts *edit.Facts // of texts that are edited; nil: none is
+
+	seen  io.ReaderAt // what was made at the last look
+	done  []chunk.Edit
+	notes []string // files that are not edited
+}
+
+// espPath is where files of an EFI system partition stand in the manifest, mounted or not.
+const espPath = "ESP:/"
+
+// ReadAt implements io.ReaderAt: the partition as it was at the last look.
+func (e *espCopy) ReadAt(p []byte, off int64) (int, error) { return e.seen.ReadAt(p, off) }
+
+// used looks at the partition, which may be of a live file system, and changes what it
+// finds. It returns what is in use.
+func (e *espCopy) used() ([]ext2img.Range, error) {
+	v, err := fat.Edit(e.under, e.size)
+	if errors.Is(err, fat.ErrNone) {
+		e.seen = e.under
+		return []ext2img.Range{{Off: 0, Len: e.size}}, nil
+	}
+	if err == nil {
+		err = e.apply(v)
+	}
+	if err != nil {
+		return nil, err
+	}
+	e.seen = v
+	return usedOf(v.Used())
+}
+
+// apply changes a volume.
+func (e *espCopy) apply(v *fat.Volume) error {
+	e.done, e.notes = slices.Clone(e.made), nil
+	for _, f := range e.add {
+		if err := v.WriteFile(f.Path, f.Content, e.now); err != nil {
+			return fmt.Errorf("EFI system partition: %w", err)
+		}
+		e.done = append(e.done, addedEdit(f))
+	}
+	if e.facts == nil {
+		return nil
+	}
+	for _, f := range e.facts.Files() {
+		pattern, ok := strings.CutPrefix(f.Path, "/boot/efi/")
+		if !ok {
+			continue
+		}
+		for _, name := range esp.Glob(v, pattern) {
+			if err := e.edit(v, name, f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// edit changes the text of one file, if it is to be another.
+func (e *espCopy) edit(v *fat.Volume, name string, f edit.File) error {
+	text, err := v.ReadFile(name, maxEdited)
+	var changes []edit.Change
+	if err == nil {
+		text, changes, err = f.Edit(text)
+	}
+	if err != nil {
+		e.notes = append(e.notes, fmt.Sprintf("%s%s is not edited: %v", espPath, name, err))
+		return nil
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	if err := v.WriteFile(name, text, e.now); err != nil {
+		return fmt.Errorf("EFI system partition: %w", err)
+	}
+	e.done = append(e.done, editsOf(espPath+name, changes)...)
+	return nil
+}
+
+// addedEdit says in the manifest what was added.
+func addedEdit(f esp.File) chunk.Edit {
+	what := "added, as it is missing"
+	switch {
+	case strings.HasPrefix(f.From, "/"):
+		what = "added, a copy of " + f.From
+	case f.From != "":
+		what = "added, a copy of " + espPath + f.From
+	}
+	return chunk.Edit{Path: chunk.Path(espPath + f.Path), Name: edit.EFI, What: what}
+}
+
+// completeESP finds what the EFI system partition of SOURCE's disk lacks, and has it and
+// all edits done in the copy.
+func (d *Disk) completeESP(opt *Options) error {
+	d.esp.now = nowOf(opt)
+	if d.esp.size == 0 || opt.Edits.Keep {
+		return nil
+	}
+	v, err := fat.Edit(d.esp.under, d.esp.size)
+	switch {
+	case errors.Is(err, fat.ErrNone):
+		d.notes = append(d.notes, "the EFI system partition holds no FAT: it is copied as it is")
+		return nil
+	case err != nil:
+		return fmt.Errorf("EFI system partition: %w", err)
+	case !opt.Edits.makes(edit.EFI):
+		return nil
+	}
+	return d.addMissing(opt, v)
+}
+
+// addMissing has the files added that a partition lacks.
+func (d *Disk) addMissing(opt *Options, v *fat.Volume) error {
+	tree, err := lookAt(opt.Source)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	view := tree.View()
+	m := esp.Machine{View: view, Files: bootcheck.Find(view)}
+	if dir := grubDir(view); dir != "" && d.old.Boot < 0 {
+		m.Config = grubStub(opt.Image.UUID, dir)
+	}
+	d.esp.add, err = esp.Missing(v, m)
+	if err == nil {
+		trial := espCopy{add: d.esp.add, now: d.esp.now}
+		err = trial.apply(v)
+	}
+	if err != nil { // the partition is copied as it is, as it may be of no use on this machine
+		d.esp.add = nil
+		d.notes = append(d.notes, fmt.Sprintf("by UEFI a new machine may not start: nothing is added to the EFI system partition: %v", err))
+	}
+	return nil
+}
+
+// lookAt opens a tree for a look at some of its files.
+func lookAt(source string) (*walker.Tree, error) {
+	plan, err := walker.NewPlan(source, walker.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer plan.Close()
+	return plan.Open()
+}
+
+// edited returns what was done to files of an EFI system partition.
+func (d *Disk) edited() []chunk.Edit {
+	if d == nil {
+		return nil
+	}
+	return d.esp.done
+}
+
+// unedited returns warnings of files of an EFI system partition that should be edited.
+func (d *Disk) unedited() (list []walker.Warning) {
+	if d == nil {
+		return nil
+	}
+	for _, text := range d.esp.notes {
+		list = append(list, walker.Warning{Path: "/", Text: text, Count: 1})
+	}
+	return list
+}
+
+// makes says whether an edit is to be made.
+func (c *EditChoice) makes(name string) bool {
+	f := edit.Facts{Without: c.Without}
+	return !c.Keep && f.Makes(name)
+}
+
+// nowOf returns the time of all that a run makes.
+func nowOf(opt *Options) time.Time {
+	return time.Unix(opt.Image.Now.Sec, int64(opt.Image.Now.Nsec)).UTC()
+}
+
+// grubDir returns the directory of a tree in which GRUB's configuration is, "" if it has
+// none.
+func grubDir(v *walker.View) string {
+	for _, dir := range []string{"/boot/grub", "/boot/grub2"} {
+		if v.IsFile(path.Join(dir, "grub.cfg")) {
+			return dir
+		}
+	}
+	return ""
+}
+
+// grubStub returns a grub.cfg that leads to that of root.
+func grubStub(root [16]byte, dir string) []byte {
+	return fmt.Appendf(nil, "search.fs_uuid %s root\nset prefix=($root)%s\nconfigfile $prefix/grub.cfg\n", uuid.UUID(root), dir)
+}
