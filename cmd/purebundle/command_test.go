@@ -6,8 +6,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/spf13/pflag"
 
 	"purebundle/cmd/purebundle/cli"
 )
@@ -131,6 +134,81 @@ func TestHelp(t *testing.T) {
 		}
 		if cmd.Flags().Lookup("endpoint-url") != nil && !bytes.Contains(page, []byte("s3:ListBucket")) {
 			t.Errorf("%s does not say what IAM must allow", cli.ManName(cmd))
+		}
+	}
+}
+
+// The first help of a command has at most 20 flags, and --help-all every one.
+func TestHelpAll(t *testing.T) {
+	flag := regexp.MustCompile(`(?m)^  (?:-., |    )--([a-z0-9-]+)`)
+	for _, cmd := range cli.Documented(newRoot(&cli.App{})) {
+		args := strings.Fields(cmd.CommandPath())[1:]
+		_, first, _ := call(append(args, "--help")...)
+		code, all, stderr := call(append(args, "--help-all")...)
+		if code != 0 || stderr != "" {
+			t.Errorf("%s --help-all: status %d, %s", cmd.CommandPath(), code, stderr)
+		}
+		if n := len(flag.FindAllString(first, -1)); n > 20 || n < 3 {
+			t.Errorf("%s --help has %d flags: cli.rare says which few need", cmd.CommandPath(), n)
+		}
+		has := map[string]bool{}
+		for _, m := range flag.FindAllStringSubmatch(all, -1) {
+			has[m[1]] = true
+		}
+		missing := func(f *pflag.Flag) {
+			if !f.Hidden && !has[f.Name] && f.Name != "help-all" {
+				t.Errorf("%s --help-all lacks --%s", cmd.CommandPath(), f.Name)
+			}
+		}
+		cmd.LocalFlags().VisitAll(missing)
+		cmd.InheritedFlags().VisitAll(missing)
+	}
+}
+
+// A letter means one flag in all commands but those that have the options of Amazon's
+// tools; and no letter is there which in those means what is often typed.
+func TestLetters(t *testing.T) {
+	means, seen := map[string]string{}, 0
+	for _, cmd := range cli.Documented(newRoot(&cli.App{})) {
+		if strings.HasPrefix(cmd.CommandPath(), "purebundle ec2") {
+			continue
+		}
+		look := func(f *pflag.Flag) {
+			if f.Shorthand == "" {
+				return
+			}
+			seen++
+			if was := means[f.Shorthand]; was != "" && was != f.Name {
+				t.Errorf("%s: -%s is --%s, elsewhere --%s", cmd.CommandPath(), f.Shorthand, f.Name, was)
+			}
+			means[f.Shorthand] = f.Name
+		}
+		cmd.LocalFlags().VisitAll(look)
+		cmd.InheritedFlags().VisitAll(look)
+	}
+	if means["b"] != "" || means["d"] != "" || means["s"] != "size" || seen < 40 {
+		t.Errorf("%d letters: %v", seen, means)
+	}
+}
+
+// Told nothing, the program says what to do first; and it knows what others call things.
+func TestFirstWords(t *testing.T) {
+	code, stdout, stderr := call()
+	if code != 0 || stderr != "" || strings.Count(stdout, "\n") > 15 || !strings.Contains(stdout, "First:\n  sudo purebundle bundle  ") {
+		t.Errorf("status %d, %s\n%s", code, stderr, stdout)
+	}
+	for word, want := range map[string]string{"rm": "delete", "cp": "upload", "restore": "unbundle", "backup": "bundle", "snapshot": "bundle", "veryfi": "verify"} {
+		if code, _, stderr := call(word, "x"); code != cli.StatusUsage || !strings.Contains(stderr, `did you mean "purebundle `+want+`"?`) {
+			t.Errorf("%s: status %d, %s", word, code, stderr)
+		}
+	}
+	names := map[string]bool{}
+	for _, cmd := range newRoot(&cli.App{}).Commands() {
+		names[cmd.Name()] = true
+	}
+	for word, command := range otherWords {
+		if !names[command] || names[word] && word != command {
+			t.Errorf("%s is said to mean %s", word, command)
 		}
 	}
 }

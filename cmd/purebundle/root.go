@@ -80,7 +80,7 @@ scratch space, and it reads bundles back: verify, unbundle, ls, cat.`,
 	root.SetHelpFunc(cli.PrintHelp)
 	root.PersistentFlags().BoolVarP(&a.Quiet, "quiet", "q", false, "print nothing but errors")
 	root.PersistentFlags().BoolVarP(&a.Verbose, "verbose", "v", false, "say more; explain errors")
-	root.PersistentFlags().BoolP("help", "h", false, "show help")
+	cli.HelpFlags(root)
 	// Not cobra's own: with a template for it, the linker keeps every method there
 	// is, 7 MiB of them in the EC2 SDK (cobra v1.10.2).
 	root.Flags().Bool("version", false, "print the version")
@@ -94,6 +94,30 @@ scratch space, and it reads bundles back: verify, unbundle, ls, cat.`,
 		cli.WrapArgs(cmd)
 	}
 	return root
+}
+
+// firstSteps is what the program says if it is told nothing.
+const firstSteps = `purebundle turns a live Linux machine into an ext4 image, in parts of exactly 10 MiB.
+
+First:
+  sudo purebundle bundle                  see what would become of this machine; nothing is written
+  sudo purebundle bundle / DEST           make the bundle: DEST is a directory, or s3://BUCKET/DIR
+  purebundle verify --deep DEST           check it: every digest, and the file system in it
+
+Then:
+  purebundle ls DEST /etc                 look inside; cat prints a file
+  purebundle unbundle DEST IMAGE          join the parts; "cat DEST/image.part.*" does it, too
+  purebundle --help                       all commands, each of which has --help
+  purebundle help TOPIC                   format, mounts, filter, disk, s3, ec2, security, limits
+`
+
+// otherWords maps what other programs call a command to its name here.
+var otherWords = map[string]string{
+	"backup": "bundle", "snapshot": "bundle", "create": "bundle", "make": "bundle", "image": "bundle", "dump": "bundle",
+	"restore": "unbundle", "extract": "unbundle", "join": "unbundle", "export": "unbundle",
+	"cp": "upload", "copy": "upload", "put": "upload", "push": "upload", "sync": "upload", "get": "download", "fetch": "download", "pull": "download",
+	"rm": "delete", "remove": "delete", "del": "delete", "list": "ls", "dir": "ls", "show": "cat",
+	"check": "verify", "test": "verify", "fsck": "verify", "ami": "register", "publish": "ship", "df": "mounts",
 }
 
 // help shows the help of a command, or a page of the manual.
@@ -120,7 +144,8 @@ func runRoot(a *cli.App, cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if len(args) == 0 {
-		return cmd.Help()
+		_, err := fmt.Fprint(a.Stdout, firstSteps)
+		return err
 	}
 	if args[0] == "help" {
 		return help(a, cmd, args[1:])
@@ -132,7 +157,11 @@ func runRoot(a *cli.App, cmd *cobra.Command, args []string) error {
 		}
 	}
 	err := cli.Usagef("%s: unknown command", args[0])
-	if near := cli.Nearest(args[0], names); near != "" {
+	near := otherWords[args[0]]
+	if near == "" {
+		near = cli.Nearest(args[0], names)
+	}
+	if near != "" {
 		return cli.WithHint(err, "did you mean \"purebundle %s\"?", near)
 	}
 	return cli.WithHint(err, "the commands are %s", strings.Join(names, ", "))

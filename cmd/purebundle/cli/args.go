@@ -52,7 +52,7 @@ func FlagError(cmd *cobra.Command, err error) error {
 	if errors.Is(err, pflag.ErrHelp) {
 		return err
 	}
-	help := cmd.CommandPath() + " --help"
+	help := allFlagsOf(cmd)
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) {
 		if unknown.GetSpecifiedShortnames() != "" {

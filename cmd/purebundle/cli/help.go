@@ -56,6 +56,74 @@ func GroupOf(f *pflag.Flag) string {
 	return ""
 }
 
+// rare are flags that few need, in any command: the first help leaves them out.
+var rare = setOf("exclude-from snapshots bundles keep-privileges no-default-excludes no-filter filter-keys " +
+	"free label uuid time keep-files edit-out strict trust-dest " +
+	"path-style limit-rate patience concurrency acl storage-class sse sse-kms-key-id tag endpoint-url ec2-endpoint-url " +
+	"description architecture kernel ramdisk virtualization-type block-device-mapping no-wait no-inherit inherit " +
+	"arch productcodes level clone-only no-size-checks fstab generate-fstab all filter " +
+	"debug batch manual partition grub-config script retry sigv delegation-token location url skipmanifest part no-mapping")
+
+// common are flags of that name that a command is about: its first help has them.
+var common = map[string]string{"filter": "bundle mounts", "endpoint-url": "upload download upload-bundle download-bundle"}
+
+// rareIn are flags that few need in one command, though others are about them.
+var rareIn = map[string]string{"ship": "one-file-system cross prefix force ec2cert destination resume"}
+
+func setOf(names string) map[string]bool {
+	set := map[string]bool{}
+	for _, name := range strings.Fields(names) {
+		set[name] = true
+	}
+	return set
+}
+
+// isRare returns true if the first help of cmd leaves a flag out.
+func isRare(cmd *cobra.Command, f *pflag.Flag) bool {
+	if slices.Contains(strings.Fields(rareIn[cmd.Name()]), f.Name) {
+		return true
+	}
+	return rare[f.Name] && !slices.Contains(strings.Fields(common[f.Name]), cmd.Name())
+}
+
+// helpAll is the name of the flag that shows all flags.
+const helpAll = "help-all"
+
+// HelpFlags adds --help and --help-all, which the commands below root have as well.
+func HelpFlags(root *cobra.Command) {
+	f := root.PersistentFlags()
+	f.BoolP("help", "h", false, "show help")
+	f.Var(&everything{f.Lookup("help")}, helpAll, "show the flags that few need, too")
+	f.Lookup(helpAll).NoOptDefVal = "true"
+}
+
+// everything is the value of --help-all, which asks for help as well.
+type everything struct{ help *pflag.Flag }
+
+func (v *everything) Set(string) error { v.help.Changed = true; return v.help.Value.Set("true") }
+func (v *everything) Type() string     { return "bool" }
+func (v *everything) String() string   { return "false" }
+
+// allFlagsOf returns what shows all flags of a command.
+func allFlagsOf(cmd *cobra.Command) string {
+	if countRare(cmd) > 0 {
+		return cmd.CommandPath() + " --" + helpAll
+	}
+	return cmd.CommandPath() + " --help"
+}
+
+// countRare returns how many flags the first help of cmd leaves out.
+func countRare(cmd *cobra.Command) (n int) {
+	for _, g := range flagGroups(cmd) {
+		for _, f := range g.flags {
+			if isRare(cmd, f) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // flagGroup holds one heading of the help and its flags.
 type flagGroup struct {
 	title string
@@ -144,16 +212,31 @@ func writeUsage(w io.Writer, cmd *cobra.Command) {
 	} else {
 		fmt.Fprintf(w, "Usage:\n  %s\n", cmd.UseLine())
 	}
-	for _, g := range flagGroups(cmd) {
-		fmt.Fprintf(w, "\n%s:\n", g.title)
-		for _, f := range g.flags {
-			writeFlag(w, f)
-		}
-	}
+	writeFlags(w, cmd)
 	if cmd.Example != "" {
 		fmt.Fprintf(w, "\nExamples:\n%s\n", cmd.Example)
 	}
 	fmt.Fprintf(w, "\nExit status:\n%s\n", statuses(cmd))
+}
+
+// writeFlags writes the flags of the first help, or with --help-all each of them.
+func writeFlags(w io.Writer, cmd *cobra.Command) {
+	hidden := countRare(cmd)
+	all := cmd.Flag(helpAll) != nil && cmd.Flag(helpAll).Changed
+	for _, g := range flagGroups(cmd) {
+		flags := slices.DeleteFunc(slices.Clone(g.flags), func(f *pflag.Flag) bool {
+			return !all && isRare(cmd, f) || hidden == 0 && f.Name == helpAll
+		})
+		if len(flags) > 0 {
+			fmt.Fprintf(w, "\n%s:\n", g.title)
+		}
+		for _, f := range flags {
+			writeFlag(w, f)
+		}
+	}
+	if hidden > 0 && !all {
+		fmt.Fprintf(w, "\n%s: %s --%s\n", words.Plural(int64(hidden), "more flag"), cmd.CommandPath(), helpAll)
+	}
 }
 
 // writeFlag writes one flag of the help, folded at 80 columns.

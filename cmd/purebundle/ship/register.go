@@ -34,7 +34,7 @@ func (c *imageOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.kernel, "kernel", "", "`ID` of the kernel image, aki-… (default: that in the manifest)")
 	f.StringVar(&c.ramdisk, "ramdisk", "", "`ID` of the RAM disk image, ari-… (default: that in the manifest)")
 	f.StringVar(&c.virtualization, "virtualization-type", "", "`TYPE`: paravirtual or hvm (default paravirtual)")
-	f.StringArrayVarP(&c.devices, "block-device-mapping", "b", nil, "`DEVICE=WHAT` of machines that start from it, as in /dev/sdb=ephemeral0 or /dev/sdc=:100; repeatable")
+	f.StringArrayVar(&c.devices, "block-device-mapping", nil, "`DEVICE=WHAT` of machines that start from it, as in /dev/sdb=ephemeral0 or /dev/sdc=:100; repeatable")
 	f.BoolVar(&c.noWait, "no-wait", false, "do not wait until the image is available")
 	f.StringVar(&c.endpoint, "ec2-endpoint-url", "", "`URL` of a server that speaks EC2 (default: $AWS_ENDPOINT_URL_EC2, else Amazon's)")
 }

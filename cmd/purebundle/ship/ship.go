@@ -97,7 +97,7 @@ progress. What goes in is decided as by "purebundle bundle".`,
 	cli.Group(cmd, whomGroup, func(f *pflag.FlagSet) {
 		c.ec2.IdentityFlags(f)
 		cli.TrustFlag(f, &c.flags.TrustDest)
-		cli.DirVarP(f, &c.dir, "destination", "d", "", "`DIR` for the parts of the image until the bundle is in S3 (default: $TMPDIR, else /var/tmp)")
+		cli.DirVarP(f, &c.dir, "destination", "", "", "`DIR` for the parts of the image until the bundle is in S3 (default: $TMPDIR, else /var/tmp)")
 	})
 	c.flags.S3.WriteFlags(cmd)
 	c.flags.S3.ResumeFlag(cmd)
