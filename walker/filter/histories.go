@@ -12,7 +12,7 @@ func histories() []Place {
 	return []Place{
 		{Histories, Any, File, shellHistory, []string{".bash_history", ".zsh_history", ".zhistory", ".sh_history", ".ash_history", ".ksh_history", ".history",
 			"fish/fish_history"}},
-		{Histories, Home, File, history, []string{".*_history", "*_history", ".histfile", ".dbshell", ".lesshst", ".viminfo", ".wget-hsts",
+		{Histories, Home, File, history, []string{"*_history", ".histfile", ".dbshell", ".lesshst", ".viminfo", ".wget-hsts",
 			".config/nushell/history.*"}},
 		{Histories, Home, Name, history, []string{".local/share/nvim/shada", ".local/state/nvim/shada", ".local/share/atuin",
 			".local/share/powershell/PSReadLine"}},
