@@ -81,7 +81,10 @@ func (m *Plan) writeBackups() {
 // then on.
 func (m *Plan) startGroup(n int64) {
 	g := &m.groups[n]
-	*g = ondisk.Group{BlockBitmap: g.BlockBitmap, InodeBitmap: g.InodeBitmap, InodeTable: g.InodeTable, Flags: ondisk.InodeZeroed}
+	*g = ondisk.Group{BlockBitmap: g.BlockBitmap, InodeBitmap: g.InodeBitmap, InodeTable: g.InodeTable}
+	if !m.p.BareTables || ceilDiv(m.usedInodes(n), ondisk.InodesPerBlock) == m.g.tableBlocks {
+		g.Flags |= ondisk.InodeZeroed
+	}
 	delete(m.st.Blocks, int64(g.BlockBitmap))
 	delete(m.st.Blocks, int64(g.InodeBitmap))
 	if m.inUse[n] {

@@ -19,6 +19,11 @@ type Params struct {
 	Tail        int64    // bytes at the end of the image that the file system leaves alone, counted in Size
 	Base        *Base    // an older image of the same source, which the layout keeps to; nil: there is none
 
+	// BareTables is set if what stores the image need not store the unused ends of inode
+	// tables (see Plan.InUse): the kernel makes them zero then, since INODE_ZEROED is not
+	// claimed of them.
+	BareTables bool
+
 	// Xattrs returns the attributes of a regular file that is open and not as the walk saw it; nil: those of the walk are kept.
 	Xattrs func(path string, fd int) ([]Xattr, error)
 	// Unseen returns what Xattrs cannot see, for the report on a file that took the place of the walk's; "" or nil: it sees all.

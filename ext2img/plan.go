@@ -2,6 +2,7 @@ package ext2img
 
 import (
 	"slices"
+	"sync"
 
 	"purebundle/ext2img/internal/ondisk"
 	"purebundle/ext2img/internal/sparse"
@@ -25,6 +26,9 @@ type Plan struct {
 	made     bool               // Make was called
 	base     *Base              // that the layout is one with; nil: it is a fresh one
 	noBase   string             // why it is a fresh one although there was a base
+
+	fixedOnce sync.Once
+	fixed     []run // see InUse
 
 	freeBlocks, freeInodes int64
 }

@@ -33,6 +33,14 @@ func (m *Image) before() (ps ext2img.Parts, snaps []snapshot, err error) {
 		}
 		snaps = append(snaps, s)
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.used = m.used[:0:0] // what was read of it may be in use elsewhere
+	for _, s := range snaps {
+		for _, u := range s.runs {
+			m.used = append(m.used, run{s.start + u.start, u.count})
+		}
+	}
 	for i, used := range inUse {
 		if used {
 			ps.Data = append(ps.Data, i)
@@ -41,6 +49,31 @@ func (m *Image) before() (ps ext2img.Parts, snaps []snapshot, err error) {
 		}
 	}
 	return ps, snaps, nil
+}
+
+// InUse says whether any of n bytes of the disk from off on belong to a file or to
+// metadata, see ext2img.Plan.InUse.
+func (m *Image) InUse(off, n int64) bool {
+	for b := off / sparse.BlockSize; b*sparse.BlockSize < off+n; b++ {
+		if m.fixed.Blocks[b] != nil {
+			return true
+		}
+	}
+	m.mu.Lock()
+	copied := m.used
+	m.mu.Unlock()
+	for _, u := range copied {
+		if u.start < off+n && off < u.end() {
+			return true
+		}
+	}
+	for _, s := range m.systems {
+		from, to := max(off, s.start), min(off+n, s.start+s.Plan.Size())
+		if from < to && s.Plan.InUse(from-s.start, to-from) {
+			return true
+		}
+	}
+	return false
 }
 
 // maxTries is how often the copied parts are made if they change meanwhile.

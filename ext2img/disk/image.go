@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	"purebundle/ext2img"
 	"purebundle/ext2img/internal/sparse"
@@ -16,6 +17,9 @@ type Image struct {
 	systems []system       // in their order on the disk, root last
 	fixed   *sparse.Device // boot code and partition tables
 	first   ext2img.Parts  // what is copied, as it was at the layout
+
+	mu   sync.Mutex
+	used []run // of what is copied, when it was last read
 }
 
 // FileSystem is an ext4 that is made for a partition.

@@ -180,7 +180,10 @@ func (s *Server) put(w *reply, r *http.Request, id, index string, body []byte) *
 	s.most = max(s.most, all)
 	s.mu.Unlock()
 	if s.Hold > 0 {
-		time.Sleep(s.Hold)
+		select {
+		case <-r.Context().Done():
+		case <-time.After(s.Hold):
+		}
 	}
 	defer func() {
 		s.mu.Lock()

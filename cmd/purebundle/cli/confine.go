@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"purebundle/chunk/awsapi"
+	"purebundle/chunk/ebs"
 	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/confine"
 )
@@ -41,7 +42,7 @@ func (c *S3) Remote(ctx context.Context, rest confine.Rest) confine.Rest {
 
 // Reading returns what it takes to read BUNDLE.
 func (c *S3) Reading(ctx context.Context, path string) confine.Rest {
-	if s3.IsURL(path) {
+	if s3.IsURL(path) || ebs.IsPlace(path) {
 		return c.Remote(ctx, confine.Rest{})
 	}
 	return confine.Rest{Capabilities: confine.ForReading(path)}

@@ -5,11 +5,13 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"purebundle/chunk"
+	"purebundle/chunk/ebs"
 	"purebundle/chunk/ec2"
 	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/words"
@@ -47,11 +49,20 @@ func meant(place string) string {
 	return ""
 }
 
+// knowEBS lists the commands that take places in EBS.
+var knowEBS = []string{"bundle", "upload", "verify", "ls", "cat", "unbundle", "download", "register"}
+
 // CheckPlace refuses a place that is neither one in S3 nor surely a path of this
 // machine: it would be a directory with a strange name, and nothing where it was
 // meant to be.
 func CheckPlace(command, place string) error {
 	if s3.IsURL(place) || !elsewhere.MatchString(place) {
+		return nil
+	}
+	if ebs.IsPlace(place) && slices.Contains(knowEBS, command) {
+		if _, err := ebs.ParsePlace(place); err != nil {
+			return WithHint(&UsageError{Err: err}, "a snapshot is written ebs:snap-0123456789abcdef0, a new one ebs:, a path of that name %s", words.Quote("./"+place))
+		}
 		return nil
 	}
 	err := Usagef("%s %s: looks like a URL or a host, and is neither s3:// nor a path", command, place)

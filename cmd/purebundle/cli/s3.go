@@ -13,6 +13,7 @@ import (
 
 	"purebundle/chunk"
 	"purebundle/chunk/awsapi"
+	"purebundle/chunk/ebs"
 	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/words"
 )
@@ -45,6 +46,7 @@ type S3 struct {
 	Resume                    bool
 
 	ACL, storageClass, sse, kmsKey string
+	measured                       bool // the requests to EBS at a time are not given
 	Tags                           Tags
 }
 
@@ -102,6 +104,15 @@ func (c *S3) Check(cmd *cobra.Command, places ...string) error {
 		if err := CheckPlace(cmd.Name(), place); err != nil {
 			return err
 		}
+	}
+	if slices.ContainsFunc(places, ebs.IsPlace) {
+		if err := c.checkEBS(cmd, slices.ContainsFunc(places, s3.IsURL)); err != nil {
+			return err
+		}
+		return c.Valid(cmd.Name())
+	}
+	if err := onlyEBS(cmd); err != nil {
+		return err
 	}
 	if !slices.ContainsFunc(places, s3.IsURL) {
 		var err error

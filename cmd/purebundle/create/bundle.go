@@ -13,7 +13,7 @@ import (
 
 // bundleLong is the text of "bundle --help".
 const bundleLong = `Bundle the live tree SOURCE into an ext4 image, cut into parts of exactly 10 MiB
-in DEST, a directory (made if missing) or s3://BUCKET/DIR:
+in DEST, a directory (made if missing), s3://BUCKET/DIR, or ebs:, a new snapshot:
 
   PREFIX.part.NNN        the image; cat PREFIX.part.* is the whole of it
   PREFIX.sha256          digests of the parts, for sha256sum -c
@@ -36,6 +36,10 @@ elsewhere kept and told. No filter finds everything.
 To S3 the parts go straight from SOURCE, with no disk in between: each is sent with
 its SHA-256, which S3 checks. --resume walks SOURCE again and sends what S3 has not.
 
+To ebs: the image goes straight into an EBS snapshot, with --disk the disk of a
+machine, else a volume for data; "purebundle register" makes a machine image of it. A
+run that fails deletes the snapshot.
+
 With --disk the parts are a disk from which a machine starts as from SOURCE's, by the
 same firmware: cat PREFIX.part.* > /dev/sdX. Its other partitions are merged into root
 or left out, each with a warning; --size is that of the disk. A tree that is on no disk
@@ -50,10 +54,11 @@ func New(a *cli.App) *cobra.Command {
 	cfg, kind := NewFlags(), string(NoDisk)
 	cmd := &cobra.Command{
 		Use:   "bundle [flags] SOURCE DEST",
-		Short: "Make an ext4 image of SOURCE, in parts, in DEST: a directory or S3",
+		Short: "Make an ext4 image of SOURCE, in parts, in DEST: a directory, S3 or EBS",
 		Long:  bundleLong,
 		Example: `  sudo purebundle bundle / /mnt/bundle
   sudo purebundle bundle / s3://my-bucket/web-2026-11-22
+  sudo purebundle bundle --disk / ebs:
   sudo purebundle bundle --dry-run /
   sudo purebundle bundle -p web -s 10G -e '/var/cache/**' -e '*.iso' / /mnt/bundle
   purebundle bundle --time @1700000000 --uuid 1b4e28ba-2fa1-11d2-883f-0016d3cca427 tree out`,
@@ -102,6 +107,7 @@ func New(a *cli.App) *cobra.Command {
 	})
 	cfg.S3.WriteFlags(cmd)
 	cfg.S3.ResumeFlag(cmd)
+	cfg.EBS.Flags(cmd)
 	cli.CompleteProgress(cmd)
 	return cmd
 }

@@ -25,6 +25,7 @@ import (
 type image interface {
 	Size() int64
 	Used() int64 // bytes that are not free space
+	InUse(off, n int64) bool
 	Parts() ext2img.Parts
 	Stats() ext2img.Stats
 	Make(ctx context.Context, out ext2img.Output) (ext2img.Report, error)

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"purebundle/chunk"
+	"purebundle/chunk/ebs"
 	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/progress"
@@ -37,6 +38,7 @@ type Flags struct {
 	clock  cli.Clock
 
 	S3                          cli.S3
+	EBS                         cli.EBS
 	force, strict, DryRun, JSON bool
 	TrustDest                   bool
 	Progress                    progress.Mode
@@ -85,7 +87,7 @@ func (c *Flags) OutputFlags(f *pflag.FlagSet) {
 // Options returns what the flags say of a bundle of source in dest. It finds the
 // mistakes that need no look at the tree.
 func (c *Flags) Options(source, dest string) (opt Options, err error) {
-	opt = Options{Source: source, Dest: dest, Prefix: c.prefix, S3: c.S3,
+	opt = Options{Source: source, Dest: dest, Prefix: c.prefix, S3: c.S3, EBS: c.EBS,
 		Force: c.force, Strict: c.strict, DryRun: c.DryRun, JSON: c.JSON, TrustDest: c.TrustDest}
 	if opt.Walk, err = c.Content(); err != nil {
 		return opt, err
@@ -102,6 +104,17 @@ func (c *Flags) Options(source, dest string) (opt Options, err error) {
 	}
 	if err := cli.CheckDest("bundle", dest); err != nil {
 		return opt, err
+	}
+	if ebs.IsPlace(dest) {
+		switch id, _ := ebs.ParsePlace(dest); { // CheckDest has read it
+		case id != "":
+			return opt, cli.WithHint(cli.Usagef("bundle %s: a snapshot that is there cannot be written to", dest), "ebs: makes a new one")
+		case c.force:
+			return opt, cli.WithHint(cli.Usagef("bundle: --force, and ebs: is always a new snapshot"), "leave it out")
+		}
+		if err := opt.EBS.Check("bundle"); err != nil {
+			return opt, err
+		}
 	}
 	if s3.IsURL(dest) {
 		if opt.Place, err = s3.ParseLocation(dest); err != nil {

@@ -35,6 +35,7 @@ type Options struct {
 	Dest   string      // a directory, or a URL of S3; "": nowhere, with DryRun
 	Place  s3.Location // of DEST, if it is in S3
 	S3     cli.S3      // how it is reached then
+	EBS    cli.EBS     // the snapshot, if DEST is one
 	Work   string      // directory of this run alone that DEST is in; "": none
 
 	Force, Strict, DryRun, JSON bool

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"purebundle/chunk"
+	"purebundle/chunk/ebs"
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/progress"
 	"purebundle/cmd/purebundle/words"
@@ -35,6 +36,9 @@ type Run struct {
 	Fstab    []byte // what /etc/fstab is to be in the image, the old one beside it; nil: that of SOURCE
 	held     string // see Hold
 
+	volume *ebs.Writer // what DEST is, if it is in EBS
+	ebs    *ebs.Client
+
 	opened  func(*walker.Tree) error // gives up power when SOURCE is open; nil: keeps it
 	walked  func()                   // called when the walk is over; nil: nothing is
 	trusted bool                     // a regular file has attributes trusted.*
@@ -56,6 +60,7 @@ func (r *Run) Plan(ctx context.Context) error {
 		return adaptXattrs(list), err
 	}
 	params.Unseen = unseen
+	params.BareTables = ebs.IsPlace(r.Opt.Dest)
 	params.Mark, params.Flags = walker.Mark, walker.Flags
 	builder := ext2img.NewBuilder(params)
 	for _, v := range r.Opt.Disk.others() {

@@ -27,7 +27,7 @@ func (r *Run) run(ctx context.Context) (err error) {
 		// The bundle is there, whatever became of stdout.
 		r.App.ErrorLine("the bundle is complete, but its summary could not be printed: " + err.Error())
 	}
-	r.SayHidden(chunk.ManifestName(r.Opt.Prefix) + ` lists them under "warnings"`)
+	r.SayHidden(r.target().lists(`"warnings"`))
 	return r.Verdict()
 }
 
@@ -59,7 +59,7 @@ func (r *Run) Make(ctx context.Context) (made chunk.Stats, err error) {
 func (r *Run) Hold(path string) { r.held = path }
 
 // Write makes the parts, in the order that the image asks for.
-func (r *Run) Write(ctx context.Context, out *chunk.Writer) (err error) {
+func (r *Run) Write(ctx context.Context, out Output) (err error) {
 	parts := r.Image.Parts()
 	if err := out.Preflight(int(r.Image.Size()/chunk.Size), r.target().need(r.Image)); err != nil {
 		return err
@@ -121,7 +121,7 @@ func (r *Run) Verdict() error {
 	switch {
 	case lost > 0:
 		err := &cli.IncompleteError{Text: fmt.Sprintf("bundle %s: done, but %s", r.Opt.Source, r.LostLine())}
-		hint := chunk.ManifestName(r.Opt.Prefix) + ` lists them under "unreadable" and "changes"`
+		hint := r.target().lists(`"unreadable" and "changes"`)
 		if os.Geteuid() != 0 {
 			hint = "run it as root (sudo) to read all of SOURCE; " + hint
 		}

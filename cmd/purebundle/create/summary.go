@@ -110,7 +110,7 @@ func (r *Run) Rows(done string, s Summary) [][2]string {
 	return slices.Concat([][2]string{{done, r.ContentLine()}}, r.Opt.Disk.rows(), [][2]string{
 		{"image", r.ImageLine(s)},
 		{"inodes", inodesLine(s)},
-		{"parts", fmt.Sprintf("%s of 10 MiB in %s, %s", words.Count(int64(s.Parts)), words.Printable(r.Opt.Dest), r.target().took(&s))},
+		{"parts", fmt.Sprintf("%s of 10 MiB in %s, %s", words.Count(int64(s.Parts)), words.Printable(r.target().shown()), r.target().took(&s))},
 	}, r.CommonRows(s))
 }
 
@@ -132,7 +132,7 @@ func (r *Run) CommonRows(s Summary) [][2]string {
 // BundleName returns what the other commands take as BUNDLE: DEST, or the manifest
 // if DEST may hold several bundles.
 func (r *Run) BundleName() string {
-	if r.Opt.Prefix == "image" {
+	if r.Opt.Prefix == "image" && r.volume == nil {
 		return r.Opt.Dest
 	}
 	return r.target().bundle(r.Opt.Prefix)

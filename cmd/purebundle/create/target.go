@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"purebundle/chunk"
+	"purebundle/chunk/ebs"
 	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/confine"
@@ -19,7 +20,7 @@ import (
 // target is DEST. Each kind knows how it is opened, what it takes and in which
 // words, so that nothing else asks of which kind it is.
 type target interface {
-	open(ctx context.Context) (*chunk.Writer, error)
+	open(ctx context.Context) (Output, error)
 	// leaveOut returns what of SOURCE the target itself is.
 	leaveOut() []string
 	// metered returns img, and what to call after each part, such that the bar shows
@@ -31,6 +32,8 @@ type target interface {
 	aborting() (stop func())
 
 	full() chunk.Path             // name of DEST that holds everywhere
+	shown() string                // name of DEST for people
+	lists(under string) string    // where all is listed that the summary counts
 	bundle(prefix string) string  // BUNDLE, for a bundle that is one of several there
 	need(image image) int64       // bytes at most
 	needs() string                // what it needs bytes of
@@ -43,8 +46,23 @@ type target interface {
 	opened() []confine.Capability
 }
 
+// Output takes the parts of an image: a chunk.Writer, or an ebs.Writer.
+type Output interface {
+	// Held is that of chunk.Writer, as are the others.
+	Held() string
+	Preflight(parts int, need int64) error
+	Write(ctx context.Context, img io.ReaderAt, parts []int, done func(part int)) error
+	WriteZero(ctx context.Context, parts []int, done func(part int)) error
+	Commit(ctx context.Context, m *chunk.Manifest) error
+	Abort() error
+	Stats() chunk.Stats
+}
+
 // target returns DEST.
 func (r *Run) target() target {
+	if ebs.IsPlace(r.Opt.Dest) {
+		return &snapshot{r}
+	}
 	if s3.IsURL(r.Opt.Dest) {
 		return &bucket{r.App, &r.Opt}
 	}
@@ -57,8 +75,16 @@ type directory struct {
 	held string // see Run.Hold
 }
 
-func (d *directory) open(context.Context) (*chunk.Writer, error) {
-	return chunk.Create(d.opt.Dest, chunk.Options{Prefix: d.opt.Prefix, Force: d.opt.Force, Trusted: d.opt.TrustDest})
+func (d *directory) open(context.Context) (Output, error) {
+	return orNil(chunk.Create(d.opt.Dest, chunk.Options{Prefix: d.opt.Prefix, Force: d.opt.Force, Trusted: d.opt.TrustDest}))
+}
+
+// orNil returns a Writer as an Output: one that is nil is none.
+func orNil(w *chunk.Writer, err error) (Output, error) {
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
 }
 
 // leaveOut returns nothing for a directory that is not there, as in a dry run.
@@ -85,6 +111,9 @@ func (d *directory) full() chunk.Path {
 	return chunk.Path(cli.Absolute(d.opt.Dest))
 }
 
+func (d *directory) shown() string             { return d.opt.Dest }
+func (d *directory) lists(under string) string { return manifestLists(d.opt.Prefix, under) }
+
 func (d *directory) bundle(prefix string) string {
 	return strings.TrimSuffix(d.opt.Dest, "/") + "/" + chunk.ManifestName(prefix)
 }
@@ -104,18 +133,23 @@ func (d *directory) power(context.Context) confine.Rest { return confine.Making(
 
 func (d *directory) opened() []confine.Capability { return confine.ForWriting(d.opt.Dest) }
 
+// manifestLists says where in a manifest something is listed.
+func manifestLists(prefix, under string) string {
+	return chunk.ManifestName(prefix) + " lists them under " + under
+}
+
 // bucket is a DEST in S3.
 type bucket struct {
 	app *cli.App
 	opt *Options
 }
 
-func (b *bucket) open(ctx context.Context) (*chunk.Writer, error) {
+func (b *bucket) open(ctx context.Context) (Output, error) {
 	store, err := b.opt.S3.Open(ctx, b.app, b.opt.Place)
 	if err != nil {
 		return nil, err
 	}
-	return store.Create(ctx, chunk.Options{Prefix: b.opt.Prefix, Force: b.opt.Force, GoOn: b.opt.S3.Resume})
+	return orNil(store.Create(ctx, chunk.Options{Prefix: b.opt.Prefix, Force: b.opt.Force, GoOn: b.opt.S3.Resume}))
 }
 
 func (b *bucket) leaveOut() []string { return nil }
@@ -153,6 +187,8 @@ func (b *bucket) aborting() func() {
 }
 
 func (b *bucket) full() chunk.Path             { return chunk.Path(b.opt.Place.String()) }
+func (b *bucket) shown() string                { return b.opt.Dest }
+func (b *bucket) lists(under string) string    { return manifestLists(b.opt.Prefix, under) }
 func (b *bucket) bundle(prefix string) string  { return cli.BundleURL(b.opt.Place, prefix) }
 func (b *bucket) needs() string                { return "upload" }
 func (b *bucket) note(s *Summary, bytes int64) { s.SentBytes = bytes }

@@ -1,0 +1,141 @@
+package cli
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"purebundle/chunk/awsapi"
+	"purebundle/chunk/ebs"
+	"purebundle/cmd/purebundle/words"
+)
+
+// ebsGroup is the heading of the flags below.
+const ebsGroup = "EBS"
+
+// EBS holds what the flags about a new snapshot say. How EBS is reached, the flags about
+// S3 say as well.
+type EBS struct {
+	Name, Description string
+	Encrypt           bool
+	KMSKey            string
+}
+
+// Flags adds them.
+func (c *EBS) Flags(cmd *cobra.Command) {
+	Group(cmd, ebsGroup, func(f *pflag.FlagSet) {
+		f.StringVar(&c.Name, "snapshot-name", "", "tag the snapshot with Name=`TEXT`")
+		f.StringVar(&c.Description, "description", "", "`TEXT` about the snapshot, at most 255 characters")
+		f.BoolVar(&c.Encrypt, "encrypt", false, "encrypt the snapshot (default: as the account does)")
+		f.StringVar(&c.KMSKey, "kms-key-id", "", "`ARN` of the KMS key to encrypt the snapshot with (default: the account's)")
+	})
+}
+
+// Check checks the values.
+func (c *EBS) Check(name string) error {
+	switch {
+	case len(c.Description) > 255:
+		return Usagef("%s: --description: longer than 255 characters", name)
+	case c.KMSKey != "" && !strings.HasPrefix(c.KMSKey, "arn:"):
+		return WithHint(Usagef("%s: --kms-key-id %s: is no ARN", name, c.KMSKey), "write it as in arn:aws:kms:eu-west-1:123456789012:key/…")
+	}
+	return nil
+}
+
+// shared lists the flags about S3 that EBS has as well.
+var shared = []string{"region", "profile", "endpoint-url", "limit-rate", "patience", "concurrency", "tag"}
+
+// checkEBS refuses flags that are about S3 alone, unless one of the places is there.
+func (c *S3) checkEBS(cmd *cobra.Command, alsoS3 bool) (err error) {
+	c.measured = !cmd.Flags().Changed("concurrency")
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if err == nil && GroupOf(f) == s3Group && !alsoS3 && !slices.Contains(shared, f.Name) {
+			err = WithHint(Usagef("%s: --%s is about S3, and the place is in EBS", cmd.Name(), f.Name), "leave it out")
+		}
+	})
+	return err
+}
+
+// onlyEBS refuses flags about EBS, because no place is there.
+func onlyEBS(cmd *cobra.Command) (err error) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if err == nil && GroupOf(f) == ebsGroup {
+			err = WithHint(Usagef("%s: --%s is about EBS, and there is no place in EBS here", cmd.Name(), f.Name), "a new snapshot is written ebs:")
+		}
+	})
+	return err
+}
+
+// EBS connects to EBS. It asks nothing of it yet.
+func (c *S3) EBS(ctx context.Context, a *App) (*ebs.Client, error) {
+	a.WarnExposed(awsapi.CredentialFiles()...)
+	opt := ebs.Options{Options: c.Shared(a), Limit: int64(c.limit)}
+	if !c.measured {
+		opt.Workers = c.Concurrency
+	}
+	return ebs.Connect(ctx, opt)
+}
+
+// Making returns what is made of a snapshot: with tags that say by whom and of what.
+func (c *EBS) Making(a *App, client *ebs.Client, tags map[string]string, about map[string]string) ebs.Making {
+	m := ebs.Making{Description: c.Description, Encrypt: c.Encrypt, KMSKey: c.KMSKey, Tags: map[string]string{TagVersion: a.Version}}
+	for _, some := range []map[string]string{about, tags} {
+		for key, value := range some {
+			m.Tags[key] = cut(value, 256)
+		}
+	}
+	if c.Name != "" {
+		m.Tags["Name"] = c.Name
+	}
+	m.Started = func(id string, encrypted bool) {
+		if a.Quiet {
+			return
+		}
+		how := ""
+		if encrypted {
+			how = ", encrypted"
+		}
+		a.Say("writing " + ebs.Scheme + id + how + "; should it stay unfinished: " + client.Delete(id))
+	}
+	return m
+}
+
+// Tags of the snapshots that are made here.
+const (
+	TagVersion = "purebundle"
+	TagMachine = "purebundle:machine"
+	TagHost    = "purebundle:host"
+	TagSource  = "purebundle:source"
+)
+
+// cut returns at most n characters of text.
+func cut(text string, n int) string {
+	if r := []rune(text); len(r) > n {
+		return string(r[:n])
+	}
+	return text
+}
+
+// WarnLeftovers names the snapshots of this machine that nobody has completed: about has
+// the tags by which they are known. It is the first request, too: without permission
+// nothing is begun.
+func WarnLeftovers(ctx context.Context, a *App, client *ebs.Client, about map[string]string) error {
+	key := TagMachine
+	if about[key] == "" {
+		key = TagHost
+	}
+	if about[key] == "" {
+		return nil
+	}
+	left, err := client.Leftovers(ctx, key, about[key])
+	if err != nil || a.Quiet {
+		return err
+	}
+	for _, l := range left {
+		a.Say("warning: " + ebs.Scheme + l.ID + ": begun " + l.Began.Format("2006-01-02 15:04") + " on this machine and never completed, unless another run is at it: " + words.Printable(client.Delete(l.ID)))
+	}
+	return nil
+}

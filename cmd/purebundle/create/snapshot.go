@@ -1,0 +1,91 @@
+package create
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"purebundle/chunk"
+	"purebundle/chunk/ebs"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/confine"
+	"purebundle/cmd/purebundle/progress"
+	"purebundle/cmd/purebundle/words"
+)
+
+// snapshot is a DEST in EBS.
+type snapshot struct{ run *Run }
+
+func (s *snapshot) open(ctx context.Context) (Output, error) {
+	r := s.run
+	client, err := r.Opt.S3.EBS(ctx, r.App)
+	if err != nil {
+		return nil, err
+	}
+	about := AboutMaker(MakerOf(r.Opt.Source))
+	if err := cli.WarnLeftovers(ctx, r.App, client, about); err != nil {
+		return nil, err
+	}
+	m := r.Opt.EBS.Making(r.App, client, r.Opt.S3.Tags.Values, about)
+	m.InUse = func(off, n int64) bool { return r.Image.InUse(off, n) }
+	r.volume, r.ebs = client.Create(m), client
+	return r.volume, nil
+}
+
+// AboutMaker returns the tags of a snapshot that say who made it, of what.
+func AboutMaker(m Maker) map[string]string {
+	about := map[string]string{cli.TagHost: m.Host, cli.TagSource: words.Printable(string(m.Source))}
+	if m.Machine != "" {
+		about[cli.TagMachine] = m.Machine
+	}
+	return about
+}
+
+// id returns the name of the snapshot, as far as it has one.
+func (s *snapshot) id() string {
+	if s.run.volume == nil {
+		return ebs.Scheme
+	}
+	return ebs.Scheme + s.run.volume.ID()
+}
+
+func (s *snapshot) leaveOut() []string { return nil }
+
+// metered counts the parts that EBS has acknowledged.
+func (s *snapshot) metered(img io.ReaderAt, u *progress.UI) (io.ReaderAt, func(int)) {
+	u.InParts()
+	return img, func(int) {
+		u.Parts.Add(1)
+		u.Bytes.Add(chunk.Size)
+	}
+}
+
+func (s *snapshot) failed(err error) error {
+	if cli.LeftBehind(err) == "" || s.run.volume == nil {
+		return err
+	}
+	return cli.AddHint(err, "%s", s.run.ebs.Delete(s.run.volume.ID()))
+}
+
+func (s *snapshot) aborting() func() {
+	if s.run.App.Quiet {
+		return func() {}
+	}
+	late := time.AfterFunc(time.Second, func() { s.run.App.Say("deleting " + s.id() + "; another signal leaves it there") })
+	return func() { late.Stop() }
+}
+
+func (s *snapshot) full() chunk.Path           { return chunk.Path(s.id()) }
+func (s *snapshot) shown() string              { return s.id() }
+func (s *snapshot) lists(string) string        { return "--progress plain -v shows them" }
+func (s *snapshot) bundle(string) string       { return s.id() }
+func (s *snapshot) need(image image) int64     { return image.Used() }
+func (s *snapshot) needs() string              { return "upload" }
+func (s *snapshot) note(sum *Summary, n int64) { sum.SentBytes = n }
+func (s *snapshot) took(sum *Summary) string   { return words.Size(sum.SentBytes) + " sent" }
+
+func (s *snapshot) power(ctx context.Context) confine.Rest {
+	return s.run.Opt.S3.Remote(ctx, confine.Rest{})
+}
+
+func (s *snapshot) opened() []confine.Capability { return nil }
