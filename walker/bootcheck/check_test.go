@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -16,6 +17,7 @@ import (
 	"purebundle/walker"
 	"purebundle/walker/bootcheck"
 	"purebundle/walker/edit"
+	"purebundle/walker/fat"
 	"purebundle/walker/survey"
 )
 
@@ -77,6 +79,21 @@ func (m *machine) replace(name, old, now string) {
 		m.t.Fatalf("%s has no %q", name, old)
 	}
 	m.write(name, strings.ReplaceAll(string(b), old, now))
+}
+
+// esp gives the new disk an EFI system partition with these files.
+func (m *machine) esp(files map[string]string) {
+	m.t.Helper()
+	v, err := fat.Format(64<<20, 0x7b7795e7, "UEFI", time.Unix(1e9, 0))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for name, text := range files {
+		if err := v.WriteFile(name, []byte(text), time.Unix(1e9, 0)); err != nil {
+			m.t.Fatal(err)
+		}
+	}
+	m.opt.ESP = v
 }
 
 // check checks the tree.
@@ -298,6 +315,10 @@ func TestDamage(t *testing.T) {
 		{"no stub", func(m *machine) { m.remove(stubFile) }, "efi-stub warning /boot/efi/EFI/debian", "grub-install"},
 		{"a stub for another disk", func(m *machine) { m.replace(stubFile, rootUUID, "00000000-0000-0000-0000-000000000001") }, "efi-stub warning /" + stubFile, rootUUID},
 		{"GRUB without ext4", add(second, string(p.grubXFS)), "efi-file-system warning /" + second, "grub-install"},
+		{"no stub in a FAT", func(m *machine) {
+			m.disk.Partitions[1].MountPoint = ""
+			m.esp(map[string]string{"EFI/BOOT/BOOTX64.EFI": string(p.shim), "EFI/BOOT/grubx64.efi": string(p.grub)})
+		}, "efi-stub warning ESP:/EFI/debian", "grub-install"},
 		{"an ESP that is not mounted", func(m *machine) { m.disk.Partitions[1].MountPoint = "" }, "efi-unseen note", "mount /dev/sda2"},
 		{"no loader", func(m *machine) { m.disk.BootCode = [440]byte{}; m.disk.ESP = -1 }, "no-loader fatal", "grub-install"},
 		{"fstab of XFS", func(m *machine) { m.replace("etc/fstab", "/ ext4 errors=remount-ro", "/ xfs defaults") }, "fstab-root fatal /etc/fstab", "ext4"},
@@ -434,11 +455,10 @@ func TestSound(t *testing.T) {
 			m.replace(grubCfg, "root=UUID="+rootUUID, "root=/dev/sda3 rootfstype=btrfs rootflags=subvol=@")
 			m.replace("etc/fstab", "UUID="+rootUUID+" / ext4 errors=remount-ro", "/dev/sda3 / btrfs subvol=@\nUUID=5 /srv xfs defaults 0 2\nUUID=6 none swap sw 0 0\n#")
 		},
-		"a fallback that a run completes": func(m *machine) {
-			m.remove(fallback, second)
-			m.opt.Completed = true
-			m.write("usr/lib/shim/shimx64.efi.signed", string(p.shim))
-			m.write("usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed", string(p.grub))
+		"an EFI system partition that is mounted nowhere": func(m *machine) {
+			m.remove("boot/efi")
+			m.disk.Partitions[1].MountPoint = ""
+			m.esp(map[string]string{"EFI/BOOT/BOOTX64.EFI": string(p.shim), "EFI/BOOT/grubx64.efi": string(p.grub), "EFI/debian/grub.cfg": "search.fs_uuid " + rootUUID + " root\n"})
 		},
 		"entries of the Boot Loader Specification": func(m *machine) {
 			m.write(grubCfg, "if true; then\n  blscfg\nfi\nset default_kernelopts=\"root=UUID="+rootUUID+" ro console=ttyS0\"\n")

@@ -5,63 +5,135 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"unicode/utf16"
 
+	"purebundle/walker/edit"
+	"purebundle/walker/fat"
 	"purebundle/walker/grubimage"
 )
+
+// espPath is where files of an EFI system partition are that is mounted nowhere.
+const espPath = "ESP:"
+
+// partition is the EFI system partition: a FAT, or the directory that it is mounted at.
+// Paths are without a leading slash.
+type partition struct {
+	check *check
+	fat   *fat.Volume // nil: the directory
+	dir   string      // where it is mounted; espPath if nowhere
+}
+
+// partition returns the EFI system partition, if it can be looked at.
+func (c *check) partition() (p partition, ok bool) {
+	p = partition{c, c.opt.ESP, c.disk().Partitions[c.disk().ESP].MountPoint}
+	ok = p.dir != "" || p.fat != nil
+	if p.dir == "" {
+		p.dir = espPath
+	}
+	return p, ok
+}
+
+// names returns the names in a directory, none if it cannot be read.
+func (p *partition) names(dir string) (names []string) {
+	if p.fat == nil {
+		names, _ = p.check.Names(path.Join(p.dir, dir))
+		return names
+	}
+	list, err := p.fat.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	for _, e := range list {
+		names = append(names, e.Name)
+	}
+	return names
+}
+
+func (p *partition) read(name string) ([]byte, error) {
+	if p.fat == nil {
+		return p.check.ReadFile(path.Join(p.dir, name), maxProgram)
+	}
+	return p.fat.ReadFile(name, maxProgram)
+}
+
+// text returns a text as the new disk has it: in a FAT it is edited already.
+func (p *partition) text(name string) string {
+	if p.fat == nil {
+		return p.check.text(path.Join(p.dir, name))
+	}
+	b, err := p.fat.ReadFile(name, maxText)
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+// find returns the path of a file or directory as the partition has it, whose letters
+// differ in their case only; "" if there is none.
+func (p *partition) find(name string) string {
+	at := ""
+	for part := range strings.SplitSeq(name, "/") {
+		names := p.names(at)
+		i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, part) })
+		if i < 0 {
+			return ""
+		}
+		at = path.Join(at, names[i])
+	}
+	return at
+}
 
 // efi judges what EFI firmware starts on a new machine, whose memory names no loader: it
 // returns the name of the loader, or what is wrong with it.
 func (c *check) efi() (loader string, f Finding) {
-	p := c.disk().Partitions[c.disk().ESP]
-	esp := p.MountPoint
-	if esp == "" {
-		return "", Finding{EFIUnseen, Note, "", "the EFI system partition " + p.Device + " is not mounted", "whether firmware finds a boot loader in it is not known", "mount " + p.Device + " /boot/efi"}
+	p, ok := c.partition()
+	if !ok {
+		device := c.disk().Partitions[c.disk().ESP].Device
+		return "", Finding{EFIUnseen, Note, "", "the EFI system partition " + device + " is not mounted", "whether firmware finds a boot loader in it is not known", "mount " + device + " /boot/efi"}
 	}
-	dir := c.nameLike(c.nameLike(esp, "EFI"), "BOOT")
-	start := c.nameLike(dir, c.files.Arch.Fallback())
+	const dir = "EFI/BOOT/"
+	grub, fb := "grub"+string(c.files.Arch)+".efi", "fb"+string(c.files.Arch)+".efi"
+	start := p.find(dir + c.files.Arch.Fallback())
 	if start == "" {
-		if c.opt.Completed && len(c.files.Loaders) > 0 {
-			return c.files.Loaders[0].name(), f
-		}
-		return "", Finding{EFIFallback, "", esp, "the EFI system partition has no EFI/BOOT/" + c.files.Arch.Fallback(),
-			"a new machine remembers no other boot loader, and starts none", c.fallback(esp)}
+		return "", Finding{EFIFallback, "", p.dir, "the EFI system partition has no " + dir + c.files.Arch.Fallback(),
+			"a new machine remembers no other boot loader, and starts none", c.fallback(p.dir)}
 	}
-	b, err := c.ReadFile(start, maxProgram)
+	b, err := p.read(start)
 	if err != nil || !grubimage.IsPE(b) {
-		return "", Finding{EFIFallback, "", start, start + " is no program for EFI", "firmware does not start it", c.fallback(esp)}
+		return "", Finding{EFIFallback, "", path.Join(p.dir, start), start + " is no program for EFI", "firmware does not start it", c.fallback(p.dir)}
 	}
 	if bytes.Contains(b, []byte("#### LoaderInfo: systemd-boot")) {
 		return SystemdBoot, f
 	}
-	name, shim := GRUB, ""
+	name := GRUB
 	image, err := grubimage.EFI(b)
-	if err != nil && bytes.Contains(b, wide("grub"+string(c.files.Arch)+".efi")) {
-		name, shim = "shim and GRUB", start
-		second := c.nameLike(dir, "grub"+string(c.files.Arch)+".efi")
-		if second == "" {
-			second = c.vendorGrub(esp, dir)
+	if err != nil && bytes.Contains(b, wide(grub)) {
+		name = "shim and GRUB"
+		second := p.find(dir + grub)
+		if second == "" && p.find(dir+fb) != "" {
+			second = p.vendorGrub(grub)
 		}
 		if second == "" {
-			return "", Finding{EFIShim, "", start, "beside the shim " + start + " is no grub" + string(c.files.Arch) + ".efi, and no fb" + string(c.files.Arch) + ".efi that leads to one",
-				"the shim starts it and nothing else", c.fallback(esp)}
+			return "", Finding{EFIShim, "", path.Join(p.dir, start), "beside the shim " + start + " is no " + grub + ", and no " + fb + " that leads to one",
+				"the shim starts it and nothing else", c.fallback(p.dir)}
 		}
-		start = second
-		if b, err = c.ReadFile(start, maxProgram); err == nil {
+		if b, err = p.read(second); err == nil {
 			image, err = grubimage.EFI(b)
 		}
+		if err != nil {
+			return "", Finding{EFIShim, "", path.Join(p.dir, second), second + " is no GRUB", "the shim does not start it", c.fallback(p.dir)}
+		}
+		start = second
 	}
 	if err != nil { // another program: a kernel with its initrd, rEFInd
-		if shim != "" {
-			return "", Finding{EFIShim, "", start, start + " is no GRUB", "the shim does not start it", c.fallback(esp)}
-		}
 		return path.Base(start), f
 	}
-	if !image.Has("ext2") && !c.IsDir(path.Join(esp, "grub")) {
-		return "", Finding{EFIFileSystem, "", start, start + " has no driver for ext4", "it cannot read /boot, which is an ext4 in the image", c.fallback(esp)}
+	if !image.Has("ext2") {
+		return "", Finding{EFIFileSystem, "", path.Join(p.dir, start), start + " has no driver for ext4", "it cannot read /boot, which is an ext4 in the image", c.fallback(p.dir)}
 	}
-	if f := c.stub(esp, start, image); f.ID != "" {
+	if f := p.stub(start, image); f.ID != "" {
 		return "", f
 	}
 	return name, f
@@ -69,70 +141,46 @@ func (c *check) efi() (loader string, f Finding) {
 
 // vendorGrub returns the GRUB that the program fbx64.efi beside a shim leads to: it reads
 // BOOTX64.CSV in the directories of vendors.
-func (c *check) vendorGrub(esp, boot string) string {
-	a := string(c.files.Arch)
-	if c.nameLike(boot, "fb"+a+".efi") == "" {
-		return ""
-	}
-	efi := c.nameLike(esp, "EFI")
-	names, _ := c.Names(efi)
+func (p *partition) vendorGrub(grub string) string {
+	names := p.names(p.find("EFI"))
+	csv := "BOOT" + string(p.check.files.Arch) + ".CSV"
 	for _, name := range names[:min(len(names), maxVendors)] {
-		dir := path.Join(efi, name)
-		if strings.EqualFold(name, "BOOT") || c.nameLike(dir, "BOOT"+a+".CSV") == "" {
-			continue
-		}
-		if grub := c.nameLike(dir, "grub"+a+".efi"); grub != "" {
-			return grub
+		dir := "EFI/" + name + "/"
+		if !strings.EqualFold(name, "BOOT") && p.find(dir+csv) != "" && p.find(dir+grub) != "" {
+			return p.find(dir + grub)
 		}
 	}
 	return ""
 }
 
 // stub judges the grub.cfg in the EFI system partition, which leads to that of /boot.
-func (c *check) stub(esp, grub string, image *grubimage.Image) (f Finding) {
+func (p *partition) stub(grub string, image *grubimage.Image) (f Finding) {
 	if !strings.HasPrefix(image.Prefix, "/EFI/") {
 		return f
 	}
-	dirs := []string{image.Prefix[1:], strings.TrimPrefix(path.Dir(grub), esp+"/")}
-	text, name := "", ""
-	for _, d := range dirs {
-		at := esp
-		for part := range strings.SplitSeq(d+"/grub.cfg", "/") {
-			at = c.nameLike(at, part)
-		}
-		if at != "" && c.IsFile(at) {
-			text, name = c.text(at), at
-			break
-		}
+	name := p.find(image.Prefix[1:] + "/grub.cfg")
+	if name == "" {
+		name = p.find(path.Dir(grub) + "/grub.cfg")
 	}
 	if name == "" {
-		return Finding{EFIStub, "", path.Join(esp, image.Prefix), fmt.Sprintf("GRUB looks for %s/grub.cfg in the EFI system partition, which is not there", image.Prefix),
-			"it stops with a prompt", c.efiInstall(esp)}
+		return Finding{EFIStub, "", path.Join(p.dir, image.Prefix), fmt.Sprintf("GRUB looks for %s/grub.cfg in the EFI system partition, which is not there", image.Prefix),
+			"it stops with a prompt", p.check.efiInstall(p.dir)}
 	}
-	facts := c.opt.Facts
+	facts := p.check.opt.Facts
 	if facts == nil || facts.Root.UUID == "" {
 		return f
 	}
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(p.text(name)) {
 		words := strings.Fields(line)
-		if len(words) < 2 || words[0] != "search.fs_uuid" && !(words[0] == "search" && strings.Contains(line, "--fs-uuid")) {
+		if len(words) < 2 || words[0] != "search.fs_uuid" && !(words[0] == "search" && slices.Contains(words, "--fs-uuid")) {
 			continue
 		}
-		found := false
-		asked := ""
-		for _, w := range words[1:] {
-			if isUUID(w) {
-				asked = w
-				found = strings.EqualFold(w, facts.Root.UUID)
-				for _, v := range facts.Along {
-					found = found || strings.EqualFold(w, v.UUID)
-				}
-			}
+		i := slices.IndexFunc(words, isUUID)
+		if i < 0 || strings.EqualFold(words[i], facts.Root.UUID) || slices.ContainsFunc(facts.Along, func(v edit.Volume) bool { return strings.EqualFold(words[i], v.UUID) }) {
+			continue
 		}
-		if asked != "" && !found {
-			return Finding{EFIStub, "", name, fmt.Sprintf("%s looks for the file system %s", name, cite(asked)),
-				"the new disk has none of that UUID: GRUB stops with a prompt", fmt.Sprintf("sed -i 's|%s|%s|g' %s", asked, facts.Root.UUID, name)}
-		}
+		return Finding{EFIStub, "", path.Join(p.dir, name), fmt.Sprintf("%s looks for the file system %s", name, words[i]),
+			"the new disk has none of that UUID: GRUB stops with a prompt", fmt.Sprintf("sed -i 's|%s|%s|g' %s", words[i], facts.Root.UUID, path.Join(p.dir, name))}
 	}
 	return f
 }
@@ -141,21 +189,6 @@ func (c *check) stub(esp, grub string, image *grubimage.Image) (f Finding) {
 func isUUID(w string) bool {
 	_, err := hex.DecodeString(strings.ReplaceAll(w, "-", ""))
 	return len(w) == 36 && err == nil
-}
-
-// nameLike returns the path of the name in a directory that is equal but for its case, as
-// FAT has it; "" if there is none, or no directory.
-func (c *check) nameLike(dir, name string) string {
-	if dir == "" {
-		return ""
-	}
-	names, _ := c.Names(dir)
-	for _, n := range names {
-		if strings.EqualFold(n, name) {
-			return path.Join(dir, n)
-		}
-	}
-	return ""
 }
 
 // wide returns text as EFI has it: UTF-16.
@@ -169,6 +202,7 @@ func wide(text string) []byte {
 
 // efiInstall returns the command that installs GRUB into the EFI system partition.
 func (c *check) efiInstall(esp string) string {
+	esp = strings.Replace(esp, espPath, "/boot/efi", 1)
 	if c.files.Distro.family == "fedora" {
 		a := string(c.files.Arch)
 		return "dnf reinstall grub2-efi-" + a + " shim-" + a + " grub2-common"
@@ -184,6 +218,7 @@ func (c *check) efiInstall(esp string) string {
 
 // fallback returns the command that makes the loader which firmware falls back to.
 func (c *check) fallback(esp string) string {
+	esp = strings.Replace(esp, espPath, "/boot/efi", 1)
 	a, boot := string(c.files.Arch), path.Join(esp, "EFI/BOOT")
 	if len(c.files.Loaders) == 0 {
 		return c.efiInstall(esp) + " --removable"

@@ -147,6 +147,9 @@ func (c *check) core() (*grubimage.Image, error) {
 // grubConfig finds that GRUB starts, and has nothing to do.
 func (c *check) grubConfig() {
 	grub := slices.ContainsFunc(c.Starts, func(s Start) bool { return strings.HasSuffix(s.Loader, GRUB) })
+	if c.disk().Path == "" { // a new one, whose GRUB has entries of its own
+		return
+	}
 	if !grub || len(c.entries) > 0 || slices.ContainsFunc(grubConfigs, c.IsFile) {
 		return
 	}

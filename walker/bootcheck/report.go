@@ -6,6 +6,7 @@ import (
 
 	"purebundle/walker"
 	"purebundle/walker/edit"
+	"purebundle/walker/fat"
 	"purebundle/walker/survey"
 )
 
@@ -33,9 +34,9 @@ type Options struct {
 	// Facts edit them; else as they are.
 	Facts  *edit.Facts
 	Edited bool
-	// Completed says that the loader which firmware falls back to is completed from what
-	// the tree has of loaders.
-	Completed bool
+	// ESP is the EFI system partition as the new disk has it; nil: that of the tree, if it is
+	// mounted there.
+	ESP *fat.Volume
 }
 
 // Severity says how bad a finding is.

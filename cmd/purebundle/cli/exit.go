@@ -15,7 +15,7 @@ const (
 	StatusDone       = 0 // done
 	StatusFailed     = 1 // failed, nothing left behind
 	StatusUsage      = 2 // the command line makes no sense
-	StatusIncomplete = 3 // done, but something is not in the image as it was
+	StatusIncomplete = 3 // done, but something is not in the image as it was, or would not start
 )
 
 // UsageError says that the command line makes no sense: exit status 2.

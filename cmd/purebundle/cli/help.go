@@ -58,7 +58,7 @@ func GroupOf(f *pflag.Flag) string {
 
 // rare are flags that few need, in any command: the first help leaves them out.
 var rare = setOf("exclude-from snapshots bundles keep-privileges no-default-excludes no-filter filter-keys " +
-	"free label uuid time keep-files edit-out strict trust-dest " +
+	"free label uuid time no-check keep-files edit-out strict trust-dest " +
 	"path-style limit-rate patience concurrency acl storage-class sse sse-kms-key-id tag endpoint-url ec2-endpoint-url " +
 	"description architecture kernel ramdisk virtualization-type block-device-mapping no-wait no-inherit inherit " +
 	"arch productcodes level clone-only no-size-checks fstab generate-fstab all filter " +
@@ -68,7 +68,7 @@ var rare = setOf("exclude-from snapshots bundles keep-privileges no-default-excl
 var common = map[string]string{"filter": "bundle mounts", "endpoint-url": "upload download upload-bundle download-bundle"}
 
 // rareIn are flags that few need in one command, though others are about them.
-var rareIn = map[string]string{"ship": "one-file-system cross prefix force ec2cert destination resume"}
+var rareIn = map[string]string{"bundle": "for", "ship": "one-file-system cross prefix force ec2cert destination resume"}
 
 func setOf(names string) map[string]bool {
 	set := map[string]bool{}

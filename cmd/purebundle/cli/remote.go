@@ -88,6 +88,8 @@ func statuses(cmd *cobra.Command) string {
 		return strings.Replace(exitStatuses, failedStatus, failedStatus+", but with --resume its parts in S3", 1)
 	case cmd.HasAvailableSubCommands() || has("strict") || has("volume"): // which make images
 		return exitStatuses
+	case cmd.Name() == "check":
+		return doneStatus + "\n  1  failed" + usageStatus + "\n  3  done, but no machine would start from it: a finding is fatal"
 	case has("signature"):
 		return doneStatus + failedStatus + usageStatus + "\n  3  done, but nobody checked who made the bundle: neither --cert nor --signature"
 	case cmd.Name() == "upload" || cmd.Name() == "upload-bundle":

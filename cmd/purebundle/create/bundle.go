@@ -9,6 +9,7 @@ import (
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/progress"
 	"purebundle/walker"
+	"purebundle/walker/bootcheck"
 )
 
 // bundleLong is the text of "bundle --help".
@@ -44,7 +45,8 @@ With --disk the parts are a disk from which a machine starts as from SOURCE's, b
 same firmware: cat PREFIX.part.* > /dev/sdX. Its other partitions are merged into root
 or left out, each with a warning; --size is that of the disk. A tree that is on no disk
 gets a new one, with what it has of kernels and signed boot loaders: it starts by UEFI.
-What an EFI system partition lacks to start a new machine is added to it.
+What an EFI system partition lacks to start a new machine is added to it. First it is
+judged whether a machine would start, as "purebundle check" does; if not, nothing is made.
 
 PATTERN: * ? [] match within a name, ** across names. A pattern that starts with
 "/" is anchored at SOURCE, any other matches a name anywhere. SIZE: 10GiB, 2G,
@@ -52,6 +54,8 @@ PATTERN: * ? [] match within a name, ** across names. A pattern that starts with
 
 func New(a *cli.App) *cobra.Command {
 	cfg, kind := NewFlags(), string(NoDisk)
+	var noCheck bool
+	var target bootcheck.Target
 	cmd := &cobra.Command{
 		Use:   "bundle [flags] SOURCE DEST",
 		Short: "Make an ext4 image of SOURCE, in parts, in DEST: a directory, S3 or EBS",
@@ -87,6 +91,9 @@ func New(a *cli.App) *cobra.Command {
 			if err := OpenDisk(&opt, DiskKind(kind)); err != nil {
 				return err
 			}
+			if opt.Disk != nil && !noCheck {
+				opt.CheckFor = target
+			}
 			defer opt.Disk.Close()
 			return bundle(cmd.Context(), a, opt, cfg.Progress)
 		},
@@ -97,6 +104,8 @@ func New(a *cli.App) *cobra.Command {
 	cli.Group(cmd, "The image", func(f *pflag.FlagSet) {
 		f.StringVar(&kind, "disk", kind, "make the disk that SOURCE's root lies on: boot code, partition table, EFI and BIOS boot partitions, /boot if it is one, and root as the last. Where SOURCE is on no disk (a chroot, a container), and with --disk=fresh, a new one that starts by UEFI")
 		f.Lookup("disk").NoOptDefVal = string(AutoDisk)
+		TargetFlag(f, &target)
+		f.BoolVar(&noCheck, "no-check", false, "with --disk, do not look whether a machine would start from it (see \"purebundle check\")")
 	})
 	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
 		cfg.OutputFlags(f)
@@ -114,7 +123,7 @@ func New(a *cli.App) *cobra.Command {
 
 // bundle makes one bundle, or with --dry-run only says what it would be.
 func bundle(ctx context.Context, a *cli.App, opt Options, mode progress.Mode) error {
-	if err := CheckSource(opt.Source); err != nil {
+	if err := CheckSource("bundle", opt.Source); err != nil {
 		return err
 	}
 	if err := CheckDest(opt.Source, opt.Dest); err != nil {
@@ -130,6 +139,9 @@ func bundle(ctx context.Context, a *cli.App, opt Options, mode progress.Mode) er
 	defer r.UI.Close()
 	if name := strangerInDest(opt.Source, opt.Dest); name != "" {
 		r.UI.Warn(opt.Dest, "holds other files, such as "+name+"; nothing that is in DEST is in the image")
+	}
+	if err := r.sayBoot(); err != nil {
+		return err
 	}
 	r.Confine(r.Power(ctx))
 	if opt.DryRun {

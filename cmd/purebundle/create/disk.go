@@ -300,6 +300,9 @@ func (d *Disk) sync() error {
 	return nil
 }
 
+// Path returns the path of the old disk's device.
+func (d *Disk) Path() string { return d.old.Path }
+
 // Close closes the disk.
 func (d *Disk) Close() {
 	if d == nil {

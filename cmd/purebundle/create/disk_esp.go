@@ -59,6 +59,26 @@ func (e *espCopy) used() ([]ext2img.Range, error) {
 	return usedOf(v.Used())
 }
 
+// look returns the partition as it will be, if it is there and a FAT; with edited, texts
+// are edited as facts say.
+func (e *espCopy) look(facts *edit.Facts, edited bool) (*fat.Volume, error) {
+	if e.size == 0 {
+		return nil, nil
+	}
+	v, err := fat.Edit(e.under, e.size)
+	if errors.Is(err, fat.ErrNone) {
+		return nil, nil
+	}
+	trial := espCopy{add: e.add, now: e.now}
+	if edited {
+		trial.facts = facts
+	}
+	if err == nil {
+		err = trial.apply(v)
+	}
+	return v, err
+}
+
 // apply changes a volume.
 func (e *espCopy) apply(v *fat.Volume) error {
 	e.done, e.notes = slices.Clone(e.made), nil

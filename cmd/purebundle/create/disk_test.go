@@ -17,6 +17,7 @@ import (
 	"purebundle/cmd/purebundle/create"
 	"purebundle/cmd/purebundle/look"
 	"purebundle/ext2img/imgtest"
+	"purebundle/walker/bootcheck"
 	"purebundle/walker/survey"
 )
 
@@ -27,6 +28,7 @@ const mib = int64(1) << 20
 type machine struct {
 	image string
 	root  string // SOURCE
+	check bootcheck.Target
 	*survey.Machine
 }
 
@@ -173,6 +175,7 @@ func (m *machine) run(t *testing.T, dest string, flags ...string) (said string, 
 	if err != nil {
 		t.Fatal(err)
 	}
+	opt.CheckFor = m.check
 	var out bytes.Buffer
 	err = create.BundleDisk(t.Context(), cli.NewApp(nil, strings.NewReader(""), &out, &out), opt, m.Machine)
 	return out.String(), err

@@ -39,25 +39,31 @@ func (c *EditChoice) Check() error {
 // facts returns what became of the file systems of SOURCE; nil if nothing is to be edited.
 // Of a file system alone, an ext4 is left as it is: the image starts as SOURCE does.
 func (r *Run) facts(tree *walker.Tree) *edit.Facts {
-	disk, source := r.Opt.Disk, tree.Mounts[0]
-	if r.Opt.Edits.Keep || disk == nil && (r.Opt.Names == nil || source.FSType == "ext4") {
+	if r.Opt.Edits.Keep || r.Opt.Disk == nil && (r.Opt.Names == nil || tree.Mounts[0].FSType == "ext4") {
 		return nil
 	}
-	f := disk.facts(r.Opt.Image.UUID)
-	if disk != nil {
-		disk.esp.facts = f
+	f := r.Opt.facts(tree.Mounts)
+	if r.Opt.Disk != nil {
+		r.Opt.Disk.esp.facts = f
 	}
-	f.Without = r.Opt.Edits.Without
-	f.Source.Type = source.FSType
-	f.Source.Devices = append(f.Root.Devices, source.Source)
-	if id := r.Opt.Names; id != nil {
+	return f
+}
+
+// facts returns what became of the file systems of SOURCE, given the decisions about its
+// mounts.
+func (o *Options) facts(mounts []walker.Mount) *edit.Facts {
+	f := o.Disk.facts(o.Image.UUID)
+	f.Without = o.Edits.Without
+	f.Source.Type = mounts[0].FSType
+	f.Source.Devices = append(f.Root.Devices, mounts[0].Source)
+	if id := o.Names; id != nil {
 		f.Source.UUID, f.Source.Label = textUUID(id.UUID), id.Label
 	}
-	f.Root.UUID, f.Root.Label = uuid.UUID(r.Opt.Image.UUID).String(), r.Opt.Image.Label
-	f.Merged, f.Moved = disk.merged(tree.Mounts), disk.moved(tree.Mounts)
-	if !r.Opt.Walk.NoDefaultExcludes {
+	f.Root.UUID, f.Root.Label = uuid.UUID(o.Image.UUID).String(), o.Image.Label
+	f.Merged, f.Moved = o.Disk.merged(mounts), o.Disk.moved(mounts)
+	if !o.Walk.NoDefaultExcludes {
 		swaps, _ := os.ReadFile("/proc/swaps") // a kernel without it has no swap
-		f.Swap = swapFiles(string(swaps), cli.Absolute(r.Opt.Source))
+		f.Swap = swapFiles(string(swaps), cli.Absolute(o.Source))
 	}
 	return f
 }

@@ -12,6 +12,7 @@ import (
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/ext2img"
 	"purebundle/walker"
+	"purebundle/walker/bootcheck"
 	"purebundle/walker/volume"
 )
 
@@ -28,6 +29,9 @@ type Options struct {
 	// further down, or of a kind that package volume does not know.
 	Names *volume.Names
 	Edits EditChoice
+	// CheckFor is where a machine is to start from Disk, which is judged first; "": it is
+	// not judged.
+	CheckFor bootcheck.Target
 	// AllUsed makes an exclude or include that changes nothing an error, not a warning.
 	AllUsed bool
 

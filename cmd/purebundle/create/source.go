@@ -11,20 +11,20 @@ import (
 	"purebundle/cmd/purebundle/cli"
 )
 
-// CheckSource says early and in one sentence what is wrong with SOURCE.
-func CheckSource(source string) error {
+// CheckSource says early and in one sentence what is wrong with the SOURCE of a command.
+func CheckSource(command, source string) error {
 	info, err := os.Stat(source)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return cli.WithHint(fmt.Errorf("bundle %s: %w", source, errors.Unwrap(err)), "SOURCE is the root of the tree to bundle; is it mounted?")
+		return cli.WithHint(fmt.Errorf("%s %s: %w", command, source, errors.Unwrap(err)), "SOURCE is the root of the tree to bundle; is it mounted?")
 	case err != nil:
-		return fmt.Errorf("bundle %s: %w", source, errors.Unwrap(err))
+		return fmt.Errorf("%s %s: %w", command, source, errors.Unwrap(err))
 	case !info.IsDir():
-		return cli.WithHint(fmt.Errorf("bundle %s: not a directory", source), "SOURCE is the root of the tree to bundle")
+		return cli.WithHint(fmt.Errorf("%s %s: not a directory", command, source), "SOURCE is the root of the tree to bundle")
 	}
 	dir, err := os.Open(source)
 	if err != nil {
-		return cli.WithHint(fmt.Errorf("bundle %s: %w", source, errors.Unwrap(err)), "run it as root (sudo) to read all of SOURCE")
+		return cli.WithHint(fmt.Errorf("%s %s: %w", command, source, errors.Unwrap(err)), "run it as root (sudo) to read all of SOURCE")
 	}
 	return dir.Close()
 }

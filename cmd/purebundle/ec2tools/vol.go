@@ -196,7 +196,7 @@ func bundleVol(ctx context.Context, a *cli.App, c *VolOptions) error {
 			return cli.WithHint(fmt.Errorf("write %s: %w", image, chunk.ErrExists), "--force replaces it, once the new one is complete")
 		}
 	}
-	if err := create.CheckSource(opt.Source); err != nil {
+	if err := create.CheckSource("bundle", opt.Source); err != nil {
 		return err
 	}
 	if err := create.CheckDest(opt.Source, opt.Dest); err != nil {

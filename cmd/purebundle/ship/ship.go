@@ -153,7 +153,7 @@ func (c *options) check(cmd *cobra.Command, source, url string) error {
 
 // ship makes the bundle, and the image, and drops what is older.
 func ship(ctx context.Context, a *cli.App, c *options) error {
-	if err := create.CheckSource(c.bundle.Source); err != nil {
+	if err := create.CheckSource("bundle", c.bundle.Source); err != nil {
 		return err
 	}
 	var err error
