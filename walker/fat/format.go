@@ -31,8 +31,8 @@ func Format(size int64, serial uint32, label string, at time.Time) (*Volume, err
 		return nil, fmt.Errorf("format a FAT32 of %d bytes with label %q: from %d to %d bytes, and up to %d characters", size, label, MinSize, maxFormat, baseSize+extSize)
 	}
 	sectors := size / newSector
-	// Each cluster takes its sector and four bytes in each FAT.
-	perFAT := ((sectors-newReserved)*4 + newSector + 8 - 1) / (newSector + 4*newFATs)
+	// Each cluster takes its sector and four bytes in each FAT, which has two entries more.
+	perFAT := ((sectors-newReserved+2)*4 + newSector + 8 - 1) / (newSector + 4*newFATs)
 	o := &overlay{under: nothing{size}, size: size}
 	first := firstSector(sectors, perFAT, serial, label)
 	info := make([]byte, newSector)

@@ -41,8 +41,8 @@ func mkfs(t *testing.T, size int64, args ...string) string {
 	return image
 }
 
-// open opens an image of a FAT.
-func open(t *testing.T, image string) *fat.Volume {
+// edit opens an image of a FAT to change it.
+func edit(t *testing.T, image string) *fat.Volume {
 	t.Helper()
 	f, err := os.Open(image)
 	if err != nil {
@@ -144,7 +144,7 @@ func TestWrite(t *testing.T) {
 				imgtest.Run(t, "mcopy", "-i", image, file, "::"+name)
 			}
 			imgtest.Run(t, "mdel", "-i", image, "::EFI/debian/gone")
-			v := open(t, image)
+			v := edit(t, image)
 			if got, err := v.ReadFile("efi/a LONG name/some FILE.text", 1<<20); err != nil || !bytes.Equal(got, old) {
 				t.Errorf("read %d bytes, %v", len(got), err)
 			}
@@ -166,7 +166,7 @@ func TestWrite(t *testing.T) {
 			changed := save(t, v)
 			files["EFI/debian/grubx64.efi"], files["EFI/A long Name/Some file.text"] = old, old
 			wantFiles(t, changed, files)
-			again := open(t, changed)
+			again := edit(t, changed)
 			for name, content := range files {
 				if got, err := again.ReadFile(name, 1<<20); err != nil || !bytes.Equal(got, content) {
 					t.Errorf("%s: read %d bytes instead of %d, %v", name, len(got), len(content), err)
@@ -185,11 +185,11 @@ func TestWrite(t *testing.T) {
 // TestFull fills file systems, and their root directories.
 func TestFull(t *testing.T) {
 	needTools(t)
-	v := open(t, mkfs(t, 1<<20, "-F", "12", "-r", "16"))
+	v := edit(t, mkfs(t, 1<<20, "-F", "12", "-r", "16"))
 	if err := v.WriteFile("a/b", random(1, 2<<20), when); !errors.Is(err, fat.ErrFull) {
 		t.Errorf("more than there is room for: %v", err)
 	}
-	v = open(t, mkfs(t, 1<<20, "-F", "12", "-r", "16"))
+	v = edit(t, mkfs(t, 1<<20, "-F", "12", "-r", "16"))
 	files := make(map[string][]byte)
 	for i := range 15 { // and the label
 		name := fmt.Sprintf("FILE%d", i)
@@ -210,7 +210,7 @@ func TestLastCluster(t *testing.T) {
 	for _, bits := range []string{"12", "16", "32"} {
 		size := map[string]int64{"12": 2 << 20, "16": 9 << 20, "32": 36 << 20}[bits]
 		image := mkfs(t, size, "-F", bits, "-s", "1")
-		v := open(t, image)
+		v := edit(t, image)
 		runs, err := v.Used()
 		if err != nil {
 			t.Fatal(err)
@@ -265,8 +265,10 @@ func TestFormat(t *testing.T) {
 	if !bytes.Equal(images[0], images[1]) {
 		t.Error("the same arguments make different bytes")
 	}
-	if _, err := fat.Format(fat.MinSize, 1, "", when); err != nil {
-		t.Errorf("the least size: %v", err)
+	for size := int64(fat.MinSize); size < fat.MinSize+260*512; size += 512 { // two steps of the FAT's size
+		if _, err := fat.Format(size, 1, "", when); err != nil {
+			t.Errorf("%d bytes: %v", size, err)
+		}
 	}
 }
 
@@ -274,7 +276,7 @@ func TestFormat(t *testing.T) {
 func TestHostile(t *testing.T) {
 	needTools(t)
 	image := mkfs(t, 10<<20, "-F", "12")
-	v := open(t, image)
+	v := edit(t, image)
 	if err := v.WriteFile("EFI/BOOT/x", random(1, 40_000), when); err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +284,7 @@ func TestHostile(t *testing.T) {
 	// The clusters of EFI, BOOT and x are 2, 3 and from 4 on; 4's successor is 5: make it 4.
 	reserved := int64(1)
 	imgtest.Patch(t, changed, reserved*sectorsBefore(t, changed)+6, []byte{4})
-	v = open(t, changed)
+	v = edit(t, changed)
 	if _, err := v.ReadFile("EFI/BOOT/x", 1<<20); err == nil {
 		t.Error("a circle of clusters is read")
 	}
@@ -293,7 +295,7 @@ func TestHostile(t *testing.T) {
 		t.Errorf("a missing file: %v", err)
 	}
 	for _, name := range []string{"EFI/BOOT/x:y", "a/.", "é", ".hidden", "space "} {
-		if err := open(t, image).WriteFile(name, nil, when); err == nil {
+		if err := edit(t, image).WriteFile(name, nil, when); err == nil {
 			t.Errorf("%q is written", name)
 		}
 	}
