@@ -12,8 +12,8 @@ import (
 	"purebundle/chunk/dir"
 )
 
-// joinDevice writes to a block device.
-func (b *Bundle) joinDevice(ctx context.Context, dst string, opt JoinOptions) error {
+// device writes to a block device.
+func (j *joiner) device(ctx context.Context, dst string) error {
 	// O_EXCL on a block device: fails with EBUSY while it is mounted or otherwise in use.
 	f, err := dir.OpenDevice(dst)
 	if errors.Is(err, unix.EBUSY) {
@@ -27,20 +27,20 @@ func (b *Bundle) joinDevice(ctx context.Context, dst string, opt JoinOptions) er
 	if err != nil {
 		return fail("write", dst, err)
 	}
-	if size < b.Size() {
+	if size < j.Size() {
 		return &Error{Op: "write", Path: dst,
-			Err:  fmt.Errorf("is too small: %s needed, %s there", dir.BytesText(b.Size()), dir.BytesText(size)),
+			Err:  fmt.Errorf("is too small: %s needed, %s there", dir.BytesText(j.Size()), dir.BytesText(size)),
 			Hint: "choose a larger device"}
 	}
-	if _, err := f.WriteAt(make([]byte, Size), 0); err != nil {
+	if _, err := f.WriteAt(make([]byte, min(Size, j.Size())), 0); err != nil {
 		return fail("write", dst, err)
 	}
 	if err := f.Sync(); err != nil {
 		return fail("write", dst, err)
 	}
-	parts := numbers(len(b.manifest.Parts))
+	parts := j.parts()
 	for _, some := range [][]int{parts[1:], parts[:1]} {
-		if err := b.copyParts(ctx, some, opt, func(p []byte, off int64) error { return fail("write", dst, writeDense(f, p, off)) }); err != nil {
+		if err := j.copyParts(ctx, some, func(p []byte, off int64) error { return fail("write", dst, writeDense(f, p, off)) }); err != nil {
 			return err
 		}
 		if err := f.Sync(); err != nil {

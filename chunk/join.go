@@ -22,6 +22,26 @@ type JoinOptions struct {
 	Done    func(part int) // if not nil, called after each part, never twice at once
 }
 
+// Source is what Join joins: a Bundle, or a disk that is kept elsewhere in pieces.
+type Source interface {
+	Size() int64 // bytes
+	// ReadPart fills buf, Size bytes long, with part i, with zeros behind the end. It
+	// never gives bytes that are not what their digests say.
+	ReadPart(ctx context.Context, i int, buf []byte) error
+}
+
+// joiner joins one source.
+type joiner struct {
+	Source
+	bundle *Bundle // the same, if it is one; else nil
+	opt    JoinOptions
+}
+
+// Join writes what a source has to dst, as Bundle.Join does.
+func Join(ctx context.Context, s Source, dst string, opt JoinOptions) error {
+	return (&joiner{Source: s, opt: opt}).join(ctx, dst)
+}
+
 // Join writes the image to dst, checking the digest of each part before its
 // bytes are used.
 //
@@ -35,12 +55,37 @@ type JoinOptions struct {
 // and must be as large as the image. Its first part, with the superblock, is
 // cleared first and written last: a device that was written half cannot be mounted.
 func (b *Bundle) Join(ctx context.Context, dst string, opt JoinOptions) error {
+	opt.Workers = cmp.Or(opt.Workers, b.workers)
+	return (&joiner{b, b, opt}).join(ctx, dst)
+}
+
+// parts numbers the parts.
+func (j *joiner) parts() []int { return numbers(int((j.Size() + Size - 1) / Size)) }
+
+// pipe returns what to type to write the image to a pipe, as the end of a hint.
+func (j *joiner) pipe() string {
+	if j.bundle == nil {
+		return ""
+	}
+	return "; to write to a pipe: cat " + j.bundle.place.Path(j.bundle.manifest.Prefix+partInfix) + "*"
+}
+
+// name returns what to call the file of an image.
+func (j *joiner) name() string {
+	if j.bundle == nil {
+		return "disk.img"
+	}
+	return j.bundle.manifest.Prefix + ".img"
+}
+
+func (j *joiner) join(ctx context.Context, dst string) error {
+	opt := j.opt
 	st, err := os.Lstat(dst)
 	if err == nil && st.Mode()&fs.ModeSymlink != 0 {
-		return b.joinLinked(ctx, dst, opt)
+		return j.linked(ctx, dst)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return b.joinFile(ctx, dst, opt)
+		return j.file(ctx, dst)
 	}
 	if err != nil {
 		return fail("write", dst, err)
@@ -48,7 +93,7 @@ func (b *Bundle) Join(ctx context.Context, dst string, opt JoinOptions) error {
 	switch mode := st.Mode(); {
 	case mode.IsDir():
 		return &Error{Op: "write", Path: dst, Err: cause("is a directory"),
-			Hint: "name the image file, such as " + filepath.Join(dst, b.manifest.Prefix+".img")}
+			Hint: "name the image file, such as " + filepath.Join(dst, j.name())}
 	case mode&fs.ModeDevice != 0 && mode&fs.ModeCharDevice == 0:
 		if !opt.Force {
 			return onDevice(dst)
@@ -56,29 +101,29 @@ func (b *Bundle) Join(ctx context.Context, dst string, opt JoinOptions) error {
 		if err := opt.asIs(dst); err != nil {
 			return err
 		}
-		return b.joinDevice(ctx, dst, opt)
+		return j.device(ctx, dst)
 	case !mode.IsRegular():
 		return &Error{Op: "write", Path: dst, Err: cause("is no regular file or block device"),
-			Hint: "name an image file; to write to a pipe: cat " + b.place.Path(b.manifest.Prefix+partInfix) + "*"}
+			Hint: "name an image file" + j.pipe()}
 	case !opt.Force:
 		return &Error{Op: "write", Path: dst, Err: ErrExists}
 	}
-	return b.joinFile(ctx, dst, opt)
+	return j.file(ctx, dst)
 }
 
-// joinLinked writes to what a symbolic link leads to, which can only be a block device.
-func (b *Bundle) joinLinked(ctx context.Context, dst string, opt JoinOptions) error {
+// linked writes to what a symbolic link leads to, which can only be a block device.
+func (j *joiner) linked(ctx context.Context, dst string) error {
 	st, err := os.Stat(dst)
 	if err != nil || st.Mode()&fs.ModeDevice == 0 || st.Mode()&fs.ModeCharDevice != 0 {
 		return &Error{Op: "write", Path: dst, Err: cause("is a symbolic link"), Hint: "name the file that it leads to"}
 	}
-	if !opt.Force {
+	if !j.opt.Force {
 		return onDevice(dst)
 	}
-	if err := opt.asIs(dst); err != nil {
+	if err := j.opt.asIs(dst); err != nil {
 		return err
 	}
-	return b.joinDevice(ctx, dst, opt)
+	return j.device(ctx, dst)
 }
 
 // asIs returns an error if what is to be written to a device is not the image as it is.
@@ -95,14 +140,14 @@ func onDevice(dst string) error {
 		Hint: "force it if that is what you want"}
 }
 
-// joinFile joins to a file that appears when it is whole.
-func (b *Bundle) joinFile(ctx context.Context, dst string, opt JoinOptions) (err error) {
-	f, err := dir.CreateFile(dst, dir.FileOptions{Trusted: opt.Trusted})
+// file joins to a file that appears when it is whole.
+func (j *joiner) file(ctx context.Context, dst string) (err error) {
+	f, err := dir.CreateFile(dst, dir.FileOptions{Trusted: j.opt.Trusted})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = f.Discard() }() // nothing after Publish
-	if b.disk != nil {
+	if b := j.bundle; b != nil && b.disk != nil {
 		if err := b.disk.spare(f.Dir(), filepath.Base(dst), b.manifest); err != nil {
 			return err
 		}
@@ -110,41 +155,41 @@ func (b *Bundle) joinFile(ctx context.Context, dst string, opt JoinOptions) (err
 			return err
 		}
 	}
-	format := cmp.Or(opt.Format, wrap.Raw())
-	w, err := format.Open(f, b.Size())
+	format := cmp.Or(j.opt.Format, wrap.Raw())
+	w, err := format.Open(f, j.Size())
 	if err != nil {
 		return fail("write", dst, err)
 	}
 	if format.InOrder {
-		opt.Workers = 1
+		j.opt.Workers = 1
 	}
-	if err := b.copyParts(ctx, numbers(len(b.manifest.Parts)), opt, w.Write); err != nil {
+	if err := j.copyParts(ctx, j.parts(), w.Write); err != nil {
 		return err
 	}
 	if err := w.Close(); err != nil {
 		return fail("write", dst, err)
 	}
-	return f.Publish(ctx, dir.PublishOptions{Replace: opt.Force})
+	return f.Publish(ctx, dir.PublishOptions{Replace: j.opt.Force})
 }
 
 // copyParts gives put the content of parts, each with its offset in the image.
-func (b *Bundle) copyParts(ctx context.Context, parts []int, opt JoinOptions, put func(p []byte, off int64) error) error {
+func (j *joiner) copyParts(ctx context.Context, parts []int, put func(p []byte, off int64) error) error {
 	var bufs work.Buffers
 	defer bufs.Drop()
-	t := work.Teller{Fn: opt.Done}
-	return work.Each(ctx, crew(cmp.Or(opt.Workers, b.workers)), parts, func(ctx context.Context, i int) error {
+	t := work.Teller{Fn: j.opt.Done}
+	return work.Each(ctx, crew(j.opt.Workers), parts, func(ctx context.Context, i int) error {
 		buf, err := bufs.Get(Size)
 		if err != nil {
 			return err
 		}
 		defer bufs.Put(buf)
-		if err := b.ReadPart(ctx, i, buf); err != nil {
+		if err := j.ReadPart(ctx, i, buf); err != nil {
 			return err
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := put(buf, int64(i)*Size); err != nil {
+		if err := put(buf[:min(Size, j.Size()-int64(i)*Size)], int64(i)*Size); err != nil {
 			return err
 		}
 		t.Tell(ctx, i)

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"purebundle/chunk"
+	"purebundle/chunk/ebs"
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/words"
 	"purebundle/ext2img/extfs"
@@ -17,12 +18,15 @@ import (
 // touched.
 type inside struct {
 	*extfs.Tree
-	bundle *chunk.Bundle
+	close func() error
 }
 
 // openInside opens the bundle at path and the file systems in it.
 func openInside(ctx context.Context, a *cli.App, path, prefix string, c *cli.S3) (*inside, error) {
 	a.Confine(c.Reading(ctx, path))
+	if ebs.IsPlace(path) {
+		return openInsideSnapshot(ctx, a, path, c)
+	}
 	b, err := openBundle(ctx, a, path, prefix, c)
 	if err != nil {
 		return nil, err
@@ -36,7 +40,7 @@ func openInside(ctx context.Context, a *cli.App, path, prefix string, c *cli.S3)
 		}
 		return nil, cli.WithHint(err, "purebundle verify %s says what is wrong with it", words.Quote(path))
 	}
-	return &inside{tree, b}, nil
+	return &inside{tree, b.Close}, nil
 }
 
 // openTree opens the file systems in b: one that is all of it, or those of a disk.
@@ -77,5 +81,3 @@ func madeIn(b *chunk.Bundle) (list []ext4) {
 	slices.SortStableFunc(list, func(a, b ext4) int { return cmp.Compare(a.at, b.at) })
 	return list
 }
-
-func (i *inside) close() { _ = i.bundle.Close() } // only read from

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"purebundle/chunk"
+	"purebundle/chunk/ebs"
 	"purebundle/chunk/ec2"
 	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
@@ -65,7 +66,7 @@ func load(ctx context.Context, store *s3.Store, prefix string) (*chunk.Bundle, e
 
 // full returns what JSON calls a BUNDLE: its absolute path, or its URL.
 func full(path string) chunk.Path {
-	if s3.IsURL(path) {
+	if s3.IsURL(path) || ebs.IsPlace(path) {
 		return chunk.Path(path)
 	}
 	return chunk.Path(cli.Absolute(path))

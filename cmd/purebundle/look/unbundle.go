@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"purebundle/chunk"
+	"purebundle/chunk/ebs"
 	"purebundle/chunk/wrap"
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/confine"
@@ -33,7 +34,8 @@ FORMAT is raw, the image as it is; vhd, a fixed VHD for Azure; qcow2, for QEMU,
 OpenStack and Proxmox; or gcp, disk.raw in a tar.gz for Google. Of a bundle that was
 made with --disk they start a machine.
 
-BUNDLE is the directory of a bundle, or its manifest; either may be in S3.`,
+BUNDLE is the directory of a bundle, or its manifest; either may be in S3. It may also
+be a snapshot of EBS, ebs:snap-….`,
 		Example: `  purebundle unbundle /mnt/bundle root.img
   purebundle unbundle s3://my-bucket/web-2026-11-22 root.img
   purebundle unbundle --force /mnt/bundle /dev/sdX`,
@@ -64,6 +66,9 @@ BUNDLE is the directory of a bundle, or its manifest; either may be in S3.`,
 
 func unbundle(ctx context.Context, a *cli.App, path, image string, cfg readConfig, opt chunk.JoinOptions) error {
 	a.Confine(joining(cfg.s3.Reading(ctx, path), image))
+	if ebs.IsPlace(path) {
+		return joinSnapshot(ctx, a, path, image, cfg, opt)
+	}
 	b, err := openBundle(ctx, a, path, cfg.prefix, &cfg.s3)
 	if err != nil {
 		return err

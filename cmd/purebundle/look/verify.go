@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"purebundle/chunk"
+	"purebundle/chunk/ebs"
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/progress"
 	"purebundle/cmd/purebundle/words"
@@ -25,6 +26,14 @@ const maxProblemsShown = 50
 // that go-diskfs, which shares no code with the check, reads the same names and
 // inodes; of a disk its tables, too. The problems that are printed are added to found.
 func verifyDeep(ctx context.Context, a *cli.App, path string, b *chunk.Bundle, found *[]string) error {
+	return checkDeep(ctx, a, path, madeIn(b), found, func(say func(string)) error {
+		checkTable(b, say)
+		return checkFATs(b, say)
+	})
+}
+
+// checkDeep checks file systems, and first what others has to say.
+func checkDeep(ctx context.Context, a *cli.App, path string, systems []ext4, found *[]string, others func(say func(string)) error) error {
 	problems := 0
 	say := func(problem string) {
 		if problems++; problems <= maxProblemsShown {
@@ -32,12 +41,11 @@ func verifyDeep(ctx context.Context, a *cli.App, path string, b *chunk.Bundle, f
 			*found = append(*found, problem)
 		}
 	}
-	checkTable(b, say)
-	if err := checkFATs(b, say); err != nil {
+	if err := others(say); err != nil {
 		return fmt.Errorf("verify %s: %w", path, err)
 	}
 	var left int64
-	for _, fs := range madeIn(b) {
+	for _, fs := range systems {
 		n, err := checkExt4(ctx, fs, say, &problems)
 		if err != nil {
 			return fmt.Errorf("verify %s: %w", path, err)
@@ -105,7 +113,9 @@ func NewVerify(a *cli.App) *cobra.Command {
 With --deep, also walk every name, inode and extent of the file system inside.
 
 BUNDLE is the directory of a bundle, or its manifest; either may be in S3. There, of
-parts that are all zero it is enough that S3 has their SHA-256: they are not fetched.`,
+parts that are all zero it is enough that S3 has their SHA-256: they are not fetched.
+It may also be a snapshot of EBS, ebs:snap-…, whoever made it: each block is fetched,
+and its SHA-256 compared.`,
 		Example: `  purebundle verify /mnt/bundle
   purebundle verify --deep /mnt/bundle/web.manifest.json
   purebundle verify s3://my-bucket/web-2026-11-22`,
@@ -144,6 +154,9 @@ type Verified struct {
 func verify(ctx context.Context, a *cli.App, path string, cfg readConfig, deep, json bool) error {
 	began := time.Now()
 	a.Confine(cfg.s3.Reading(ctx, path))
+	if ebs.IsPlace(path) {
+		return verifySnapshot(ctx, a, path, cfg, deep, json)
+	}
 	b, err := openBundle(ctx, a, path, cfg.prefix, &cfg.s3)
 	if err != nil {
 		return err
