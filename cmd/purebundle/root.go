@@ -117,7 +117,7 @@ var otherWords = map[string]string{
 	"restore": "unbundle", "extract": "unbundle", "join": "unbundle", "export": "unbundle",
 	"cp": "upload", "copy": "upload", "put": "upload", "push": "upload", "sync": "upload", "get": "download", "fetch": "download", "pull": "download",
 	"rm": "delete", "remove": "delete", "del": "delete", "list": "ls", "dir": "ls", "show": "cat",
-	"check": "verify", "test": "verify", "fsck": "verify", "ami": "register", "publish": "ship", "df": "mounts",
+	"test": "verify", "fsck": "verify", "ami": "register", "publish": "ship", "df": "mounts",
 }
 
 // help shows the help of a command, or a page of the manual.
