@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -62,14 +63,6 @@ func (b *Bundle) Join(ctx context.Context, dst string, opt JoinOptions) error {
 // parts numbers the parts.
 func (j *joiner) parts() []int { return numbers(int((j.Size() + Size - 1) / Size)) }
 
-// pipe returns what to type to write the image to a pipe, as the end of a hint.
-func (j *joiner) pipe() string {
-	if j.bundle == nil {
-		return ""
-	}
-	return "; to write to a pipe: cat " + j.bundle.place.Path(j.bundle.manifest.Prefix+partInfix) + "*"
-}
-
 // name returns what to call the file of an image.
 func (j *joiner) name() string {
 	if j.bundle == nil {
@@ -104,7 +97,7 @@ func (j *joiner) join(ctx context.Context, dst string) error {
 		return j.device(ctx, dst)
 	case !mode.IsRegular():
 		return &Error{Op: "write", Path: dst, Err: cause("is no regular file or block device"),
-			Hint: "name an image file" + j.pipe()}
+			Hint: "name an image file, or - for standard output"}
 	case !opt.Force:
 		return &Error{Op: "write", Path: dst, Err: ErrExists}
 	}
@@ -170,6 +163,38 @@ func (j *joiner) file(ctx context.Context, dst string) (err error) {
 		return fail("write", dst, err)
 	}
 	return f.Publish(ctx, dir.PublishOptions{Replace: j.opt.Force})
+}
+
+// Stream writes what a source has to w, in order, as Bundle.Stream does.
+func Stream(ctx context.Context, s Source, w io.Writer, opt JoinOptions) error {
+	return (&joiner{Source: s, opt: opt}).stream(ctx, w)
+}
+
+// Stream writes the image to w, in order. Nothing of a part is written before its digest
+// was checked; if a later one is damaged, what was written is a beginning of the image.
+func (b *Bundle) Stream(ctx context.Context, w io.Writer, opt JoinOptions) error {
+	return (&joiner{b, b, opt}).stream(ctx, w)
+}
+
+func (j *joiner) stream(ctx context.Context, w io.Writer) error {
+	format := cmp.Or(j.opt.Format, wrap.Raw())
+	if format.Back {
+		return &Error{Op: "write", Path: "-", Err: cause("is no file: " + format.Name + " is not written in order"), Hint: "name a file"}
+	}
+	s := wrap.NewStream(w)
+	out, err := format.Open(s, j.Size())
+	if err != nil {
+		return fail("write", "-", err)
+	}
+	j.opt.Workers = 1
+	put := func(p []byte, off int64) error { return fail("write", "-", out.Write(p, off)) }
+	if err := j.copyParts(ctx, j.parts(), put); err != nil {
+		return err
+	}
+	if err = out.Close(); err == nil {
+		err = s.Close()
+	}
+	return fail("write", "-", err)
 }
 
 // copyParts gives put the content of parts, each with its offset in the image.

@@ -25,15 +25,16 @@ type Writer interface {
 type Format struct {
 	Name    string
 	InOrder bool // pieces must come one after the other
+	Back    bool // what was written before is written to again: it cannot go through a pipe
 	Open    func(f File, size int64) (Writer, error)
 }
 
 // formats lists all, the one of no wrapping first.
 var formats = []*Format{
-	{"raw", false, newRaw},
-	{"vhd", false, newVHD},
-	{"qcow2", false, newQcow2},
-	{"gcp", true, newGCP},
+	{"raw", false, false, newRaw},
+	{"vhd", false, false, newVHD},
+	{"qcow2", false, true, newQcow2},
+	{"gcp", true, false, newGCP},
 }
 
 // Raw is the image as it is.

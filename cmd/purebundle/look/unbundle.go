@@ -28,7 +28,8 @@ func NewUnbundle(a *cli.App) *cobra.Command {
 		Short: "Join the parts into IMAGE, checking digests on the way",
 		Long: `Join the parts of BUNDLE into the image file (or block device) IMAGE. Each
 digest is checked on the way; IMAGE appears only when all of them are right, and
-takes disk for what is not zero only.
+takes disk for what is not zero only. IMAGE - is standard output, which gets each
+part when it has been checked: if the status is not 0, it had a beginning only.
 
 FORMAT is raw, the image as it is; vhd, a fixed VHD for Azure; qcow2, for QEMU,
 OpenStack and Proxmox; or gcp, disk.raw in a tar.gz for Google. Of a bundle that was
@@ -38,7 +39,8 @@ BUNDLE is the directory of a bundle, or its manifest; either may be in S3. It ma
 be a snapshot of EBS, ebs:snap-….`,
 		Example: `  purebundle unbundle /mnt/bundle root.img
   purebundle unbundle s3://my-bucket/web-2026-11-22 root.img
-  purebundle unbundle --force /mnt/bundle /dev/sdX`,
+  purebundle unbundle --force /mnt/bundle /dev/sdX
+  purebundle unbundle /mnt/bundle - | ssh host 'cat > /dev/sdX'`,
 		Args: cli.ArgsBetween(2, 2, "BUNDLE and IMAGE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := cfg.s3.Check(cmd, args[0]); err != nil {
@@ -46,6 +48,9 @@ be a snapshot of EBS, ebs:snap-….`,
 			}
 			if err := cli.CheckLocal(args[1]); err != nil {
 				return cli.Usagef("%s %s: IMAGE %w", cmd.Name(), args[1], err)
+			}
+			if args[1] == stdout && cli.IsTerminal(a.Stdout) {
+				return cli.WithHint(cli.Usagef("unbundle -: standard output is a terminal"), "send it to a file or a pipe, or name an IMAGE")
 			}
 			var err error
 			if opt.Format, err = wrap.ByName(format); err != nil {
@@ -64,6 +69,9 @@ be a snapshot of EBS, ebs:snap-….`,
 	return cmd
 }
 
+// stdout is the name of standard output as an IMAGE.
+const stdout = "-"
+
 func unbundle(ctx context.Context, a *cli.App, path, image string, cfg readConfig, opt chunk.JoinOptions) error {
 	a.Confine(joining(cfg.s3.Reading(ctx, path), image))
 	if ebs.IsPlace(path) {
@@ -77,7 +85,11 @@ func unbundle(ctx context.Context, a *cli.App, path, image string, cfg readConfi
 	show := showParts(a, cfg.progress, b, progress.Reading)
 	defer show.Close()
 	opt.Workers, opt.Done = workers(&cfg.s3, path), show.made
-	err = b.Join(ctx, image, opt)
+	if image == stdout {
+		err = b.Stream(ctx, a.Stdout, opt)
+	} else {
+		err = b.Join(ctx, image, opt)
+	}
 	show.Close()
 	if err != nil {
 		return Damaged(a, path, err)
@@ -85,7 +97,13 @@ func unbundle(ctx context.Context, a *cli.App, path, image string, cfg readConfi
 	if a.Quiet {
 		return nil
 	}
-	rows := [][2]string{{"joined", fmt.Sprintf("%s into %s, %s", words.Plural(int64(len(b.Manifest().Parts)), "part"), words.Printable(image), words.Size(b.Size()))}}
+	joined := func(into string) [][2]string {
+		return [][2]string{{"joined", fmt.Sprintf("%s into %s, %s", words.Plural(int64(len(b.Manifest().Parts)), "part"), into, words.Size(b.Size()))}}
+	}
+	if image == stdout {
+		return cli.PrintRows(a.Stderr, joined("standard output"))
+	}
+	rows := joined(words.Printable(image))
 	if next := next(b.Manifest(), opt.Format, image); next != "" {
 		rows = append(rows, [2]string{"next", next})
 	}
@@ -111,6 +129,9 @@ func next(m *chunk.Manifest, format *wrap.Format, image string) string {
 // joining returns rest with what it takes to write IMAGE: the directory that it is
 // made in, or the device.
 func joining(rest confine.Rest, image string) confine.Rest {
+	if image == stdout {
+		return rest
+	}
 	place := filepath.Dir(image)
 	if info, err := os.Stat(image); err == nil {
 		if info.Mode()&os.ModeDevice != 0 {
