@@ -130,12 +130,17 @@ func joinSnapshot(ctx context.Context, a *cli.App, place, image string, cfg read
 	show.AllParts.Store(int64(s.Parts()))
 	show.Begin(progress.Reading)
 	opt.Workers, opt.Done = snapshotWorkers, show.made
-	err = chunk.Join(ctx, s, image, opt)
+	to := a.Stdout
+	if image == stdout {
+		err, image, to = chunk.Stream(ctx, s, a.Stdout, opt), "standard output", a.Stderr
+	} else {
+		err = chunk.Join(ctx, s, image, opt)
+	}
 	show.Close()
 	if err != nil || a.Quiet {
 		return err
 	}
-	return cli.PrintRows(a.Stdout, [][2]string{{"joined", fmt.Sprintf("%s into %s, %s", words.Printable(place), words.Printable(image), words.Size(s.Size()))}})
+	return cli.PrintRows(to, [][2]string{{"joined", fmt.Sprintf("%s into %s, %s", words.Printable(place), words.Printable(image), words.Size(s.Size()))}})
 }
 
 // snapshotWorkers is how many parts of a snapshot are fetched at once.
