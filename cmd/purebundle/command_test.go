@@ -31,7 +31,6 @@ func TestUsageErrors(t *testing.T) {
 		args        []string
 		error, hint string
 	}{
-		{"no arguments", []string{"bundle"}, "SOURCE and DEST needed, 0 arguments given", "usage: purebundle bundle"},
 		{"no DEST", []string{"bundle", "/etc"}, "1 argument given", "usage:"},
 		{"an argument too many", []string{"bundle", "/etc", dest, "more"}, "more: one argument too many", "usage:"},
 		{"unknown command", []string{"bundel", "/etc", dest}, "bundel: unknown command", `did you mean "purebundle bundle"?`},

@@ -2,6 +2,7 @@ package create
 
 import (
 	"context"
+	"os"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -60,7 +61,8 @@ func New(a *cli.App) *cobra.Command {
 		Use:   "bundle [flags] SOURCE DEST",
 		Short: "Make an ext4 image of SOURCE, in parts, in DEST: a directory, S3 or EBS",
 		Long:  bundleLong,
-		Example: `  sudo purebundle bundle / /mnt/bundle
+		Example: `  sudo purebundle bundle                    # says what / would become, and what to type
+  sudo purebundle bundle / /mnt/bundle
   sudo purebundle bundle / s3://my-bucket/web-2026-11-22
   sudo purebundle bundle --disk / ebs:
   sudo purebundle bundle --dry-run /
@@ -71,10 +73,16 @@ func New(a *cli.App) *cobra.Command {
 			if cfg.DryRun {
 				least = 1
 			}
+			if len(args) == 0 && os.Geteuid() == 0 {
+				return nil // says what to type: First
+			}
 			return cli.ArgsBetween(least, 2, "SOURCE and DEST")(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			source, dest := args[0], ""
+			source, dest := "/", ""
+			if len(args) > 0 {
+				source = args[0]
+			}
 			if len(args) > 1 {
 				dest = args[1]
 			}
@@ -95,6 +103,9 @@ func New(a *cli.App) *cobra.Command {
 				opt.CheckFor = target
 			}
 			defer opt.Disk.Close()
+			if len(args) == 0 {
+				return ready(cmd.Context(), a, opt, cfg.Progress, func(r *Run) error { return r.First(cmd.Context(), again(cmd)) })
+			}
 			return bundle(cmd.Context(), a, opt, cfg.Progress)
 		},
 		ValidArgsFunction: cli.CompleteDirectories,
@@ -123,6 +134,16 @@ func New(a *cli.App) *cobra.Command {
 
 // bundle makes one bundle, or with --dry-run only says what it would be.
 func bundle(ctx context.Context, a *cli.App, opt Options, mode progress.Mode) error {
+	return ready(ctx, a, opt, mode, func(r *Run) error {
+		if opt.DryRun {
+			return r.DryRun(ctx)
+		}
+		return r.run(ctx)
+	})
+}
+
+// ready looks at SOURCE and DEST, gives up what power is not needed, and calls work.
+func ready(ctx context.Context, a *cli.App, opt Options, mode progress.Mode, work func(*Run) error) error {
 	if err := CheckSource("bundle", opt.Source); err != nil {
 		return err
 	}
@@ -144,8 +165,5 @@ func bundle(ctx context.Context, a *cli.App, opt Options, mode progress.Mode) er
 		return err
 	}
 	r.Confine(r.Power(ctx))
-	if opt.DryRun {
-		return r.DryRun(ctx)
-	}
-	return r.run(ctx)
+	return work(r)
 }

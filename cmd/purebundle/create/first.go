@@ -1,0 +1,140 @@
+package create
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
+
+	"purebundle/chunk"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/words"
+	"purebundle/walker"
+)
+
+// usualDest is where a bundle is proposed to go on the disk of root.
+const usualDest = "/var/lib/purebundle"
+
+// First says what / would become, where there is room for it, and what to type: for
+// "bundle" without SOURCE and DEST. It writes nothing.
+func (r *Run) First(ctx context.Context, flags string) error {
+	s, err := r.Foresee(ctx)
+	if err != nil {
+		return err
+	}
+	if r.Opt.JSON {
+		return cli.PrintJSON(r.App.Stdout, s)
+	}
+	need := r.target().need(r.Image)
+	rows := slices.Concat([][2]string{{"would bundle", r.ContentLine()}}, r.Opt.Disk.rows(), [][2]string{
+		{"image", r.ImageLine(s)},
+		{"parts", fmt.Sprintf("%s of 10 MiB, %s of disk at most", words.Count(int64(s.Parts)), words.Size(need))},
+	}, r.LeftOutRows())
+	if err := cli.PrintRows(r.App.Stdout, rows); err != nil {
+		return err
+	}
+	_, err = fmt.Fprint(r.App.Stdout, "\n"+proposal(rooms(r.Tree.Mounts, statRoom), need, flags))
+	return err
+}
+
+// room is a directory in which a bundle could be made.
+type room struct {
+	dir  string
+	free int64 // bytes
+	root bool  // it lies on the disk of root
+	full bool  // there is a bundle, which is to be replaced
+}
+
+// rooms returns the directories on local disks in which a bundle could be made, the
+// most room first, root's own last. stat tells about one mount.
+func rooms(mounts []walker.Mount, stat func(point string) (free int64, usable bool)) []room {
+	var list []room
+	for _, m := range mounts {
+		if m.Action == walker.Refused || !slices.Contains([]string{"ext4", "ext3", "ext2", "xfs", "btrfs", "f2fs", "overlay", "zfs"}, m.FSType) {
+			continue
+		}
+		free, usable := stat(m.Path)
+		if !usable {
+			continue
+		}
+		r := room{dir: path.Join(m.Path, "purebundle"), free: free}
+		if m.Path == "/" {
+			r.dir, r.root = usualDest, true
+		}
+		_, err := os.Lstat(path.Join(r.dir, chunk.ManifestName("image")))
+		r.full = err == nil
+		list = append(list, r)
+	}
+	slices.SortStableFunc(list, func(a, b room) int {
+		if a.root != b.root {
+			if a.root {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Compare(b.free, a.free)
+	})
+	return list
+}
+
+// statRoom returns the room of a local file system, and whether root alone can change
+// its root directory.
+func statRoom(point string) (free int64, usable bool) {
+	var fs unix.Statfs_t
+	var st unix.Stat_t
+	if unix.Statfs(point, &fs) != nil || unix.Stat(point, &st) != nil || fs.Flags&unix.ST_RDONLY != 0 {
+		return 0, false
+	}
+	return int64(fs.Bavail) * fs.Bsize, st.Uid == 0 && st.Mode&0o022 == 0
+}
+
+// proposal says where there is room for so many bytes, and what to type.
+func proposal(list []room, need int64, flags string) string {
+	var b strings.Builder
+	for _, r := range list {
+		if r.free < need+need/10 {
+			fmt.Fprintf(&b, "%s has %s free, which is not enough.\n", r.dir, words.Size(r.free))
+			continue
+		}
+		force, other := "", ""
+		if r.full {
+			force, other = " --force", ", once the new one is complete: there is one already"
+		}
+		if r.root {
+			other += "\n(on the disk of / itself: it does not outlive that disk)"
+		}
+		fmt.Fprintf(&b, "%s has %s free. Nothing was written. This makes the bundle there%s:\n\n  purebundle bundle%s%s / %s\n", r.dir, words.Size(r.free), other, flags, force, words.Quote(r.dir))
+		return b.String()
+	}
+	fmt.Fprintf(&b, "No local disk has room for %s. Mount another one, or send it to S3, which takes no disk:\n\n  purebundle bundle%s / s3://BUCKET/DIR\n", words.Size(need), flags)
+	return b.String()
+}
+
+// again returns the flags that were given about the image, each after a space.
+func again(cmd *cobra.Command) string {
+	text := ""
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		switch f.Name {
+		case "dry-run", "json", "progress", "quiet", "verbose", "force":
+			return
+		}
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		for _, v := range values {
+			text += " --" + f.Name
+			if f.Value.Type() != "bool" && (f.NoOptDefVal == "" || v != f.NoOptDefVal) {
+				text += "=" + words.Quote(v)
+			}
+		}
+	})
+	return text
+}
