@@ -17,7 +17,7 @@ import (
 func TestFirstRun(t *testing.T) {
 	imgtest.RequireRoot(t)
 	if testing.Short() {
-		t.Skip("the program is run without the libraries that the race detector needs")
+		t.Skip("the race detector needs libraries, which the tree lacks")
 	}
 	root := t.TempDir()
 	mountDisk(t, root, 1<<30, "mkfs.ext4", "-q")

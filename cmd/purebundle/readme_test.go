@@ -71,7 +71,7 @@ func TestReadme(t *testing.T) {
 func TestFormatIsComplete(t *testing.T) {
 	page := texts(t)["manual/format.md"]
 	fields := map[string]bool{}
-	for _, v := range []any{progress.JSONLine{}, create.Summary{}, ship.Summary{}, look.Moved{}, look.Verified{}, chunk.Manifest{}} {
+	for _, v := range []any{progress.JSONLine{}, create.Summary{}, ship.Summary{}, look.Moved{}, look.Verified{}, look.Checked{}, chunk.Manifest{}} {
 		for name := range jsonFields(reflect.TypeOf(v)) {
 			fields[name] = true
 			if !strings.Contains(page, "`"+name+"`") {

@@ -108,7 +108,7 @@ Then:
   purebundle ls DEST /etc                 look inside; cat prints a file
   purebundle unbundle DEST IMAGE          join the parts; "cat DEST/image.part.*" does it, too
   purebundle --help                       all commands, each of which has --help
-  purebundle help TOPIC                   format, mounts, filter, disk, s3, ec2, security, limits
+  purebundle help TOPIC                   format, mounts, filter, disk, s3, ebs, ec2, security, limits
 `
 
 // otherWords maps what other programs call a command to its name here.

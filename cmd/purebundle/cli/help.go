@@ -62,6 +62,7 @@ var rare = setOf("exclude-from snapshots bundles keep-privileges no-default-excl
 	"path-style limit-rate patience concurrency acl storage-class sse sse-kms-key-id tag endpoint-url ec2-endpoint-url " +
 	"description architecture kernel ramdisk virtualization-type block-device-mapping no-wait no-inherit inherit " +
 	"arch productcodes level clone-only no-size-checks fstab generate-fstab all filter " +
+	"for no-check encrypt kms-key-id " +
 	"debug batch manual partition grub-config script retry sigv delegation-token location url skipmanifest part no-mapping")
 
 // common are flags of that name that a command is about: its first help has them.
@@ -168,6 +169,9 @@ func flagSpelling(f *pflag.Flag) string {
 		spelling = "-" + f.Shorthand + ", --" + f.Name
 	}
 	if name := f.Annotations[argumentKey]; len(name) > 0 && f.Value.Type() != "bool" {
+		if f.NoOptDefVal != "" {
+			return spelling + "[=" + name[0] + "]"
+		}
 		spelling += " " + name[0]
 	}
 	return spelling

@@ -113,7 +113,7 @@ func New(a *cli.App) *cobra.Command {
 	cfg.ContentFlags(cmd)
 	cfg.ImageFlags(cmd)
 	cli.Group(cmd, "The image", func(f *pflag.FlagSet) {
-		f.StringVar(&kind, "disk", kind, "make the disk that SOURCE's root lies on: boot code, partition table, EFI and BIOS boot partitions, /boot if it is one, and root as the last. Where SOURCE is on no disk (a chroot, a container), and with --disk=fresh, a new one that starts by UEFI")
+		f.StringVar(&kind, "disk", kind, "make the disk that SOURCE's root lies on: boot code, partition table, EFI and BIOS boot partitions, /boot if it is one, and root as the last. Where SOURCE is on no disk (a chroot, a container), and with --disk=`fresh`, a new one that starts by UEFI")
 		f.Lookup("disk").NoOptDefVal = string(AutoDisk)
 		TargetFlag(f, &target)
 		f.BoolVar(&noCheck, "no-check", false, "with --disk, do not look whether a machine would start from it (see \"purebundle check\")")

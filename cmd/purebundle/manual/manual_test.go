@@ -139,7 +139,7 @@ func TestPages(t *testing.T) {
 				t.Errorf("%s: marks stay: %s", p.Topic, line)
 			}
 		}
-		if got, blocks := strings.Count(roff.String(), "\n"), len(p.blocks); got < blocks || blocks < 5 {
+		if got, blocks := strings.Count(roff.String(), "\n"), len(p.blocks); got < blocks || blocks < 3 {
 			t.Errorf("%s: %d lines of %d blocks", p.Topic, got, blocks)
 		}
 	}
