@@ -42,14 +42,14 @@ func TestBootDisk(t *testing.T) {
 	needBootTools(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 75*time.Minute)
 	defer cancel()
-	for _, l := range []diskLayout{debianGPT, debianDOS} {
+	for _, l := range []diskLayout{debianGPT, debianDOS, debian13()} {
 		t.Run(l.name, func(t *testing.T) { bootDisk(ctx, t, l) })
 	}
 }
 
 func bootDisk(ctx context.Context, t *testing.T, l diskLayout) {
 	work := t.TempDir()
-	src := newDiskSource(ctx, t, l, debianTree(ctx, t), work)
+	src := newDiskSource(ctx, t, l, suiteTree(ctx, t, l.suite), work)
 	data := newDataDisk(t, filepath.Join(work, "data"))
 	m := start(ctx, t, l.name+"-source", virtio(src.disk, data)...)
 	t.Logf("source: login prompt after %.0f s", m.login(src.password).Seconds())
@@ -112,8 +112,9 @@ func startOfRoot(t *testing.T, out string) int64 {
 type diskLayout struct {
 	name      string
 	uefi      bool
-	rootStart int64 // sectors
-	core      int64 // sector of GRUB's core.img
+	suite     string // of Debian; "": the machine's
+	rootStart int64  // sectors
+	core      int64  // sector of GRUB's core.img
 	grub      string
 	divide    func(t *testing.T, disk string, root int64) // root is the size of its partition, in sectors
 	judge     func(t *testing.T, source, disk string)
@@ -135,6 +136,13 @@ var debianGPT = diskLayout{
 		}
 		sameESPs(t, source, disk)
 	},
+}
+
+// debian13 is the same disk with a newer Debian.
+func debian13() diskLayout {
+	l := debianGPT
+	l.name, l.suite = "Debian-13", "trixie"
+	return l
 }
 
 // debianDOS is the disk of a small virtual server: one partition, GRUB before it.

@@ -74,9 +74,15 @@ func needBootTools(t *testing.T) {
 	}
 }
 
-// debianTree gives a tar archive of a Debian tree that boots, from the cache
-// or made by debootstrap.
+// debianTree gives a tar archive of a Debian tree that boots, of the machine's own release.
 func debianTree(ctx context.Context, t *testing.T) string {
+	t.Helper()
+	return suiteTree(ctx, t, "")
+}
+
+// suiteTree does what debianTree does for a release of Debian, from the cache or made by
+// debootstrap; "" is that of the machine.
+func suiteTree(ctx context.Context, t *testing.T, suite string) string {
 	t.Helper()
 	cache := os.Getenv(bootCache)
 	if cache == "" {
@@ -86,7 +92,10 @@ func debianTree(ctx context.Context, t *testing.T) string {
 		}
 		cache = filepath.Join(user, "purebundle")
 	}
-	mirror, suite := debianMirror(t)
+	mirror, own := debianMirror(t)
+	if suite == "" {
+		suite = own
+	}
 	recipe := strings.Join(append(bootPackages(), bootSetup), "\n")
 	archive := filepath.Join(cache, fmt.Sprintf("debian-%s-%.6x.tar.gz", suite, sha256.Sum256([]byte(recipe))))
 	if _, err := os.Stat(archive); err == nil {

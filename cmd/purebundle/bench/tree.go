@@ -80,7 +80,7 @@ func (b *bench) debianTree(t *tree) error {
 	tool, err := exec.LookPath("debootstrap")
 	if err == nil {
 		// Debian's names of amd64 and arm64 are Go's.
-		argv := []string{tool, "--variant=minbase", "--include=python3,linux-image-" + runtime.GOARCH, b.suite, t.path + halfMade}
+		argv := []string{tool, "--variant=minbase", "--include=python3,shim-signed,grub-efi-" + runtime.GOARCH + "-signed,linux-image-" + runtime.GOARCH, b.suite, t.path + halfMade}
 		if b.mirror != "" {
 			argv = append(argv, b.mirror)
 		}
