@@ -60,7 +60,7 @@ func TestDiskFresh(t *testing.T) {
 			fstab: "UUID=@ID@ / ext4 defaults 0 1\nUUID=1A2B-3C4D /boot/efi vfat defaults 0 1\n", stub: "search.fs_uuid @ID@ root\n"},
 		"its fstab, another UUID": {files: map[string]string{"etc/fstab": "UUID=" + id + " / ext4 defaults 0 1\n"}, args: []string{"--uuid", other}, uuid: other,
 			fstab: "\nUUID=@ID@ / ext4 defaults 0 1\n", stub: "search.fs_uuid @ID@ root\n"},
-		"its grub.cfg": {files: map[string]string{"boot/grub/grub.cfg": "search --fs-uuid --set=root " + id + "\n\tlinux\t/boot/vmlinuz root=UUID=" + id + " ro\n"}, uuid: id,
+		"its grub.cfg": {files: map[string]string{"boot/grub/grub.cfg": "search --fs-uuid --set=root " + id + "\n\tlinux\t/boot/vmlinuz-6.1.0-1-amd64 root=UUID=" + id + " ro\n\tinitrd\t/boot/initrd.img-6.1.0-1-amd64\n"}, uuid: id,
 			fstab: "UUID=@ID@ / ext4", stub: "set prefix=($root)/boot/grub\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

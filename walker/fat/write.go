@@ -1,7 +1,9 @@
 package fat
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"path"
@@ -12,16 +14,22 @@ import (
 // WriteFile gives a file a content, and makes it and the directories that it lies in if
 // they are missing. If it fails, the volume may be changed in part, and is not to be used.
 func (v *Volume) WriteFile(name string, content []byte, at time.Time) error {
-	if int64(len(content)) > math.MaxUint32 {
-		return &fs.PathError{Op: "write", Path: name, Err: fmt.Errorf("%d bytes: more than a FAT holds in a file", len(content))}
+	return v.WriteFrom(name, bytes.NewReader(content), int64(len(content)), at)
+}
+
+// WriteFrom does what WriteFile does with size bytes of r, which are read when the volume
+// is: r must stay as it is.
+func (v *Volume) WriteFrom(name string, r io.ReaderAt, size int64, at time.Time) error {
+	if size > math.MaxUint32 {
+		return &fs.PathError{Op: "write", Path: name, Err: fmt.Errorf("%d bytes: more than a FAT holds in a file", size)}
 	}
-	if err := v.write(name, content, at); err != nil {
+	if err := v.write(name, r, size, at); err != nil {
 		return &fs.PathError{Op: "write", Path: name, Err: err}
 	}
 	return nil
 }
 
-func (v *Volume) write(name string, content []byte, at time.Time) error {
+func (v *Volume) write(name string, r io.ReaderAt, size int64, at time.Time) error {
 	parent, err := v.mkdirAll(path.Dir(name), at)
 	if err != nil {
 		return err
@@ -39,14 +47,14 @@ func (v *Volume) write(name string, content []byte, at time.Time) error {
 			return err
 		}
 	}
-	first, err := v.store(content)
+	first, err := v.store(r, size)
 	if err != nil {
 		return err
 	}
 	if found {
-		err = v.update(old.at, first, int64(len(content)), at)
+		err = v.update(old.at, first, size, at)
 	} else {
-		err = v.add(d, path.Base(name), attrArchive, first, int64(len(content)), at)
+		err = v.add(d, path.Base(name), attrArchive, first, size, at)
 	}
 	if err != nil {
 		return err
@@ -68,22 +76,38 @@ func (v *Volume) free(first uint32) error {
 	return nil
 }
 
-// store writes a content to new clusters and returns the first of them, 0 if there is no
+// store has a content in new clusters and returns the first of them, 0 if there is no
 // content. What is left of the last one is zero.
-func (v *Volume) store(content []byte) (first uint32, err error) {
-	chain, err := v.allocate((int64(len(content)) + v.cluster - 1) / v.cluster)
+func (v *Volume) store(r io.ReaderAt, size int64) (first uint32, err error) {
+	chain, err := v.allocate((size + v.cluster - 1) / v.cluster)
 	if err != nil || len(chain) == 0 {
 		return 0, err
 	}
-	buf := make([]byte, v.cluster)
-	for _, n := range chain {
-		clear(buf)
-		content = content[copy(buf, content):]
-		if err := v.overlay.writeAt(buf, v.place(n)); err != nil {
+	if err := probe(r, size); err != nil {
+		return 0, err
+	}
+	content := io.NewSectionReader(r, 0, size)
+	for i := 0; i < len(chain); {
+		n := 1
+		for i+n < len(chain) && chain[i+n] == chain[i]+uint32(n) {
+			n++
+		}
+		run := ref{Range{v.place(chain[i]), int64(n) * v.cluster}, content, int64(i) * v.cluster}
+		if err := v.overlay.refer(run); err != nil {
 			return 0, err
 		}
+		i += n
 	}
 	return chain[0], nil
+}
+
+// probe says whether r has that many bytes.
+func probe(r io.ReaderAt, size int64) error {
+	var b [1]byte
+	if n, err := r.ReadAt(b[:], size-1); n < 1 {
+		return err
+	}
+	return nil
 }
 
 // update changes the entry of a file.

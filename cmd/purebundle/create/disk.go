@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"purebundle/chunk"
+	"purebundle/cmd/purebundle/create/esp"
 	"purebundle/cmd/purebundle/words"
 	"purebundle/ext2img"
 	"purebundle/ext2img/disk"
@@ -311,6 +312,8 @@ func (d *Disk) Close() {
 	for _, f := range d.mounts {
 		f.Close()
 	}
+	esp.Close(d.esp.open)
+	esp.Close(d.esp.add)
 	if d.device != nil {
 		_ = d.device.Close() // only read from
 	}

@@ -27,6 +27,7 @@ type espCopy struct {
 	size  int64 // bytes; 0: there is none
 	now   time.Time
 	made  []chunk.Edit // what was added to a new one before
+	open  []esp.File   // of which it is read
 	add   []esp.File
 	facts *edit.Facts // of texts that are edited; nil: none is
 
@@ -83,7 +84,7 @@ func (e *espCopy) look(facts *edit.Facts, edited bool) (*fat.Volume, error) {
 func (e *espCopy) apply(v *fat.Volume) error {
 	e.done, e.notes = slices.Clone(e.made), nil
 	for _, f := range e.add {
-		if err := v.WriteFile(f.Path, f.Content, e.now); err != nil {
+		if err := v.WriteFrom(f.Path, f.Content, f.Size, e.now); err != nil {
 			return fmt.Errorf("EFI system partition: %w", err)
 		}
 		e.done = append(e.done, addedEdit(f))
@@ -176,6 +177,7 @@ func (d *Disk) addMissing(opt *Options, v *fat.Volume) error {
 		err = trial.apply(v)
 	}
 	if err != nil { // the partition is copied as it is, as it may be of no use on this machine
+		esp.Close(d.esp.add)
 		d.esp.add = nil
 		d.notes = append(d.notes, fmt.Sprintf("by UEFI a new machine may not start: nothing is added to the EFI system partition: %v", err))
 	}

@@ -51,7 +51,7 @@ var freshRoots = map[bootcheck.Arch]string{
 }
 
 // openFresh makes a disk for a tree.
-func openFresh(opt *Options) (*Disk, error) {
+func openFresh(opt *Options) (_ *Disk, err error) {
 	fail := func(err error) (*Disk, error) {
 		return nil, cli.WithHint(fmt.Errorf("bundle %s --disk: %w", opt.Source, err), "without --disk the file system alone is bundled")
 	}
@@ -70,6 +70,11 @@ func openFresh(opt *Options) (*Disk, error) {
 		return fail(fmt.Errorf("a new disk starts by UEFI, for which the tree lacks %s", strings.Join(list, ", ")))
 	}
 	d := &Disk{fresh: new(fresh)}
+	defer func() {
+		if err != nil {
+			d.Close()
+		}
+	}()
 	fstab, err := view.ReadFile("/etc/fstab", maxEdited)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fail(err)
@@ -211,6 +216,7 @@ func (d *Disk) freshESP(opt *Options, view *walker.View, files *bootcheck.Files,
 		return v, nil
 	}
 	add, err := esp.Missing(v, esp.Machine{View: view, Files: files, Config: d.freshConfig(opt, files, merged)})
+	d.esp.open = add
 	if errors.Is(err, esp.ErrNothing) {
 		return nil, errors.New("the tree has no GRUB that names the directory of its grub.cfg (EFI/…), as signed ones do; systemd-boot alone is not enough yet")
 	}
@@ -218,7 +224,7 @@ func (d *Disk) freshESP(opt *Options, view *walker.View, files *bootcheck.Files,
 		return nil, err
 	}
 	for _, f := range add {
-		if err := v.WriteFile(f.Path, f.Content, now); err != nil {
+		if err := v.WriteFrom(f.Path, f.Content, f.Size, now); err != nil {
 			return nil, err
 		}
 		d.esp.made = append(d.esp.made, addedEdit(f))

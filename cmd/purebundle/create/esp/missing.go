@@ -1,7 +1,10 @@
 package esp
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -17,7 +20,22 @@ import (
 type File struct {
 	Path    string // in it: "EFI/BOOT/BOOTX64.EFI"
 	From    string // what its content is: "EFI/debian/shimx64.efi", or a path of the tree; "": made for it
-	Content []byte
+	Content io.ReaderAt
+	Size    int64 // bytes
+}
+
+// made returns a file with a content that is made for it.
+func made(name string, content []byte) File {
+	return File{Path: name, Content: bytes.NewReader(content), Size: int64(len(content))}
+}
+
+// Close closes files.
+func Close(files []File) {
+	for _, f := range files {
+		if c, ok := f.Content.(io.Closer); ok {
+			_ = c.Close() // only read from
+		}
+	}
 }
 
 // Machine is what a partition is completed from, besides itself.
@@ -36,6 +54,7 @@ const maxProgram = 32 << 20
 const bootDir = "EFI/BOOT"
 
 // Missing returns what v lacks to start a machine that remembers nothing, sorted by path.
+// Close the files after use, whether there is an error or not.
 func Missing(v *fat.Volume, m Machine) ([]File, error) {
 	c := completion{volume: v, machine: m, arch: string(m.Files.Arch)}
 	if c.arch == "" {
@@ -81,18 +100,28 @@ func isFile(v *fat.Volume, name string) bool {
 func (c *completion) copyOwn(to, from string) error {
 	content, err := c.volume.ReadFile(from, maxProgram)
 	if err == nil {
-		c.files = append(c.files, File{to, from, content})
+		c.files = append(c.files, File{to, from, bytes.NewReader(content), int64(len(content))})
 	}
 	return err
 }
 
-// copyTree adds a copy of a file of the tree.
+// copyTree adds a copy of a file of the tree, which stays open: a tree changes under a
+// running system, but packages replace files and write into none.
 func (c *completion) copyTree(to, from string) error {
-	content, err := c.machine.View.ReadFile(from, maxProgram)
-	if err == nil {
-		c.files = append(c.files, File{to, from, content})
+	f, err := c.machine.View.Open(from)
+	if err != nil {
+		return err
 	}
-	return err
+	info, err := f.Stat()
+	if err == nil && info.Size() > maxProgram {
+		err = &fs.PathError{Op: "read", Path: from, Err: fmt.Errorf("it has %d bytes, more than %d", info.Size(), int64(maxProgram))}
+	}
+	if err != nil {
+		f.Close()
+		return err
+	}
+	c.files = append(c.files, File{to, from, f, info.Size()})
+	return nil
 }
 
 // vendors returns the directories of loaders in the partition, that of the tree's
@@ -200,7 +229,7 @@ func (c *completion) grubOf(l bootcheck.Loader) error {
 		}
 	}
 	if dir := l.Prefix[1:]; !c.has(dir, "grub.cfg") {
-		c.files = append(c.files, File{path.Join(dir, "grub.cfg"), "", c.machine.Config})
+		c.files = append(c.files, made(path.Join(dir, "grub.cfg"), c.machine.Config))
 	}
 	return nil
 }
@@ -248,7 +277,7 @@ func (c *completion) table() error {
 		return nil
 	}
 	id := path.Base(shims[0])
-	c.files = append(c.files, File{Path: path.Join(shims[0], c.csv()), Content: wide("\ufeff" + c.shim() + "," + id + ",,This is the boot entry for " + id + "\n")})
+	c.files = append(c.files, made(path.Join(shims[0], c.csv()), wide("\ufeff"+c.shim()+","+id+",,This is the boot entry for "+id+"\n")))
 	return nil
 }
 

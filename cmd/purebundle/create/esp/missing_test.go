@@ -2,6 +2,7 @@ package esp_test
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -110,13 +111,15 @@ func TestMissing(t *testing.T) {
 		var got []string
 		for _, f := range files {
 			got = append(got, f.Path+" < "+f.From)
-			if f.From != "" && string(f.Content) != f.From {
-				t.Errorf("%s: %s has the content %q", name, f.Path, f.Content)
+			content := make([]byte, f.Size)
+			if _, err := f.Content.ReadAt(content, 0); err != nil && !errors.Is(err, io.EOF) || f.From != "" && string(content) != f.From {
+				t.Errorf("%s: %s has the content %q, %v", name, f.Path, content, err)
 			}
-			if err := v.WriteFile(f.Path, f.Content, when); err != nil {
+			if err := v.WriteFile(f.Path, content, when); err != nil {
 				t.Fatal(err)
 			}
 		}
+		esp.Close(files)
 		text := strings.Join(got, ", ")
 		if errors.Is(err, esp.ErrNothing) {
 			text = "-"
@@ -135,8 +138,12 @@ func TestMissing(t *testing.T) {
 // TestTable has the text that shim's fallback reads.
 func TestTable(t *testing.T) {
 	files, err := esp.Missing(volume(t, "EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/fbx64.efi", "EFI/debian/shimx64.efi"), machine(t, ""))
-	if err != nil || len(files) != 1 || !strings.HasPrefix(string(files[0].Content), "\xff\xfes\x00h\x00i\x00m\x00x\x006\x004\x00.\x00e\x00f\x00i\x00,\x00d\x00") {
-		t.Errorf("%+v, %v", files, err)
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%+v, %v", files, err)
+	}
+	content := make([]byte, files[0].Size)
+	if _, err := files[0].Content.ReadAt(content, 0); err != nil || !strings.HasPrefix(string(content), "\xff\xfes\x00h\x00i\x00m\x00x\x006\x004\x00.\x00e\x00f\x00i\x00,\x00d\x00") {
+		t.Errorf("%q, %v", content, err)
 	}
 }
 
