@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -141,6 +142,15 @@ func leftJSON(left []walker.Left) []chunk.Left {
 	return list
 }
 
+// bar draws n of most in so many columns: at least one #, unless n is zero.
+func bar(n, most int64, columns int) string {
+	length := 0
+	if n > 0 {
+		length = max(1, int(float64(n)/float64(most)*float64(columns)+0.5))
+	}
+	return strings.Repeat("#", length) + strings.Repeat(" ", columns-length)
+}
+
 // PrintPlan writes the dry run for people.
 func (r *Run) PrintPlan(s Summary) error {
 	w, plan := r.App.Stdout, s.Plan
@@ -179,7 +189,7 @@ func (r *Run) PrintPlan(s Summary) error {
 		excluded = append(excluded, [2]string{"  " + words.Size(l.Bytes), words.Printable(string(l.Path)) + ": " + l.Rule})
 	}
 	for _, d := range plan.Largest {
-		largest = append(largest, [2]string{"  " + words.Size(d.Bytes), words.Printable(string(d.Path))})
+		largest = append(largest, [2]string{"  " + words.Size(d.Bytes), bar(d.Bytes, plan.Largest[0].Bytes, r.App.Columns()/6) + "  " + words.Printable(string(d.Path))})
 	}
 	for _, s := range []struct {
 		title string

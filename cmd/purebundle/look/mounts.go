@@ -15,7 +15,7 @@ import (
 )
 
 func NewMounts(a *cli.App) *cobra.Command {
-	var asJSON bool
+	var asJSON, asTree bool
 	flags := create.NewFlags()
 	cmd := &cobra.Command{
 		Use:   "mounts [flags] [SOURCE]",
@@ -29,6 +29,7 @@ with it, and why.
   refused    proc, sysfs, any bind of them, and what is mounted over them: an empty
              directory (or file) in the image, whatever the flags say`,
 		Example: `  purebundle mounts
+  purebundle mounts --tree
   purebundle mounts --cross /srv/data /
   purebundle mounts -x -e /home -i /home/web /`,
 		Args: cli.ArgsBetween(0, 1, "SOURCE"),
@@ -49,12 +50,16 @@ with it, and why.
 			if asJSON {
 				return cli.PrintJSON(a.Stdout, create.MountsJSON(mounts))
 			}
+			if asTree {
+				return mountTree(mounts).write(a.Stdout, a.Columns(), "", "", "")
+			}
 			return printMounts(a, mounts)
 		},
 		ValidArgsFunction: cli.CompleteDirectories,
 	}
 	flags.ContentFlags(cmd)
 	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
+		f.BoolVar(&asTree, "tree", false, "draw the mounts as a tree")
 		f.BoolVar(&asJSON, "json", false, "print JSON")
 	})
 	return cmd
