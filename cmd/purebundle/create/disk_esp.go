@@ -168,8 +168,8 @@ func (d *Disk) addMissing(opt *Options, v *fat.Volume) error {
 	defer tree.Close()
 	view := tree.View()
 	m := esp.Machine{View: view, Files: bootcheck.Find(view)}
-	if dir := grubDir(view); dir != "" && d.old.Boot < 0 {
-		m.Config = grubStub(opt.Image.UUID, dir)
+	if dir := grubDir(view); dir != "" {
+		m.Config = d.grubStub(opt.Image.UUID, dir)
 	}
 	d.esp.add, err = esp.Missing(v, m)
 	if err == nil {
@@ -235,7 +235,21 @@ func grubDir(v *walker.View) string {
 	return ""
 }
 
-// grubStub returns a grub.cfg that leads to that of root.
-func grubStub(root [16]byte, dir string) []byte {
-	return fmt.Appendf(nil, "search.fs_uuid %s root\nset prefix=($root)%s\nconfigfile $prefix/grub.cfg\n", uuid.UUID(root), dir)
+// grubStub returns the configuration of a GRUB in the EFI system partition that leads to the
+// one in a directory of the tree, which may lie in a /boot of its own; nil if that is copied.
+func (d *Disk) grubStub(root [16]byte, dir string) []byte {
+	for _, v := range d.others() {
+		if v.holds(dir) {
+			return stub(v.names(root).UUID, strings.TrimPrefix(dir, v.at()))
+		}
+	}
+	if d.old.Boot >= 0 {
+		return nil
+	}
+	return stub(uuid.UUID(root).String(), dir)
+}
+
+// stub returns the configuration of a GRUB that goes on in a directory of a file system.
+func stub(id, dir string) []byte {
+	return fmt.Appendf(nil, "search.fs_uuid %s root\nset prefix=($root)%s\nconfigfile $prefix/grub.cfg\n", id, dir)
 }

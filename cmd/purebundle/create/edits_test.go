@@ -8,6 +8,7 @@ import (
 	"purebundle/walker"
 	"purebundle/walker/edit"
 	"purebundle/walker/survey"
+	"purebundle/walker/volume"
 )
 
 func TestSwapFiles(t *testing.T) {
@@ -58,5 +59,21 @@ func TestInOrder(t *testing.T) {
 	}
 	if slices.SortFunc(shuffled, inOrder); !slices.Equal(shuffled, walk) {
 		t.Errorf("%q", shuffled)
+	}
+}
+
+// TestGrubStub has GRUB in the EFI system partition look for its configuration where it is:
+// in root, or in a /boot of its own that is made. One that is copied nobody knows.
+func TestGrubStub(t *testing.T) {
+	root := [16]byte{1}
+	old := survey.Partition{MountPoint: "/boot", FileSystem: &volume.FileSystem{UUID: "2b4e28ba-2fa1-11d2-883f-0016d3cca427"}}
+	for want, d := range map[string]*Disk{
+		"search.fs_uuid 01000000-0000-0000-0000-000000000000 root\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n": {old: &survey.Disk{Boot: -1}},
+		"search.fs_uuid 2b4e28ba-2fa1-11d2-883f-0016d3cca427 root\nset prefix=($root)/grub\nconfigfile $prefix/grub.cfg\n":      {old: &survey.Disk{}, volumes: []*bootVolume{{old: old}}},
+		"": {old: &survey.Disk{}},
+	} {
+		if have := string(d.grubStub(root, "/boot/grub")); have != want {
+			t.Errorf("%q instead of %q", have, want)
+		}
 	}
 }
