@@ -316,3 +316,34 @@ func TestParseDevice(t *testing.T) {
 		})
 	}
 }
+
+// What EC2 would refuse of an image whose disk is in EBS is told without a request.
+func TestCheckRoot(t *testing.T) {
+	good := func() ami.Input {
+		return ami.Input{Name: "web", Arch: "x86_64", Root: &ami.Root{Snapshot: "snap-01234567", Device: "/dev/xvda", BootMode: "uefi"}}
+	}
+	if err := ami.Check(good()); err != nil {
+		t.Fatal(err)
+	}
+	for name, spoil := range map[string]func(in *ami.Input){
+		"kernel":            func(in *ami.Input) { in.Kernel = "aki-1" },
+		"snapshot":          func(in *ami.Input) { in.Root.Snapshot = "vol-1" },
+		"root device":       func(in *ami.Input) { in.Root.Device = "xvda" },
+		"architecture":      func(in *ami.Input) { in.Arch = "riscv64" },
+		"boot mode":         func(in *ami.Input) { in.Root.BootMode = "bios" },
+		"for arm64":         func(in *ami.Input) { in.Arch, in.Root.BootMode = "arm64", "uefi-preferred" },
+		"a TPM":             func(in *ami.Input) { in.Root.TPM, in.Root.BootMode = true, "legacy-bios" },
+		"a volume of":       func(in *ami.Input) { in.Root.Size = -1 },
+		"the description":   func(in *ami.Input) { in.Description = strings.Repeat("x", 256) },
+		"is the root":       func(in *ami.Input) { in.Devices = []ami.Device{{Name: "/dev/xvda", Size: 1}} },
+		"a name of 1":       func(in *ami.Input) { in.Name = "w" },
+		"keys that begin":   func(in *ami.Input) { in.Tags = map[string]string{"aws:x": ""} },
+		"of instance-store": func(in *ami.Input) { in.Virtualization = "paravirtual" },
+	} {
+		in := good()
+		spoil(&in)
+		if err := ami.Check(in); err == nil || !strings.Contains(err.Error(), strings.Replace(name, "kernel", "instance-store", 1)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

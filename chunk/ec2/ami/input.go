@@ -15,7 +15,7 @@ import (
 	"purebundle/chunk"
 )
 
-// Input says what to register. Location and Name must be given.
+// Input says what to register. Name must be given, and Location or Root.
 type Input struct {
 	Location       string // of the manifest: BUCKET/DIR/PREFIX.manifest.xml
 	Name           string // of the image, one of a kind in the account and region
@@ -24,6 +24,7 @@ type Input struct {
 	Kernel         string // "aki-…"; "": that of the manifest
 	Ramdisk        string // "ari-…"; "": that of the manifest
 	Virtualization string // "hvm" or "paravirtual"; "": paravirtual
+	Root           *Root  // of an image whose disk is in EBS: it has no Location, Kernel and Ramdisk
 	Devices        []Device
 	Tags           map[string]string // of the image
 	DryRun         bool              // ask only whether it would be allowed
@@ -52,6 +53,8 @@ func Check(in Input) error {
 	hint := ""
 	bucket, key, _ := strings.Cut(in.Location, "/")
 	switch {
+	case in.Root != nil:
+		err, hint = in.checkRoot()
 	case bucket == "" || key == "" || strings.Contains(in.Location, "://"):
 		err, hint = fmt.Errorf("location %q is not BUCKET/DIR/NAME.manifest.xml", in.Location), "give it without s3://"
 	case !strings.HasSuffix(key, ".manifest.xml"):
@@ -66,7 +69,8 @@ func Check(in Input) error {
 		err, hint = fmt.Errorf("ramdisk %q", in.Ramdisk), "the id of a ramdisk is ari-…"
 	case in.Virtualization != "" && in.Virtualization != "hvm" && in.Virtualization != "paravirtual":
 		err, hint = fmt.Errorf("virtualization %q", in.Virtualization), "it is hvm or paravirtual"
-	default:
+	}
+	if err == nil {
 		err = errors.Join(checkTags(in.Tags), checkDevices(in.Devices))
 	}
 	if err != nil {
@@ -115,12 +119,15 @@ func checkTags(tags map[string]string) error {
 func (in *Input) request() *ec2.RegisterImageInput {
 	r := &ec2.RegisterImageInput{
 		Name:               &in.Name,
-		ImageLocation:      &in.Location,
+		ImageLocation:      given(in.Location),
 		Architecture:       types.ArchitectureValues(in.Arch),
 		Description:        given(in.Description),
 		KernelId:           given(in.Kernel),
 		RamdiskId:          given(in.Ramdisk),
 		VirtualizationType: given(in.Virtualization),
+	}
+	if in.Root != nil {
+		in.Root.into(r)
 	}
 	if in.DryRun {
 		r.DryRun = aws.Bool(true)

@@ -53,7 +53,8 @@ func registered(ctx context.Context, client *ec2.Client, in Input) string {
 		return ""
 	}
 	for _, image := range out.Images {
-		if aws.ToString(image.Name) == in.Name && aws.ToString(image.ImageLocation) == in.Location {
+		same := in.Root == nil && aws.ToString(image.ImageLocation) == in.Location || in.Root != nil && in.Root.is(image)
+		if aws.ToString(image.Name) == in.Name && same {
 			return aws.ToString(image.ImageId)
 		}
 	}

@@ -23,10 +23,20 @@ import (
 // sectorSize is that of the disks that are read, in bytes.
 const sectorSize = 512
 
+// Reader reads a disk.
+type Reader = io.ReaderAt
+
 // Contents is what a disk holds.
 type Contents struct {
 	Table   *survey.Disk // nil: the disk is one file system
 	Systems []System     // the first is root's; before another one that is mounted in it
+	pieces  []piece
+}
+
+// piece is a partition, or all of a disk without any.
+type piece struct {
+	start, size int64        // bytes
+	usage       *extfs.Usage // nil: all of it counts as in use
 }
 
 // System is an ext4.
@@ -45,7 +55,7 @@ func Of(r io.ReaderAt, size int64) (*Contents, error) {
 		if err != nil {
 			return nil, fmt.Errorf("neither a partition table nor an ext4: %w", err)
 		}
-		return &Contents{Systems: []System{{whole, "/", fs}}}, nil
+		return &Contents{Systems: []System{{whole, "/", fs}}, pieces: []piece{{0, size, fs.Usage()}}}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -53,10 +63,15 @@ func Of(r io.ReaderAt, size int64) (*Contents, error) {
 	c := &Contents{Table: table}
 	var found []partition
 	for _, p := range table.Partitions {
-		part := io.NewSectionReader(r, p.Start, p.Size)
+		if p.Extended {
+			continue
+		}
+		part, kept := io.NewSectionReader(r, p.Start, p.Size), piece{p.Start, p.Size, nil}
 		if fs, err := extfs.Open(part, p.Size); err == nil {
 			found = append(found, partition{p, System{part, "", fs}})
+			kept.usage = fs.Usage()
 		}
+		c.pieces = append(c.pieces, kept)
 	}
 	root := slices.IndexFunc(found, func(p partition) bool { return isRoot(p.FS) })
 	switch {
@@ -144,4 +159,22 @@ func (c *Contents) Tree() (*extfs.Tree, error) {
 		}
 	}
 	return tree, nil
+}
+
+// InUse says whether any of n bytes of the disk from off on belong to a file or to
+// metadata, as far as that can be read: else they count.
+func (c *Contents) InUse(off, n int64) bool {
+	for _, p := range c.pieces {
+		from, to := max(off, p.start), min(off+n, p.start+p.size)
+		if from >= to {
+			continue
+		}
+		if p.usage == nil {
+			return true
+		}
+		if used, err := p.usage.InUse(from-p.start, to-from); used || err != nil {
+			return true
+		}
+	}
+	return false
 }

@@ -2,6 +2,7 @@ package create_test
 
 import (
 	"encoding/json"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"purebundle/chunk/ebs/ebstest"
 	"purebundle/cmd/purebundle/create"
 	"purebundle/cmd/purebundle/look"
+	"purebundle/cmd/purebundle/ship"
 	"purebundle/ext2img/imgtest"
 	"purebundle/walker/survey"
 )
@@ -23,8 +25,9 @@ func TestDiskToEBS(t *testing.T) {
 	m := newMachine(t, 640*mib, ubuntu(t, 320),
 		fs{1, "/", []string{"mkfs.ext4", "-q", "-b", "4096", "-L", "rootfs", "-U", rootID}}, fs{16, "/boot", []string{"mkfs.ext4", "-q", "-b", "4096", "-L", "BOOT", "-U", bootID}},
 		fs{15, "", []string{"mkfs.vfat", "-n", "UEFI", "-i", "1234abcd"}})
+	elf := "\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9) + "\x02\x00\x3e\x00" + strings.Repeat("\x00", 100) // for x86_64
 	fstab := "UUID=" + rootID + " / ext4 defaults 0 1\nLABEL=BOOT /boot ext4 defaults 0 2\n"
-	put(t, m.root, map[string]string{"etc/fstab": fstab, "etc/os-release": "ID=ubuntu\n", "usr/bin/true": "", "boot/vmlinuz-6.1": strings.Repeat("kernel", 1<<20), "boot/efi/hidden": "", "srv/zeros": strings.Repeat("\x00", 3<<20)})
+	put(t, m.root, map[string]string{"etc/fstab": fstab, "etc/os-release": "ID=ubuntu\n", "usr/bin/sh": elf, "boot/vmlinuz-6.1": strings.Repeat("kernel", 1<<20), "boot/efi/hidden": "", "srv/zeros": strings.Repeat("\x00", 3<<20)})
 	imgtest.RandomTree(t, 2, filepath.Join(m.root, "srv"), imgtest.RandomOptions{Entries: 100, Plain: imgtest.NoOld})
 	m.Disk.Partitions[slices.IndexFunc(m.Disk.Partitions, func(p survey.Partition) bool { return p.Number == 15 })].MountPoint = "/boot/efi"
 
@@ -60,4 +63,34 @@ func TestDiskToEBS(t *testing.T) {
 	b.call(t, look.NewUnbundle, place, joined)
 	c := &made{image: joined, m: b.m}
 	m.compare(t, c, c.mount(t, 1, 16))
+
+	// Of the snapshot a machine image is made, with all that EC2 would take wrongly else; of
+	// the same disk as a bundle, a snapshot first. What is in use there its bitmaps say.
+	registered := func(args ...string) url.Values {
+		t.Helper()
+		id := strings.TrimSpace(b.call(t, ship.NewRegister, args...))
+		for _, image := range s.EC2.Images() {
+			if strings.HasSuffix(id, image.ID) {
+				return image.Form
+			}
+		}
+		t.Fatalf("no image %s", id)
+		return nil
+	}
+	have := registered("--name", "web 1", "--volume-size", "4G", "--tag", "a=b", place)
+	for name, want := range map[string]string{"Architecture": "x86_64", "BootMode": "uefi-preferred", "EnaSupport": "true", "SriovNetSupport": "simple", "ImdsSupport": "v2.0", "VirtualizationType": "hvm",
+		"RootDeviceName": "/dev/sda1", "BlockDeviceMapping.1.DeviceName": "/dev/sda1", "BlockDeviceMapping.1.Ebs.SnapshotId": id, "BlockDeviceMapping.1.Ebs.VolumeType": "gp3",
+		"BlockDeviceMapping.1.Ebs.VolumeSize": "4", "BlockDeviceMapping.1.Ebs.DeleteOnTermination": "true", "TagSpecification.1.Tag.1.Key": "a", "TpmSupport": "", "ImageLocation": ""} {
+		if have.Get(name) != want {
+			t.Errorf("%s is %q instead of %q", name, have.Get(name), want)
+		}
+	}
+	bundle := m.bundle(t)
+	have = registered("--name", "web 2", "--boot-mode", "uefi", "--tpm", "--imds", "optional", bundle.dest)
+	second := have.Get("BlockDeviceMapping.1.Ebs.SnapshotId")
+	if have.Get("TpmSupport") != "v2.0" || have.Has("ImdsSupport") || second == id || len(s.Snapshots()) != 2 || s.Snapshots()[1].Blocks*2 > int(sum.ImageSize/(512<<10)) {
+		t.Errorf("%v; %+v", have, s.Snapshots())
+	}
+	bundle.image = s.File(t, second, sum.ImageSize)
+	m.compare(t, bundle, bundle.mount(t, 1, 16))
 }

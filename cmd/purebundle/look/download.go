@@ -56,7 +56,7 @@ disk.`,
 func download(ctx context.Context, a *cli.App, url, dest string, c *moveConfig) error {
 	began := time.Now()
 	a.Confine(c.s3.Remote(ctx, confine.Under(dest)))
-	b, err := openBundle(ctx, a, url, c.prefix, &c.s3)
+	b, err := OpenBundle(ctx, a, url, c.prefix, &c.s3)
 	if err != nil {
 		return err
 	}

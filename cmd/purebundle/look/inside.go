@@ -27,7 +27,7 @@ func openInside(ctx context.Context, a *cli.App, path, prefix string, c *cli.S3)
 	if ebs.IsPlace(path) {
 		return openInsideSnapshot(ctx, a, path, c)
 	}
-	b, err := openBundle(ctx, a, path, prefix, c)
+	b, err := OpenBundle(ctx, a, path, prefix, c)
 	if err != nil {
 		return nil, err
 	}

@@ -33,8 +33,8 @@ func inS3(ctx context.Context, a *cli.App, url, prefix string, c *cli.S3) (*s3.S
 	return store, prefix, err
 }
 
-// openBundle opens BUNDLE for reading: a directory, a manifest, or either in S3.
-func openBundle(ctx context.Context, a *cli.App, path, prefix string, c *cli.S3) (*chunk.Bundle, error) {
+// OpenBundle opens BUNDLE for reading: a directory, a manifest, or either in S3.
+func OpenBundle(ctx context.Context, a *cli.App, path, prefix string, c *cli.S3) (*chunk.Bundle, error) {
 	if !s3.IsURL(path) {
 		return chunk.Load(path, prefix)
 	}

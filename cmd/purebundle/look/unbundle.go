@@ -77,7 +77,7 @@ func unbundle(ctx context.Context, a *cli.App, path, image string, cfg readConfi
 	if ebs.IsPlace(path) {
 		return joinSnapshot(ctx, a, path, image, cfg, opt)
 	}
-	b, err := openBundle(ctx, a, path, cfg.prefix, &cfg.s3)
+	b, err := OpenBundle(ctx, a, path, cfg.prefix, &cfg.s3)
 	if err != nil {
 		return err
 	}

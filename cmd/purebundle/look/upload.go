@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"purebundle/chunk"
+	"purebundle/chunk/ebs"
 	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/confine"
@@ -32,28 +33,51 @@ func (c *moveConfig) flags(cmd *cobra.Command, force string) {
 
 func NewUpload(a *cli.App) *cobra.Command {
 	c := new(moveConfig)
+	var volume cli.EBS
 	cmd := &cobra.Command{
-		Use:   "upload [flags] BUNDLE s3://BUCKET/DIR",
-		Short: "Copy a bundle to S3, but for the parts that are there already",
+		Use:   "upload [flags] BUNDLE s3://BUCKET/DIR | ebs:",
+		Short: "Copy a bundle to S3, but for the parts that are there already, or to EBS",
 		Long: `Copy the bundle BUNDLE, a directory or a manifest, to s3://BUCKET/DIR. Each part is
 checked when it is read, and by S3 when it is sent; the manifest comes last.
 
 A part that is there already, with the same digest, is not sent again: an upload
 that was interrupted goes on where it was, and a bundle of a machine that has
 changed little sends little. With --force, a bundle that is there is replaced; its
-manifest goes first.`,
+manifest goes first.
+
+To ebs: it becomes a new EBS snapshot, from a directory or from S3: a bundle that was
+made with --disk the disk of a machine, another one a volume. An upload that fails
+deletes the snapshot.`,
 		Example: `  purebundle upload /mnt/bundle s3://my-bucket/web-2026-11-22
   purebundle upload --limit-rate 5M --storage-class STANDARD_IA /mnt/bundle s3://my-bucket/web`,
-		Args: cli.ArgsBetween(2, 2, "BUNDLE and s3://BUCKET/DIR"),
+		Args: cli.ArgsBetween(2, 2, "BUNDLE and s3://BUCKET/DIR or ebs:"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := cmp.Or(cli.CheckPlace(cmd.Name(), args[0]), cli.CheckDest(cmd.Name(), args[1])); err != nil {
 				return err
+			}
+			if ebs.IsPlace(args[1]) {
+				id, _ := ebs.ParsePlace(args[1]) // CheckPlace has read it
+				switch {
+				case id != "":
+					return cli.WithHint(cli.Usagef("upload %s: a snapshot that is there cannot be written to", args[1]), "ebs: makes a new one")
+				case ebs.IsPlace(args[0]):
+					return cli.WithHint(cli.Usagef("upload %s: is a snapshot already", args[0]), "aws ec2 copy-snapshot copies it")
+				case c.force:
+					return cli.WithHint(cli.Usagef("upload: --force, and ebs: is always a new snapshot"), "leave it out")
+				}
+				if err := cmp.Or(c.s3.Check(cmd, args...), volume.Check(cmd.Name())); err != nil {
+					return err
+				}
+				return uploadEBS(cmd.Context(), a, args[0], c, &volume)
 			}
 			switch {
 			case s3.IsURL(args[0]):
 				return cli.WithHint(cli.Usagef("upload %s: BUNDLE is in S3 already", args[0]), "\"purebundle download\" fetches it")
 			case !s3.IsURL(args[1]):
-				return cli.WithHint(cli.Usagef("upload %s: no place in S3", args[1]), "a place in S3 is written s3://BUCKET/DIR")
+				return cli.WithHint(cli.Usagef("upload %s: no place in S3", args[1]), "a place in S3 is written s3://BUCKET/DIR, a new snapshot ebs:")
+			}
+			if err := c.s3.Check(cmd, args[1]); err != nil { // flags about EBS
+				return err
 			}
 			if err := c.s3.Valid(cmd.Name()); err != nil {
 				return err
@@ -68,6 +92,7 @@ manifest goes first.`,
 	}
 	c.flags(cmd, "replace another bundle of that name")
 	c.s3.WriteFlags(cmd)
+	volume.Flags(cmd)
 	return cmd
 }
 

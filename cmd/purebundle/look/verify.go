@@ -157,7 +157,7 @@ func verify(ctx context.Context, a *cli.App, path string, cfg readConfig, deep, 
 	if ebs.IsPlace(path) {
 		return verifySnapshot(ctx, a, path, cfg, deep, json)
 	}
-	b, err := openBundle(ctx, a, path, cfg.prefix, &cfg.s3)
+	b, err := OpenBundle(ctx, a, path, cfg.prefix, &cfg.s3)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package ship
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"purebundle/chunk/awsapi"
+	"purebundle/chunk/ebs"
 	"purebundle/chunk/ec2"
 	"purebundle/chunk/ec2/ami"
 	"purebundle/chunk/s3"
@@ -50,6 +52,9 @@ func (c *imageOptions) input(location, name string, tags map[string]string) (ami
 		}
 		in.Devices = append(in.Devices, d)
 	}
+	if location == "" { // its disk is in EBS, and checked when that is known
+		return in, nil
+	}
 	if err := ami.Check(in); err != nil {
 		return in, &cli.UsageError{Err: err}
 	}
@@ -69,26 +74,50 @@ func NewRegister(a *cli.App) *cobra.Command {
 	var tags cli.Tags
 	var prefix string
 	var dryRun bool
+	d := &diskOptions{}
 	cmd := &cobra.Command{
-		Use:   "register [flags] --name NAME s3://BUCKET/DIR",
-		Short: "Make a machine image (AMI) of a bundle in Amazon's format",
-		Long: `Register the bundle in Amazon's format at s3://BUCKET/DIR as a machine image, wait
-until it is available, and print its id. Before that, the manifest is read and all
-parts are looked for.
+		Use:   "register [flags] --name NAME ebs:SNAPSHOT | BUNDLE | s3://BUCKET/DIR",
+		Short: "Make a machine image (AMI) of a snapshot or of a bundle",
+		Long: `Make a machine image and wait until it is available; its id is printed.
 
-"purebundle ec2 bundle-vol" makes such bundles and "purebundle ec2 upload-bundle"
+Of a snapshot, ebs:snap-…, whoever made it, or of a bundle that was made with --disk,
+which becomes a snapshot first, the image's root volume is in EBS: of type gp3, with
+the architecture and the boot mode that the disk itself tells.
+
+Of a bundle in Amazon's format at s3://BUCKET/DIR it is an instance-store image. Before
+that, the manifest is read and all parts are looked for.
+
+"purebundle ec2 bundle-vol" makes the latter and "purebundle ec2 upload-bundle"
 brings them to S3; "purebundle ship --register" does all of it.`,
-		Example: `  purebundle register --name web-2026-11-22 s3://my-bucket/web-2026-11-22
+		Example: `  purebundle register --name web-2026-11-22 ebs:snap-0123456789abcdef0
+  purebundle register --name web-2026-11-22 --volume-size 20G /mnt/bundle
+  purebundle register --name web-2026-11-22 s3://my-bucket/web-2026-11-22
   purebundle register --name web -b /dev/sdb=ephemeral0 --tag a=b s3://my-bucket/web`,
-		Args: cli.ArgsBetween(1, 1, "s3://BUCKET/DIR"),
+		Args: cli.ArgsBetween(1, 1, "a snapshot or a bundle"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := cli.CheckPlace(cmd.Name(), args[0]); err != nil {
 				return err
 			}
-			if !s3.IsURL(args[0]) {
-				return cli.WithHint(cli.Usagef("register %s: no place in S3", args[0]), "EC2 reads the bundle from S3: s3://BUCKET/DIR; \"purebundle ec2 upload-bundle\" brings it there")
+			if err := cmp.Or(place.Valid(cmd.Name()), d.check(cmd.Name())); err != nil {
+				return err
 			}
-			if err := place.Valid(cmd.Name()); err != nil {
+			if c.name == "" {
+				return needName()
+			}
+			if args[0] == ebs.Scheme {
+				return cli.WithHint(cli.Usagef("register %s: no snapshot", args[0]), "write it as in ebs:snap-0123456789abcdef0")
+			}
+			disk := !s3.IsURL(args[0])
+			if !disk && !strings.HasSuffix(args[0], ec2.ManifestName("")) {
+				var err error
+				if disk, err = isDisk(cmd.Context(), a, args[0], prefix, &place); err != nil {
+					return err
+				}
+			}
+			if disk {
+				return registerDisk(cmd.Context(), a, args[0], prefix, c, d, &place, tags.Values, dryRun)
+			}
+			if err := onlyDisk(cmd); err != nil {
 				return err
 			}
 			return register(cmd.Context(), a, args[0], prefix, c, &place, tags.Values, dryRun)
@@ -101,14 +130,27 @@ brings them to S3; "purebundle ship --register" does all of it.`,
 		f.Var(&tags, "tag", "tag the image with `K=V`; repeatable")
 		f.BoolVarP(&dryRun, "dry-run", "n", false, "ask EC2 whether it would be allowed; register nothing")
 	})
+	cli.Group(cmd, diskGroup, d.flags)
 	place.ReadFlags(cmd)
 	return cmd
 }
 
+// needName returns the error of an image without a name.
+func needName() error {
+	return cli.WithHint(cli.Usagef("--name is needed"), "an image has a name that is one of a kind in the account and region, such as --name web-2026-11-22")
+}
+
+// onlyDisk refuses flags about the image of a disk.
+func onlyDisk(cmd *cobra.Command) (err error) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if err == nil && cli.GroupOf(f) == diskGroup {
+			err = cli.WithHint(cli.Usagef("%s: --%s is about the image of a disk, and this is a bundle in Amazon's format", cmd.Name(), f.Name), "leave it out")
+		}
+	})
+	return err
+}
+
 func register(ctx context.Context, a *cli.App, url, prefix string, c *imageOptions, place *cli.S3, tags map[string]string, dryRun bool) error {
-	if c.name == "" {
-		return cli.WithHint(cli.Usagef("--name is needed"), "an image has a name that is one of a kind in the account and region, such as --name web-2026-11-22")
-	}
 	loc, prefix, err := parseXMLBundle(url, prefix)
 	if err != nil {
 		return err
