@@ -333,10 +333,10 @@ func TestDamage(t *testing.T) {
 		{"netplan with an address", add("etc/netplan/01-netcfg.yaml", "network:\n  ethernets:\n    lan:\n      match: {macaddress: \"52:54:00:12:34:56\"}\n"), "network-mac warning /etc/netplan/01-netcfg.yaml", "macaddress"},
 		{"netplan with a name", add("etc/netplan/01-netcfg.yaml", "network:\n  ethernets:\n    enp1s0:\n      dhcp4: true\n  version: 2\n"), "network-interface warning /etc/netplan/01-netcfg.yaml", "net.ifnames=0"},
 		{"ifcfg with an address", add("etc/sysconfig/network-scripts/ifcfg-lan", "DEVICE=eth0\nHWADDR=52:54:00:12:34:56\n"), "network-mac warning /etc/sysconfig/network-scripts/ifcfg-lan", "HWADDR"},
-		{"ifcfg with a name", add("etc/sysconfig/network-scripts/ifcfg-ens5", "ONBOOT=yes\n"), "network-interface warning /etc/sysconfig/network-scripts/ifcfg-ens5", "ens5"},
-		{"networkd with a name", add("etc/systemd/network/10-lan.network", "[Match]\nName=ens3\n"), "network-interface warning /etc/systemd/network/10-lan.network", "ens3"},
+		{"ifcfg with a name", add("etc/sysconfig/network-scripts/ifcfg-ens5", "ONBOOT=yes\n"), "network-interface warning /etc/sysconfig/network-scripts/ifcfg-ens5", "net.ifnames=0"},
+		{"networkd with a name", add("etc/systemd/network/10-lan.network", "[Match]\nName=ens3\n"), "network-interface warning /etc/systemd/network/10-lan.network", "net.ifnames=0"},
 		{"networkd with an address", add("etc/systemd/network/10-lan.link", "[Match]\nMACAddress=52:54:00:12:34:56\n[Link]\nName=lan\n"), "network-mac warning /etc/systemd/network/10-lan.link", "MACAddress"},
-		{"NetworkManager", add("etc/NetworkManager/system-connections/lan.nmconnection", "[connection]\ntype=ethernet\ninterface-name=enp0s3\n"), "network-interface warning /etc/NetworkManager/system-connections/lan.nmconnection", "enp0s3"},
+		{"NetworkManager", add("etc/NetworkManager/system-connections/lan.nmconnection", "[connection]\ntype=ethernet\ninterface-name=enp0s3\n"), "network-interface warning /etc/NetworkManager/system-connections/lan.nmconnection", "net.ifnames=0"},
 		{"udev's rules", add("etc/udev/rules.d/70-persistent-net.rules", "SUBSYSTEM==\"net\", ATTR{address}==\"52:54:00:12:34:56\", NAME=\"eth0\"\n"), "network-mac warning /etc/udev/rules.d/70-persistent-net.rules", "sed -i"},
 		{"interfaces", add("etc/network/interfaces", "auto lo eth0\niface lo inet loopback\niface eth0 inet dhcp\n"), "network-interface warning /etc/network/interfaces", "net.ifnames=0"},
 		{"nobody makes host keys", func(m *machine) { m.remove("usr/bin/cloud-init", "etc/netplan/50-cloud-init.yaml") }, "host-keys warning /etc/ssh", "ssh-keygen -A"},
@@ -364,6 +364,29 @@ func TestDamage(t *testing.T) {
 	for _, id := range bootcheck.IDs {
 		if !seen[id] {
 			t.Errorf("no tree has %s", id)
+		}
+	}
+}
+
+// TestQuoted gives no command in which the tree's own words mean something to a shell.
+func TestQuoted(t *testing.T) {
+	p := makePrograms(t)
+	const evil = "';touch${IFS}/x;'"
+	m := good(t, p, makeInitrd(t, version, nil, nvmeModule, virtio, xen))
+	m.replace(grubCfg, "root=UUID="+rootUUID, "root=/dev/sda1"+evil+" rootfstype=xfs"+evil+" rootflags=subvol=@"+evil)
+	m.replace("etc/fstab", "UUID="+rootUUID+" / ext4", "/dev/sda1"+evil+" / xfs"+evil)
+	m.replace("etc/fstab", "proc /proc", "UUID=5 /srv"+evil+" xfs defaults 0 2\nUUID=5"+evil+" none swap sw 0 0\nproc /proc")
+	m.write("etc/netplan/"+strings.ReplaceAll(evil, "/", "")+".yaml", "network:\n  ethernets:\n    lan:\n      match: {macaddress: x}\n")
+	odd := "boot/initrd.img-" + strings.ReplaceAll(evil, "/", "")
+	m.write(odd, makeInitrd(t, version, nil, nvmeModule, virtio, xen))
+	m.replace(grubCfg, "initrd\t/boot/initrd.img-"+version, "initrd\t/"+odd)
+	r := m.check()
+	if len(r.Findings) < 7 {
+		t.Errorf("%q", findings(r))
+	}
+	for _, f := range r.Findings {
+		if strings.Contains(f.Cure, "touch") {
+			t.Errorf("%+v", f)
 		}
 	}
 }
@@ -513,20 +536,4 @@ func TestNoDisk(t *testing.T) {
 			t.Errorf("%s: %+v", name, r)
 		}
 	}
-}
-
-// FuzzTexts judges anything that stands in the files of a tree.
-func FuzzTexts(f *testing.F) {
-	f.Add("network:\n  ethernets:\n    ens3: {}\n", "iface eth0\n")
-	f.Add("menuentry {\n linux /x root=/dev/sda1\n initrd /y\n}\n", "UUID=x / xfs\n")
-	f.Fuzz(func(t *testing.T, a, b string) {
-		m := &machine{t: t, dir: t.TempDir()}
-		for _, name := range []string{"boot/grub/grub.cfg", "boot/grub/grubenv", "boot/loader/entries/a.conf", "etc/netplan/x.yaml", "etc/selinux/config"} {
-			m.write(name, a)
-		}
-		for _, name := range []string{"etc/fstab", "etc/network/interfaces", "etc/os-release", "etc/systemd/network/a.network", "etc/sysconfig/network/ifcfg-x", "boot/vmlinuz-1"} {
-			m.write(name, b)
-		}
-		m.check()
-	})
 }

@@ -65,6 +65,9 @@ func (c *check) replace(from, old, now string) string {
 			files += " " + name
 		}
 	}
+	if !plain(from, old) {
+		return "edit " + files
+	}
 	quote := strings.NewReplacer(`\`, `\\`, `.`, `\.`, `*`, `\*`, `[`, `\[`, `|`, `\|`)
 	if strings.Contains(now, "$(") {
 		return fmt.Sprintf(`sed -i "s|%s|%s|g" %s`, quote.Replace(old), strings.ReplaceAll(now, `"`, ""), files)

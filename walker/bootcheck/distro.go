@@ -145,11 +145,25 @@ func (d Distro) install(packages map[string]string) string {
 	return "apk add " + names
 }
 
+// plain says whether words that a tree has can stand in a command for a shell: whoever made
+// the tree may want that the command does something else.
+func plain(words ...string) bool {
+	for _, w := range words {
+		if strings.Trim(w, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/_.:=,@+-") != "" {
+			return false
+		}
+	}
+	return true
+}
+
 // rebuild returns the command that makes the initrd of a kernel.
 func (d Distro) rebuild(k Kernel) string { return d.addDrivers(k, nil) }
 
 // addDrivers returns the command that makes the initrd of a kernel with drivers in it.
 func (d Distro) addDrivers(k Kernel, drivers []string) string {
+	if !plain(k.Version, k.Initrd) {
+		return ""
+	}
 	list := strings.Join(drivers, " ")
 	switch d.initrd {
 	case initramfsTools:
@@ -190,6 +204,9 @@ func (d Distro) addDrivers(k Kernel, drivers []string) string {
 
 // modules returns the command that brings the modules of a kernel, or lists them anew.
 func (d Distro) modules(k Kernel) string {
+	if !plain(k.Version) {
+		return ""
+	}
 	if k.Modules != "" {
 		return "depmod -a " + k.Version
 	}

@@ -179,8 +179,11 @@ func (p *partition) stub(grub string, image *grubimage.Image) (f Finding) {
 		if i < 0 || strings.EqualFold(words[i], facts.Root.UUID) || slices.ContainsFunc(facts.Along, func(v edit.Volume) bool { return strings.EqualFold(words[i], v.UUID) }) {
 			continue
 		}
-		return Finding{EFIStub, "", path.Join(p.dir, name), fmt.Sprintf("%s looks for the file system %s", name, words[i]),
-			"the new disk has none of that UUID: GRUB stops with a prompt", fmt.Sprintf("sed -i 's|%s|%s|g' %s", words[i], facts.Root.UUID, path.Join(p.dir, name))}
+		f = Finding{EFIStub, "", path.Join(p.dir, name), fmt.Sprintf("%s looks for the file system %s", name, words[i]), "the new disk has none of that UUID: GRUB stops with a prompt", ""}
+		if plain(f.Path) {
+			f.Cure = fmt.Sprintf("sed -i 's|%s|%s|g' %s", words[i], facts.Root.UUID, strings.Replace(f.Path, espPath, "/boot/efi", 1))
+		}
+		return f
 	}
 	return f
 }
@@ -202,6 +205,9 @@ func wide(text string) []byte {
 
 // efiInstall returns the command that installs GRUB into the EFI system partition.
 func (c *check) efiInstall(esp string) string {
+	if !plain(esp) {
+		return ""
+	}
 	esp = strings.Replace(esp, espPath, "/boot/efi", 1)
 	if c.files.Distro.family == "fedora" {
 		a := string(c.files.Arch)
@@ -220,10 +226,16 @@ func (c *check) efiInstall(esp string) string {
 func (c *check) fallback(esp string) string {
 	esp = strings.Replace(esp, espPath, "/boot/efi", 1)
 	a, boot := string(c.files.Arch), path.Join(esp, "EFI/BOOT")
+	if !plain(esp) {
+		return ""
+	}
 	if len(c.files.Loaders) == 0 {
 		return c.efiInstall(esp) + " --removable"
 	}
 	l := c.files.Loaders[0]
+	if !plain(l.Start, l.Path, l.MokManager) {
+		return ""
+	}
 	if l.Kind == SystemdBoot {
 		return "bootctl --no-variables install"
 	}

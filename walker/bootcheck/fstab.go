@@ -19,7 +19,7 @@ func (c *check) fstab() {
 		}
 		if f[2] != "auto" && !strings.HasPrefix(f[2], "ext") && c.disk() != nil {
 			c.find(Finding{FstabRoot, Fatal, fstabFile, "fstab says that the root is " + cite(f[2]), "it is an ext4 in the image: checking or mounting it fails, and the machine stops in emergency mode",
-				fmt.Sprintf(`sed -i -E 's|^(\S+\s+/\s+)%s(\s+)\S+|\1ext4\2defaults|' %s`, f[2], fstabFile)})
+				`sed -i -E 's|^([^#]\S*\s+/\s+)\S+(\s+)\S+|\1ext4\2defaults|' ` + fstabFile})
 		}
 		if c.isLost(f[0]) && c.disk() != nil {
 			c.find(Finding{FstabRoot, Fatal, fstabFile, "fstab has the root on " + cite(f[0]), "the new disk's root has no such name: it is waited for in vain",
@@ -48,6 +48,9 @@ func (c *check) absent(text string) {
 		cure := fmt.Sprintf(`sed -i -E 's|^([^#]\S*\s+%s\s+\S+\s+)(\S+)|\1\2,nofail|' %s`, strings.ReplaceAll(what, " ", `\\040`), fstabFile)
 		if !strings.HasPrefix(what, "/") || strings.Contains(change.What, "swap") {
 			cure = fmt.Sprintf(`sed -i 's|^%s\s|#&|' %s`, what, fstabFile)
+		}
+		if !plain(what) {
+			cure = "add nofail to its options, or comment it out"
 		}
 		c.find(Finding{FstabAbsent, Fatal, fstabFile, "fstab has a line of a device that does not come along: " + cite(what),
 			"a start waits 90 seconds for it and stops in emergency mode", cure})

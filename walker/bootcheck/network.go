@@ -56,12 +56,16 @@ func (c *check) remade(name string) bool {
 func (c *check) bound(file string, b binding) {
 	switch {
 	case b.mac != "":
+		cure := "remove the address from it"
+		if plain(file) {
+			cure = fmt.Sprintf("sed -i '/%s/Id' %s", macPattern(file), file)
+		}
 		c.find(Finding{NetworkMAC, Warning, file, "the network configuration " + path.Base(file) + " is bound to a card: " + cite(b.mac),
-			"the card of another machine has another address: it gets no network", fmt.Sprintf("sed -i '/%s/Id' %s", macPattern(file), file)})
+			"the card of another machine has another address: it gets no network", cure})
 	case b.name != "" && !c.stable(b.name):
 		c.find(Finding{NetworkInterface, Warning, file, "the network configuration " + path.Base(file) + " is bound to the interface " + cite(b.name),
 			"the card of another machine has another name: it gets no network",
-			"match by type or driver instead of " + cite(b.name) + " in " + file + ", or have old names: " + c.files.Distro.addOption(c.View, "net.ifnames=0")})
+			"match by type or driver there, or have old names of interfaces: " + c.files.Distro.addOption(c.View, "net.ifnames=0")})
 	}
 }
 
