@@ -120,13 +120,14 @@ func (s *Stage) present() ([]string, error) {
 		switch {
 		case !taken && why == nil:
 			continue
-		case taken && !s.opt.Force:
-			return nil, &Error{Op: "create", Path: s.dir.Join(name), Err: ErrExists}
-		case why != nil:
+		case !taken || why != nil && s.opt.Force:
 			return nil, why
 		}
-		if err := s.dir.replaceable(name); err != nil {
+		if err := s.dir.replaceable(name); err != nil { // whatever Force is: it would not help
 			return nil, err
+		}
+		if !s.opt.Force {
+			return nil, &Error{Op: "create", Path: s.dir.Join(name), Err: ErrExists}
 		}
 		old = append(old, name)
 	}

@@ -31,7 +31,8 @@ const (
 )
 
 // TestPower looks at the program from outside while it works: what it holds in the
-// end, and that it may gain nothing and leaves no core dump.
+// end, that it may gain nothing and leaves no core dump, and that the kernel ends it
+// first when memory runs out.
 func TestPower(t *testing.T) {
 	imgtest.RequireRoot(t)
 	imgtest.NeedTool(t, "go")
@@ -115,6 +116,9 @@ func TestPower(t *testing.T) {
 			done := make(chan error, 1)
 			go func() { done <- cmd.Wait() }()
 			held, last := watchPower(cmd.Process.Pid, program, done)
+			if !strings.Contains(last, "\noom_score_adj: "+wantAdj(t)) {
+				t.Errorf("want oom_score_adj %s in the end:\n%s", wantAdj(t), last)
+			}
 			if err := <-done; err != nil || !strings.Contains(out.String(), c.says) {
 				t.Errorf("%v, want %q\n%s", err, c.says, &out)
 			}
@@ -220,7 +224,8 @@ func watchPower(pid int, program string, done chan error) (held []string, last s
 		if err != nil || !ok || exe != program || strings.Contains(string(text), "\nState:\tZ") || !strings.Contains(string(text), "\nVmRSS:") {
 			continue // setpriv, or the end
 		}
-		last = string(text)
+		adj, _ := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid))
+		last = string(text) + "\noom_score_adj: " + string(adj)
 		if set, _, _ := strings.Cut(after, "\n"); len(held) == 0 || held[len(held)-1] != set {
 			held = append(held, set)
 		}
@@ -237,4 +242,17 @@ func rootsOwn(t *testing.T) string {
 	_, after, _ := strings.Cut(string(text), "\nCapEff:\t")
 	set, _, _ := strings.Cut(after, "\n")
 	return set
+}
+
+// wantAdj returns what the program makes of the oom_score_adj that it is started with.
+func wantAdj(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/oom_score_adj")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(text) == "0\n" {
+		return "1000\n"
+	}
+	return string(text)
 }
