@@ -44,6 +44,7 @@ type image struct {
 	parts int
 	seed  uint64
 	zero  map[int]bool
+	seeds map[int]uint64 // of parts that are another image's
 	read  func(part int) error
 
 	cached []string // see sums
@@ -72,7 +73,11 @@ func (im *image) part(i int) []byte {
 	if im.zero[i] {
 		return buf
 	}
-	r := rand.New(rand.NewPCG(im.seed, uint64(i)))
+	seed, ok := im.seeds[i]
+	if !ok {
+		seed = im.seed
+	}
+	r := rand.New(rand.NewPCG(seed, uint64(i)))
 	for range 1 + r.IntN(8) {
 		at := r.IntN(Size/page) * page
 		n := min(1+r.IntN(20*page), Size-at)

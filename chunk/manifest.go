@@ -14,19 +14,21 @@ const Schema = 1
 // Prefix, Image.Size, PartSize and Parts; the caller the rest. Counts are of things, sizes
 // are bytes.
 type Manifest struct {
-	Schema   int       `json:"schema"`
-	Tool     string    `json:"tool"`    // name and version of the program
-	Prefix   string    `json:"prefix"`  // of every name of the bundle
-	Created  time.Time `json:"created"` // when the run began, or the time it was told
-	Source   Path      `json:"source"`  // SOURCE, absolute
-	SourceFS *SourceFS `json:"source_fs,omitempty"`
-	Host     string    `json:"host,omitempty"`
-	Machine  string    `json:"machine,omitempty"` // keyed digest of the machine's identity, hexadecimal
-	Image    Image     `json:"image"`
-	Disk     *Disk     `json:"disk,omitempty"` // what the parts are if not a file system alone
-	PartSize int64     `json:"part_size"`      // Size
-	Parts    []Part    `json:"parts"`          // in order
-	Counts   Counts    `json:"counts"`
+	Schema   int        `json:"schema"`
+	Tool     string     `json:"tool"`    // name and version of the program
+	Prefix   string     `json:"prefix"`  // of every name of the bundle
+	Created  time.Time  `json:"created"` // when the run began, or the time it was told
+	Source   Path       `json:"source"`  // SOURCE, absolute
+	SourceFS *SourceFS  `json:"source_fs,omitempty"`
+	Host     string     `json:"host,omitempty"`
+	Machine  string     `json:"machine,omitempty"` // keyed digest of the machine's identity, hexadecimal
+	Synced   *time.Time `json:"synced,omitempty"`  // when the file systems of Source had been synced, before they were walked, by the clock that stamps files
+	Base     *Base      `json:"base,omitempty"`    // the older bundle that this one keeps to
+	Image    Image      `json:"image"`
+	Disk     *Disk      `json:"disk,omitempty"` // what the parts are if not a file system alone
+	PartSize int64      `json:"part_size"`      // Size
+	Parts    []Part     `json:"parts"`          // in order
+	Counts   Counts     `json:"counts"`
 
 	Mounts     []Mount   `json:"mounts"`          // every mount below SOURCE and what became of it
 	Edits      []Edit    `json:"edits,omitempty"` // files that are not as SOURCE has them, so that the image starts
@@ -49,6 +51,14 @@ type Omitted struct {
 	Changes    int `json:"changes,omitempty"`
 	Warnings   int `json:"warnings,omitempty"`
 	Lost       int `json:"lost,omitempty"` // of Unreadable and Changes, what the image lacks
+}
+
+// Base is the older bundle of the same source that a bundle keeps to.
+type Base struct {
+	Bundle  Path      `json:"bundle"`  // its manifest
+	Created time.Time `json:"created"` // that of its manifest
+	Since   time.Time `json:"since"`   // when the oldest bundle was created that parts may stem from, by way of its own base
+	Kept    int       `json:"kept"`    // parts that are its
 }
 
 // Image describes the file system in the parts.
@@ -177,6 +187,15 @@ type Warning struct {
 func (m *Manifest) encode() ([]byte, error) {
 	c := *m
 	c.Created = c.Created.UTC()
+	if c.Synced != nil {
+		synced := c.Synced.UTC()
+		c.Synced = &synced
+	}
+	if c.Base != nil {
+		base := *c.Base
+		base.Created, base.Since = base.Created.UTC(), base.Since.UTC()
+		c.Base = &base
+	}
 	c.Parts = append([]Part{}, m.Parts...)
 	c.Mounts = append([]Mount{}, m.Mounts...)
 	c.Filtered = append([]Left{}, m.Filtered...)
@@ -194,7 +213,7 @@ func (m *Manifest) encode() ([]byte, error) {
 	if b.Len() > maxManifest {
 		return nil, fmt.Errorf("would be %d bytes long, over the limit of %d", b.Len(), maxManifest)
 	}
-	objects := 5 + len(c.Parts) + len(c.Edits) + len(c.Mounts) + len(c.Filtered) + len(c.Keys) + len(c.Excluded) + len(c.Unreadable) + len(c.Changes) + len(c.Warnings)
+	objects := 6 + len(c.Parts) + len(c.Edits) + len(c.Mounts) + len(c.Filtered) + len(c.Keys) + len(c.Excluded) + len(c.Unreadable) + len(c.Changes) + len(c.Warnings)
 	if c.Disk != nil {
 		objects += 1 + 3*len(c.Disk.Partitions)
 	}

@@ -32,6 +32,9 @@ type Options struct {
 	// Resume, if not nil, is the manifest of the bundle that is made: see Set.
 	Resume *Manifest
 	GoOn   bool // go on with what a run that was cut has left: see Set
+	// Base is an older bundle whose parts may be those of this one, see Writer.Keep; nil:
+	// there is none. The caller closes it, after Commit.
+	Base *Bundle
 }
 
 // Writer makes one bundle: Create or Make, Preflight, Write and WriteZero until
@@ -53,6 +56,7 @@ type Writer struct {
 type partState struct {
 	whole bool // it is made
 	zero  bool
+	taken bool   // of the base
 	sum   string // its digest
 }
 
@@ -61,6 +65,7 @@ type Stats struct {
 	Parts     int   // made, the all-zero ones included
 	ZeroParts int   // all zero
 	Kept      int   // of Parts, there already
+	Taken     int   // of Parts, of the base
 	Bytes     int64 // written or sent; on disk without zeros; what was written twice counts twice
 }
 
@@ -170,6 +175,9 @@ func (w *Writer) store(ctx context.Context, i int, p []byte) error {
 		if err != nil || kept {
 			return err
 		}
+	}
+	if taken, err := w.takeSame(ctx, i, sum); err != nil || taken {
+		return err
 	}
 	it, err := w.begin(i, sum)
 	if err != nil {
@@ -319,6 +327,9 @@ func (w *Writer) Stats() Stats {
 		}
 		if p.whole && p.zero {
 			s.ZeroParts++
+		}
+		if p.whole && p.taken {
+			s.Taken++
 		}
 	}
 	return s

@@ -47,6 +47,7 @@ type Entry struct {
 	Target string  // of symbolic links
 	Data   []Range // regular files with holes: ascending ranges of data; nil: all of [0, Size) is data; empty, not nil: all hole
 	Mark   uint64  // of a regular file that may be appended to while the tree is read: see [Mark]; 0: none
+	Steady bool    // of a regular file: its change time moves with each change of its content, and Ino is its own as long as it is there
 	Xattrs []Xattr // ascending by name
 	Link   string  // hard links: the path of an earlier entry with the same Dev and Ino; "" for the first of them
 	Under  bool    // it is the directory that a mount of Options.Own lies on; the next entry, with the same path, is the mount's own

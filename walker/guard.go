@@ -57,6 +57,7 @@ type root struct {
 	noXattrs  bool   // the file system has no extended attributes
 	readOnly  bool   // no access time changes, whatever is opened how
 	takes     privileges
+	steady    bool         // its file system is one that Entry.Steady tells of
 	waited    atomic.Int64 // nanoseconds spent on leases
 }
 
@@ -81,7 +82,7 @@ func openRoot(m *mount, want mode) (*root, error) {
 
 // newRoot takes over fd, which is open with O_PATH on the mount m, and chooses the guard.
 func newRoot(m *mount, fd int, want mode) (*root, error) {
-	r := &root{path: m.Path, takes: m.takes, fd: fd, mode: plainMode, mntID: uint64(m.ID), statFlags: unix.AT_SYMLINK_NOFOLLOW | unix.AT_NO_AUTOMOUNT}
+	r := &root{path: m.Path, takes: m.takes, steady: keepsTimes(m), fd: fd, mode: plainMode, mntID: uint64(m.ID), statFlags: unix.AT_SYMLINK_NOFOLLOW | unix.AT_NO_AUTOMOUNT}
 	magic, err := fsMagic(fd)
 	if err != nil {
 		unix.Close(fd)

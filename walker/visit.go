@@ -236,7 +236,7 @@ func (w *walker) regular(o *object) (skip bool) {
 	if e.Size == 0 {
 		w.emptyFlags(o)
 	}
-	e.Mark = w.mark(o)
+	e.Mark, e.Steady = w.mark(o), o.root.steady && !o.covered
 	return false
 }
 

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -87,6 +88,18 @@ func (d *Dir) Blocks(name string) int64 {
 		return 0
 	}
 	return st.Blocks * 512
+}
+
+// ModTime returns when a file was written to last.
+func (d *Dir) ModTime(name string) (t time.Time, err error) {
+	st, err := d.lookUp(name)
+	switch {
+	case err != nil:
+		return t, err
+	case st == nil:
+		return t, Fail("stat", d.Join(name), unix.ENOENT)
+	}
+	return time.Unix(st.Mtim.Unix()), nil
 }
 
 // open opens name as openat(2) does, never through a symbolic link. O_NONBLOCK

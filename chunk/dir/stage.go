@@ -69,8 +69,9 @@ type Stage struct {
 // staged is what is known of one file.
 type staged struct {
 	fileMade
-	whole bool // all of it is there
-	data  bool // it is not all zero
+	whole  bool // all of it is there
+	data   bool // it is not all zero
+	linked bool // it is another's file as well: never written to
 }
 
 // Begin opens the directory at path for a group of files. It makes the directory
@@ -186,6 +187,13 @@ func (s *Stage) begin(it Item) (fd int, err error) {
 		return -1, Fail("write", shown, os.ErrClosed)
 	}
 	f := s.staged[it.Key]
+	if f != nil && f.linked {
+		if err := s.dir.Remove(f.name); err != nil {
+			return -1, s.explain(renamed(err, shown))
+		}
+		delete(s.staged, it.Key)
+		f = nil
+	}
 	if f == nil {
 		f = new(staged)
 		fd, f.fileMade, err = s.dir.make(tempName(it.Key))

@@ -63,7 +63,7 @@ var rare = setOf("exclude-from snapshots bundles keep-privileges no-default-excl
 	"description architecture kernel ramdisk virtualization-type block-device-mapping no-wait no-inherit inherit " +
 	"arch productcodes level clone-only no-size-checks fstab generate-fstab all filter " +
 	"for snapshot-name encrypt kms-key-id boot-mode imds tpm " +
-	"debug batch manual partition grub-config script retry sigv delegation-token location url skipmanifest part no-mapping")
+	"base reread debug batch manual partition grub-config script retry sigv delegation-token location url skipmanifest part no-mapping")
 
 // common are flags of that name that a command is about: its first help has them.
 var common = map[string]string{"filter": "bundle mounts", "endpoint-url": "upload download upload-bundle download-bundle"}

@@ -16,6 +16,9 @@ type Rest struct {
 	// removed, and single files, such as devices, that may be written. They must
 	// exist.
 	Write []string
+	// Link are directories from which files may be linked to those of Write: for that,
+	// Landlock wants the files to be as open to writing there.
+	Link []string
 	// Remove are directories below which empty directories may be removed as well.
 	Remove []string
 	// Exec lets it run programs and, because nobody knows what those write,

@@ -53,6 +53,11 @@ func restrict(rest Rest) error {
 				return err
 			}
 		}
+		for _, path := range rest.Link {
+			if err := allow(int(set), path, unix.LANDLOCK_ACCESS_FS_REFER|writeFile|unix.LANDLOCK_ACCESS_FS_TRUNCATE, watched.Handled_access_fs); err != nil {
+				return err
+			}
+		}
 		for _, path := range rest.Remove {
 			if err := allow(int(set), path, removeDir, watched.Handled_access_fs); err != nil {
 				return err

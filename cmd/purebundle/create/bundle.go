@@ -96,6 +96,9 @@ func New(a *cli.App) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if opt.Base != "" && DiskKind(kind) != NoDisk {
+				return cli.WithHint(cli.Usagef("bundle %s: --disk, and --base", source), "a disk is made anew each time")
+			}
 			if err := OpenDisk(&opt, DiskKind(kind)); err != nil {
 				return err
 			}
@@ -120,6 +123,7 @@ func New(a *cli.App) *cobra.Command {
 	})
 	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
 		cfg.OutputFlags(f)
+		cfg.BaseFlags(f)
 		cli.TrustFlag(f, &cfg.TrustDest)
 		f.BoolVarP(&cfg.DryRun, "dry-run", "n", false, "say what would happen; write nothing")
 		cli.ProgressFlag(f, &cfg.Progress)
@@ -164,6 +168,10 @@ func ready(ctx context.Context, a *cli.App, opt Options, mode progress.Mode, wor
 	if err := r.sayBoot(); err != nil {
 		return err
 	}
+	if err := r.OpenBase(ctx); err != nil {
+		return err
+	}
+	defer r.CloseBase()
 	r.Confine(r.Power(ctx))
 	return work(r)
 }

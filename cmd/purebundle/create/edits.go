@@ -206,7 +206,7 @@ func (d *edits) ownEntry() walker.Entry {
 // keep has an entry added under another name beside it, where its turn comes.
 func (d *edits) keep(e *walker.Entry, name string) {
 	old := waiting{entry: *e, from: e.Path}
-	old.entry.Path = path.Join(path.Dir(e.Path), name)
+	old.entry.Path, old.entry.Steady = path.Join(path.Dir(e.Path), name), false
 	old.entry.Xattrs, old.entry.Data = slices.Clone(e.Xattrs), slices.Clone(e.Data)
 	if e.Link != "" || e.Mode&unix.S_IFMT != unix.S_IFREG {
 		old.from = ""
@@ -216,6 +216,7 @@ func (d *edits) keep(e *walker.Entry, name string) {
 
 // putText adds a file of its own with the metadata of e.
 func (d *edits) putText(e walker.Entry, text []byte) error {
+	e.Steady = false
 	e.Size, e.Data, e.Mark, e.Link, e.Nlink, e.Mtime = int64(len(text)), nil, 0, "", 1, walker.Time(d.now)
 	return d.put(&e, text)
 }

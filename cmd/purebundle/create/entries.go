@@ -18,7 +18,7 @@ func adapt(e *walker.Entry) ext2img.File {
 		Size: e.Size, Nlink: e.Nlink, Dev: e.Dev, Ino: e.Ino,
 		Major: e.Major, Minor: e.Minor,
 		Atime: ext2img.Time(e.Atime), Mtime: ext2img.Time(e.Mtime), Ctime: ext2img.Time(e.Ctime), Btime: ext2img.Time(e.Btime),
-		Flags: e.Flags, Target: e.Target, Mark: e.Mark,
+		Flags: e.Flags, Target: e.Target, Mark: e.Mark, Steady: e.Steady,
 	}
 	if e.Data != nil {
 		f.Data = make([]ext2img.Range, len(e.Data))

@@ -39,6 +39,8 @@ type Flags struct {
 
 	S3                          cli.S3
 	EBS                         cli.EBS
+	base                        string
+	reread                      bool
 	force, strict, DryRun, JSON bool
 	TrustDest                   bool
 	Progress                    progress.Mode
@@ -84,10 +86,31 @@ func (c *Flags) OutputFlags(f *pflag.FlagSet) {
 	f.BoolVar(&c.strict, "strict", false, "exit 3 when a file changed while it was read, too")
 }
 
+// BaseFlags say which bundle the new one keeps to.
+func (c *Flags) BaseFlags(f *pflag.FlagSet) {
+	f.StringVar(&c.base, "base", "", "keep to the older `BUNDLE` of SOURCE: files that did not change since are not read, and parts that are the same are cloned or linked")
+	f.BoolVar(&c.reread, "reread", false, "read every file all the same, and say which differ from --base though they looked unchanged")
+}
+
+// checkBase finds what --base does not go with.
+func (c *Flags) checkBase(dest string) error {
+	switch {
+	case c.base == "" && c.reread:
+		return cli.WithHint(cli.Usagef("bundle: --reread, but no --base"), "without a base, every file is read")
+	case c.base == "":
+		return nil
+	case s3.IsURL(c.base) || s3.IsURL(dest) || ebs.IsPlace(c.base) || ebs.IsPlace(dest):
+		return cli.WithHint(cli.Usagef("bundle: --base %s: is not taken from S3 or EBS, nor for them", c.base), "both are directories of this machine")
+	case c.clock.Limit() != nil:
+		return cli.WithHint(cli.Usagef("bundle: --base, and --time or $%s", cli.SourceDateEpoch), "an image of which tree, UUID and time make all bytes has no base")
+	}
+	return cli.CheckPlace("bundle", c.base)
+}
+
 // Options returns what the flags say of a bundle of source in dest. It finds the
 // mistakes that need no look at the tree.
 func (c *Flags) Options(source, dest string) (opt Options, err error) {
-	opt = Options{Source: source, Dest: dest, Prefix: c.prefix, S3: c.S3, EBS: c.EBS,
+	opt = Options{Source: source, Dest: dest, Prefix: c.prefix, S3: c.S3, EBS: c.EBS, Base: c.base, Reread: c.reread,
 		Force: c.force, Strict: c.strict, DryRun: c.DryRun, JSON: c.JSON, TrustDest: c.TrustDest}
 	if opt.Walk, err = c.Content(); err != nil {
 		return opt, err
@@ -115,6 +138,9 @@ func (c *Flags) Options(source, dest string) (opt Options, err error) {
 		if err := opt.EBS.Check("bundle"); err != nil {
 			return opt, err
 		}
+	}
+	if err := c.checkBase(dest); err != nil {
+		return opt, err
 	}
 	if s3.IsURL(dest) {
 		if opt.Place, err = s3.ParseLocation(dest); err != nil {
@@ -160,6 +186,7 @@ func (c *Flags) params(source string, opt *Options) error {
 	if c.label.Given {
 		p.Label, n.Label, opt.Given.Label = c.label.Value, "", true
 	}
+	opt.AnyUUID = !c.uuid.Given && (opt.Names == nil || opt.Names.UUID == [16]byte{})
 	if c.uuid.Given {
 		p.UUID, n.UUID, opt.Given.UUID = c.uuid.Value, "", true
 	}

@@ -19,7 +19,8 @@ func (r *Run) Manifest() *chunk.Manifest {
 	now := r.Opt.Image.Now
 	maker := MakerOf(r.Opt.Source)
 	m := &chunk.Manifest{
-		Host: maker.Host, Machine: maker.Machine, Source: maker.Source,
+		Synced: r.synced,
+		Host:   maker.Host, Machine: maker.Machine, Source: maker.Source,
 		SourceFS: r.sourceFS(),
 		Tool:     "purebundle " + r.App.Version,
 		Created:  time.Unix(now.Sec, int64(now.Nsec)).UTC().Truncate(time.Second),

@@ -35,6 +35,8 @@ type Run struct {
 	edits    edits
 	Fstab    []byte // what /etc/fstab is to be in the image, the old one beside it; nil: that of SOURCE
 	held     string // see Hold
+	base     *base  // nil: there is none
+	synced   *time.Time
 
 	volume *ebs.Writer // what DEST is, if it is in EBS
 	ebs    *ebs.Client
@@ -62,6 +64,7 @@ func (r *Run) Plan(ctx context.Context) error {
 	params.Unseen = unseen
 	params.BareTables = ebs.IsPlace(r.Opt.Dest)
 	params.Mark, params.Flags = walker.Mark, walker.Flags
+	params.Base = r.base.forImage(r.Opt.Reread)
 	builder := ext2img.NewBuilder(params)
 	for _, v := range r.Opt.Disk.others() {
 		v.begin(params)
@@ -96,6 +99,7 @@ func (r *Run) Plan(ctx context.Context) error {
 	builder.Resize(params.Size)
 	root, err := builder.Layout(open)
 	if err == nil {
+		r.laidOut(root)
 		r.Image, err = r.Opt.Disk.around(root)
 		r.edits.done = append(r.edits.done, r.Opt.Disk.edited()...)
 		tree.Warnings = append(tree.Warnings, r.Opt.Disk.unedited()...)
@@ -186,6 +190,12 @@ func addEntry(b *ext2img.Builder, e *walker.Entry, path string, text []byte) err
 // begin is called when SOURCE is open: the decisions about its mounts are made.
 func (r *Run) begin(tree *walker.Tree) error {
 	r.edits.open = tree.Open
+	if !r.Opt.DryRun {
+		// A bundle that cannot say when is no base for the next: nothing else comes of it.
+		if synced, err := tree.Sync(); err == nil {
+			r.synced = &synced
+		}
+	}
 	if f := r.facts(tree); f != nil {
 		r.edits.setFiles(f.Files())
 	}

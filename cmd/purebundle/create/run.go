@@ -48,7 +48,9 @@ func (r *Run) Make(ctx context.Context) (made chunk.Stats, err error) {
 		return made, err
 	}
 	r.Tree.Close() // all is read: disks that were unmounted meanwhile are free again
-	if err := out.Commit(ctx, r.Manifest()); err != nil {
+	m := r.Manifest()
+	m.Base = r.base.manifest(out.Stats().Taken)
+	if err := out.Commit(ctx, m); err != nil {
 		return made, err
 	}
 	return out.Stats(), nil
@@ -61,7 +63,11 @@ func (r *Run) Hold(path string) { r.held = path }
 // Write makes the parts, in the order that the image asks for.
 func (r *Run) Write(ctx context.Context, out Output) (err error) {
 	parts := r.Image.Parts()
-	if err := out.Preflight(int(r.Image.Size()/chunk.Size), r.target().need(r.Image)); err != nil {
+	need := r.target().need(r.Image)
+	if k, ok := out.(keeper); ok && !k.Links() {
+		need += int64(len(parts.Kept)) * chunk.Size
+	}
+	if err := out.Preflight(int(r.Image.Size()/chunk.Size), need); err != nil {
 		return err
 	}
 	planned := len(parts.Data) + len(parts.Meta)
@@ -80,6 +86,12 @@ func (r *Run) Write(ctx context.Context, out Output) (err error) {
 			img, made := r.target().metered(b.Image, r.UI)
 			return out.Write(ctx, img, b.Parts, made)
 		},
+		Keep: func(ctx context.Context, parts []int) ([]int, error) {
+			lost, err := keep(ctx, out, parts)
+			r.UI.AllBytes.Add(int64(len(lost)) * chunk.Size)
+			r.UI.AllParts.Add(int64(len(lost)))
+			return lost, err
+		},
 		Zeros: func(ctx context.Context, parts []int) (err error) {
 			// Make calls this in a goroutine of its own.
 			if p := work.Catch(func() { err = out.WriteZero(ctx, parts, nil) }); p != nil {
@@ -96,6 +108,20 @@ func (r *Run) Write(ctx context.Context, out Output) (err error) {
 	r.sayChanges()
 	r.UI.Begin(progress.Finishing)
 	return nil
+}
+
+// keeper is an Output that can take parts of a base.
+type keeper interface {
+	Links() bool
+	Keep(ctx context.Context, parts []int, done func(part int)) (lost []int, err error)
+}
+
+// keep takes parts of the base, and returns those that it could not take.
+func keep(ctx context.Context, out Output, parts []int) (lost []int, err error) {
+	if k, ok := out.(keeper); ok {
+		return k.Keep(ctx, parts, nil)
+	}
+	return parts, nil
 }
 
 // sayChanges warns of each file that is not in the image as the walk saw it, or was gone when the walk came to it.

@@ -33,6 +33,10 @@ type Summary struct {
 	DiskBytes     int64          `json:"disk_bytes"`              // written, or with --dry-run needed at most
 	SentBytes     int64          `json:"sent_bytes,omitempty"`    // to S3, or with --dry-run at most
 	SkippedParts  int            `json:"skipped_parts,omitempty"` // in S3 already
+	Base          chunk.Path     `json:"base,omitempty"`          // the older bundle that this one keeps to
+	KeptParts     int            `json:"kept_parts,omitempty"`    // that are the base's
+	FilesRead     int64          `json:"files_read"`              // of which content was read
+	BytesRead     int64          `json:"bytes_read"`              // of them
 	Seconds       float64        `json:"seconds"`
 	Counts        chunk.Counts   `json:"counts"`
 	Mounts        map[string]int `json:"mounts"` // by action
@@ -63,6 +67,10 @@ func (r *Run) Summarize() Summary {
 		Unreadable: len(r.Tree.Unreadable) + more.Unreadable,
 		Warnings:   r.warnings(),
 	}
+	s.FilesRead, s.BytesRead = r.Report.FilesRead, r.Report.BytesRead
+	if m := r.base.manifest(len(r.Image.Parts().Kept)); m != nil {
+		s.Base, s.KeptParts = m.Bundle, m.Kept
+	}
 	for _, e := range r.excluded.known() {
 		if e.Rule != walker.OutputRule {
 			s.ExcludedBytes += e.Bytes
@@ -87,6 +95,9 @@ func (r *Run) Summarize() Summary {
 func (r *Run) Finished(out chunk.Stats) Summary {
 	s := r.Summarize()
 	s.ZeroParts, s.SkippedParts = out.ZeroParts, out.Kept
+	if s.Base != "" {
+		s.KeptParts = out.Taken
+	}
 	r.target().note(&s, out.Bytes)
 	return s
 }
@@ -122,7 +133,11 @@ func (r *Run) ContentLine() string {
 // CommonRows returns what is to be said of a run whatever became of the parts.
 func (r *Run) CommonRows(s Summary) [][2]string {
 	rate := float64(r.counts.DataBytes) / max(s.Seconds, 0.001)
-	rows := append([][2]string{{"time", fmt.Sprintf("%s, %s", words.Seconds(s.Seconds), words.Rate(rate))}}, r.LeftOutRows()...)
+	var base [][2]string
+	if s.Base != "" {
+		base = [][2]string{{"base", s.baseLine()}}
+	}
+	rows := append(append(base, [2]string{"time", fmt.Sprintf("%s, %s", words.Seconds(s.Seconds), words.Rate(rate))}), r.LeftOutRows()...)
 	if n := len(r.Changes()); n > 0 {
 		rows = append(rows, [2]string{"changed", ChangesLine(s.Changes)})
 	}

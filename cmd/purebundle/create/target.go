@@ -66,17 +66,18 @@ func (r *Run) target() target {
 	if s3.IsURL(r.Opt.Dest) {
 		return &bucket{r.App, &r.Opt}
 	}
-	return &directory{&r.Opt, r.held}
+	return &directory{&r.Opt, r.held, r.base}
 }
 
 // directory is a DEST on this machine, or none at all.
 type directory struct {
 	opt  *Options
 	held string // see Run.Hold
+	base *base  // nil: there is none
 }
 
 func (d *directory) open(context.Context) (Output, error) {
-	return orNil(chunk.Create(d.opt.Dest, chunk.Options{Prefix: d.opt.Prefix, Force: d.opt.Force, Trusted: d.opt.TrustDest}))
+	return orNil(chunk.Create(d.opt.Dest, chunk.Options{Prefix: d.opt.Prefix, Force: d.opt.Force, Trusted: d.opt.TrustDest, Base: d.base.source()}))
 }
 
 // orNil returns a Writer as an Output: one that is nil is none.
@@ -129,7 +130,11 @@ func (d *directory) needs() string                { return "disk" }
 func (d *directory) note(s *Summary, bytes int64) { s.DiskBytes = bytes }
 func (d *directory) took(s *Summary) string       { return words.Size(s.DiskBytes) + " on disk" }
 
-func (d *directory) power(context.Context) confine.Rest { return confine.Making(d.opt.Dest) }
+func (d *directory) power(context.Context) confine.Rest {
+	rest := confine.Making(d.opt.Dest)
+	rest.Link = d.base.directories()
+	return rest
+}
 
 func (d *directory) opened() []confine.Capability { return confine.ForWriting(d.opt.Dest) }
 

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"purebundle/chunk"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/create"
+	"purebundle/ext2img/imgtest"
+)
+
+// noisy writes a file of n bytes that are not zero.
+func noisy(t *testing.T, name string, n int) {
+	t.Helper()
+	b := bytes.Repeat([]byte(filepath.Base(name)+"\n"), n/(len(filepath.Base(name))+1)+1)
+	if err := os.WriteFile(name, b[:n], 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// bundleOn bundles src to out, with a base unless that is "", and returns the summary and
+// what was said.
+func bundleOn(t *testing.T, src, out, base string, more ...string) (s create.Summary, said string) {
+	t.Helper()
+	args := append([]string{"bundle", "--json", "--no-filter", "--no-default-excludes"}, more...)
+	if base != "" {
+		args = append(args, "--base", base)
+	}
+	code, stdout, stderr := call(append(args, src, out)...)
+	if code != cli.StatusDone {
+		t.Fatalf("bundle: status %d\n%s", code, stderr)
+	}
+	if err := json.Unmarshal([]byte(stdout), &s); err != nil {
+		t.Fatal(err)
+	}
+	return s, stderr
+}
+
+// judgeBundle verifies a bundle of src and compares src with what the kernel mounts.
+func judgeBundle(t *testing.T, src, out string) {
+	t.Helper()
+	image := filepath.Join(t.TempDir(), "image")
+	for _, args := range [][]string{{"verify", "-q", "--deep", out}, {"unbundle", "-q", out, image}} {
+		if code, stdout, stderr := call(args...); code != cli.StatusDone {
+			t.Fatalf("%s: status %d\n%s%s", args[0], code, stdout, stderr)
+		}
+	}
+	imgtest.Fsck(t, image)
+	mnt := imgtest.Mount(t, image)
+	imgtest.Compare(t, src, mnt, imgtest.CompareOptions{})
+	imgtest.Unmount(t, mnt)
+}
+
+// TestBaseGenerations bundles a tree that changes, each time on the bundle before, and
+// now and then in its place.
+func TestBaseGenerations(t *testing.T) {
+	imgtest.RequireRoot(t)
+	t.Parallel()
+	top := t.TempDir()
+	src := subdir(t, top, "src")
+	imgtest.RandomTree(t, 16, src, imgtest.RandomOptions{Entries: 150, Plain: imgtest.NoFlags})
+	for i := range 6 {
+		noisy(t, filepath.Join(src, fmt.Sprint("large", i)), 6<<20)
+	}
+	time.Sleep(11 * time.Second) // until the files are such as a base may vouch for
+	base, kept := "", 0
+	for gen := range 6 {
+		out, force := filepath.Join(top, fmt.Sprint("out", gen)), []string{"--free", "100%"}
+		if gen == 3 {
+			out, force = base, append(force, "--force")
+		}
+		s, said := bundleOn(t, src, out, base, force...)
+		if (s.Base == "") != (base == "") {
+			t.Errorf("generation %d: base %q: %s", gen, s.Base, said)
+		}
+		kept += s.KeptParts
+		judgeBundle(t, src, out)
+		base = out
+		imgtest.Churn(t, uint64(gen), src, 5)
+	}
+	if kept == 0 {
+		t.Error("no part was kept")
+	}
+}
+
+// TestBaseIsNotRead bundles a tree in which nothing changed, and one with one more file,
+// after the time in which a write may go on.
+func TestBaseIsNotRead(t *testing.T) {
+	imgtest.RequireRoot(t)
+	t.Parallel()
+	top := t.TempDir()
+	src := subdir(t, top, "src")
+	for i := range 5 {
+		noisy(t, filepath.Join(src, fmt.Sprint("f", i)), 7<<20)
+	}
+	time.Sleep(11 * time.Second)
+	out := func(n int) string { return filepath.Join(top, fmt.Sprint(n)) }
+	bundleOn(t, src, out(0), "")
+	if s, said := bundleOn(t, src, out(1), out(0)); s.FilesRead != 0 || s.BytesRead != 0 || s.KeptParts < 3 {
+		t.Errorf("nothing changed: %d files read, %d parts kept: %s", s.FilesRead, s.KeptParts, said)
+	}
+	judgeBundle(t, src, out(1))
+	noisy(t, filepath.Join(src, "new"), 5000)
+	s, _ := bundleOn(t, src, out(2), out(1))
+	if s.FilesRead != 1 || s.BytesRead != 5000 {
+		t.Errorf("one file more: %d files read, %d bytes", s.FilesRead, s.BytesRead)
+	}
+	judgeBundle(t, src, out(2))
+	if s, _ := bundleOn(t, src, out(3), out(2), "--reread"); s.FilesRead != 6 || s.KeptParts < 3 {
+		t.Errorf("--reread: %d files read, %d parts kept", s.FilesRead, s.KeptParts)
+	}
+	if s, _ := bundleOn(t, src, out(4), out(2), "--dry-run"); s.KeptParts < 3 || s.Base == "" {
+		t.Errorf("--dry-run: base %q, %d parts kept", s.Base, s.KeptParts)
+	}
+	// A hard link, or a clone, takes no room: damage to the base is damage here, and a
+	// part that was written to since is not taken.
+	part := filepath.Join(out(2), "image.part.002")
+	b, err := os.ReadFile(part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)/2]++
+	if err := os.Remove(part); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(part, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bundleOn(t, src, out(5), out(2))
+	judgeBundle(t, src, out(5))
+}
+
+// TestUselessBases has bases that are of no use: a line says why, and the bundle is right.
+func TestUselessBases(t *testing.T) {
+	imgtest.RequireRoot(t)
+	top := t.TempDir()
+	src := subdir(t, top, "src")
+	for i := range 3 {
+		noisy(t, filepath.Join(src, fmt.Sprint("f", i)), 7<<20)
+	}
+	edit := func(pattern, with string) func(t *testing.T, dir string) {
+		return func(t *testing.T, dir string) {
+			name := filepath.Join(dir, chunk.ManifestName("image"))
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again := regexp.MustCompile(pattern).ReplaceAll(text, []byte(with))
+			if bytes.Equal(text, again) {
+				t.Fatalf("%q is not in the manifest", pattern)
+			}
+			if err := os.WriteFile(name, again, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for n, c := range []struct {
+		name string
+		harm func(t *testing.T, dir string)
+		why  string
+	}{
+		{"another machine", edit(`"host": "[^"]*"`, `"host": "other"`), "another machine"},
+		{"another SOURCE", edit(`"source": "[^"]*"`, `"source": "/other"`), "SOURCE /other"},
+		{"another version", edit(`"tool": "[^"]*"`, `"tool": "purebundle 0.1"`), "was made by purebundle 0.1"},
+		{"no sync", edit(` "synced": "[^"]*",\n`, ``), "had synced"},
+		{"of the future", edit(`"synced": "[^"]*"`, `"synced": "2099-01-01T00:00:00Z"`), "future"},
+		{"no manifest", func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, chunk.ManifestName("image"))) }, "no bundle"},
+		{"not there", func(t *testing.T, dir string) { os.RemoveAll(dir) }, "no such file"},
+		{"damaged", func(t *testing.T, dir string) {
+			if err := os.WriteFile(filepath.Join(dir, "image.part.000"), make([]byte, chunk.Size), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "SHA-256 is"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			base, out := filepath.Join(top, fmt.Sprint("base", n)), filepath.Join(top, fmt.Sprint("out", n))
+			bundleOn(t, src, base, "")
+			c.harm(t, base)
+			s, said := bundleOn(t, src, out, base)
+			if s.Base != "" || strings.Count(said, "is not used as the base") != 1 || !strings.Contains(said, c.why) {
+				t.Errorf("base %q: %s", s.Base, said)
+			}
+			judgeBundle(t, src, out)
+		})
+	}
+}
+
+// TestBaseUsage has what --base does not go with.
+func TestBaseUsage(t *testing.T) {
+	top := t.TempDir()
+	for _, c := range [][]string{
+		{"--reread", top, top + "/out"},
+		{"--base", top + "/old", "--time", "@1700000000", top, top + "/out"},
+		{"--base", top + "/old", "--disk", top, top + "/out"},
+		{"--base", "s3://b/old", top, top + "/out"},
+		{"--base", top + "/old", top, "s3://b/new"},
+	} {
+		if code, _, stderr := call(append([]string{"bundle"}, c...)...); code != cli.StatusUsage {
+			t.Errorf("%v: status %d: %s", c, code, stderr)
+		}
+	}
+}

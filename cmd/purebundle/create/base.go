@@ -1,0 +1,145 @@
+package create
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+
+	"purebundle/chunk"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/words"
+	"purebundle/ext2img"
+)
+
+// base is an older bundle of SOURCE that the new one keeps to.
+type base struct {
+	name   string // as it was given
+	bundle *chunk.Bundle
+	used   bool // the layout is one with it
+}
+
+// OpenBase opens the bundle that Options.Base names. One that is of no use is left, and a
+// warning says why.
+func (r *Run) OpenBase(ctx context.Context) error {
+	name := r.Opt.Base
+	if name == "" {
+		return nil
+	}
+	b, err := chunk.Load(name, "")
+	if err != nil {
+		r.noBase(name, err.Error())
+		return nil
+	}
+	if why := r.unfitBase(b.Manifest()); why != "" {
+		r.noBase(name, why)
+		return b.Close()
+	}
+	r.base = &base{name: name, bundle: b}
+	if r.Opt.AnyUUID {
+		r.Opt.Image.UUID = uuid.MustParse(b.Manifest().Image.UUID)
+	}
+	return nil
+}
+
+// CloseBase closes what OpenBase has opened.
+func (r *Run) CloseBase() {
+	if r.base != nil {
+		_ = r.base.bundle.Close() // only read from
+	}
+}
+
+// noBase says that a base is not used.
+func (r *Run) noBase(name, why string) {
+	r.UI.Warn(name, "is not used as the base: "+why)
+}
+
+// unfitBase says why a bundle cannot be the base of this one, "" if it can.
+func (r *Run) unfitBase(m *chunk.Manifest) string {
+	tool := "purebundle " + r.App.Version
+	if why := MakerOf(r.Opt.Source).Stranger(m); why != "" {
+		return "it " + why
+	}
+	switch {
+	case m.Tool != tool:
+		return fmt.Sprintf("it was made by %s, and this is %s", m.Tool, tool)
+	case m.Disk != nil:
+		return "it is a whole disk"
+	case m.Synced == nil:
+		return "it does not say when its run had synced SOURCE"
+	case !m.Synced.Before(time.Now()):
+		return "it is of the future: the clock was set back"
+	case m.Omitted != nil && (m.Omitted.Changes > 0 || m.Omitted.Edits > 0):
+		return "its manifest has no room for all that changed"
+	}
+	return ""
+}
+
+// forImage returns the base for the layout, nil if there is none.
+func (b *base) forImage(reread bool) *ext2img.Base {
+	if b == nil {
+		return nil
+	}
+	m := b.bundle.Manifest()
+	base := &ext2img.Base{Image: b.bundle, Size: b.bundle.Size(), Reread: reread,
+		Synced: ext2img.Time{Sec: m.Synced.Unix(), Nsec: uint32(m.Synced.Nanosecond())}}
+	for _, c := range m.Changes {
+		base.Changed = append(base.Changed, string(c.Path))
+	}
+	for _, e := range m.Edits {
+		base.Changed = append(base.Changed, string(e.Path))
+	}
+	return base
+}
+
+// laidOut notes whether the layout is one with the base, and says why if it is not.
+func (r *Run) laidOut(root *ext2img.Plan) {
+	if r.base == nil {
+		return
+	}
+	if why := root.Fresh(); why != "" {
+		r.noBase(r.base.name, why+"; the image is laid out anew")
+		return
+	}
+	r.base.used = true
+}
+
+// source returns the bundle that parts may be taken from, nil if there is none.
+func (b *base) source() *chunk.Bundle {
+	if b == nil {
+		return nil
+	}
+	return b.bundle
+}
+
+// manifest returns what the manifest says of the base, of which so many parts are.
+func (b *base) manifest(kept int) *chunk.Base {
+	if b == nil || !b.used {
+		return nil
+	}
+	m := b.bundle.Manifest()
+	since := m.Created
+	if m.Base != nil {
+		since = m.Base.Since
+	}
+	return &chunk.Base{Bundle: chunk.Path(cli.Absolute(b.bundle.Path())), Created: m.Created, Since: since, Kept: kept}
+}
+
+// directories returns the directory that parts are linked from.
+func (b *base) directories() []string {
+	if b == nil {
+		return nil
+	}
+	return []string{filepath.Dir(b.bundle.Path())}
+}
+
+// line says what was kept, for people.
+func (s *Summary) baseLine() string {
+	text := fmt.Sprintf("kept %s of %s of %s", words.Count(int64(s.KeptParts)), words.Plural(int64(s.Parts-s.ZeroParts), "part"), words.Printable(string(s.Base)))
+	if s.DryRun {
+		return text
+	}
+	return fmt.Sprintf("%s; %s read (%s)", text, words.Plural(s.FilesRead, "file"), words.Size(s.BytesRead))
+}
