@@ -42,7 +42,7 @@ func TestBootDisk(t *testing.T) {
 	needBootTools(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 75*time.Minute)
 	defer cancel()
-	for _, l := range []diskLayout{debianGPT, debianDOS, debian13()} {
+	for _, l := range []diskLayout{debianGPT, debianDOS, ubuntuGPT, debian13()} {
 		t.Run(l.name, func(t *testing.T) { bootDisk(ctx, t, l) })
 	}
 }
@@ -115,6 +115,7 @@ type diskLayout struct {
 	suite     string // of Debian; "": the machine's
 	rootStart int64  // sectors
 	core      int64  // sector of GRUB's core.img
+	boot      int64  // sector of a /boot of its own; 0: it is part of root
 	grub      string
 	divide    func(t *testing.T, disk string, root int64) // root is the size of its partition, in sectors
 	judge     func(t *testing.T, source, disk string)
@@ -162,6 +163,35 @@ var debianDOS = diskLayout{
 	},
 }
 
+// ubuntuGPT is the disk of Ubuntu's cloud images, with a /boot of its own.
+var ubuntuGPT = diskLayout{
+	name: "Ubuntu", uefi: true, rootStart: rootStart + bootSize, core: biosStart, boot: rootStart,
+	grub: "-p '(,gpt16)/grub' biosdisk part_gpt ext2",
+	divide: func(t *testing.T, disk string, root int64) {
+		debianGPT.divide(t, disk, root)
+		imgtest.Run(t, "sgdisk", disk, "-d", "1",
+			"-n", fmt.Sprintf("16:%d:+%d", rootStart, bootSize), "-t", "16:ea00", "-c", "16:boot",
+			"-n", fmt.Sprintf("1:%d:+%d", rootStart+bootSize, root), "-t", "1:8304", "-c", "1:root")
+	},
+	judge: debianGPT.judge,
+}
+
+// Size of a /boot of its own, in sectors, and its UUID.
+const (
+	bootSize = 512 << 11
+	bootUUID = "2b4e28ba-2fa1-11d2-883f-0016d3cca427"
+)
+
+// split moves a tree's /boot into a file system of its own, and returns its image.
+func (s *diskSource) split(t *testing.T, work string) string {
+	t.Helper()
+	boot := filepath.Join(work, "boot")
+	grow(t, boot, bootSize*512)
+	imgtest.Run(t, "mke2fs", "-q", "-t", "ext4", "-U", bootUUID, "-L", "BOOT", "-d", s.dir+"/boot", boot)
+	imgtest.Run(t, "sh", "-c", "rm -rf "+s.dir+"/boot/* && echo 'LABEL=BOOT /boot ext4 defaults 0 2' >> "+s.dir+"/etc/fstab")
+	return boot
+}
+
 // diskSource is a machine on a disk of its own.
 type diskSource struct {
 	bootSource
@@ -176,6 +206,10 @@ func newDiskSource(ctx context.Context, t *testing.T, l diskLayout, archive, wor
 	root := filepath.Join(work, "root")
 	s := diskSource{bootSource: newBootSource(ctx, t, archive, root), layout: l, disk: filepath.Join(work, "source")}
 	unmountBelow(t, s.dir+chrootProc)
+	kernels, kernelsID := "/boot", s.uuid // the directory as GRUB sees it, and the file system
+	if l.boot > 0 {
+		kernels, kernelsID = "", bootUUID
+	}
 	inTree(ctx, t, s.dir, `set -e
 mkdir -p /boot/grub /boot/efi
 cp -r /usr/lib/grub/i386-pc /boot/grub/
@@ -185,9 +219,9 @@ ln -sf "$(cd /boot && ls initrd.img-*)" /boot/initrd.img
 cat > /boot/grub/grub.cfg <<'EOF'
 set timeout=0
 menuentry Debian {
-  search --no-floppy --fs-uuid --set=root `+s.uuid+`
-  linux /boot/vmlinuz `+kernelArgs(s.uuid)+`
-  initrd /boot/initrd.img
+  search --no-floppy --fs-uuid --set=root `+kernelsID+`
+  linux `+kernels+`/vmlinuz `+kernelArgs(s.uuid)+`
+  initrd `+kernels+`/initrd.img
 }
 EOF`, "")
 	if l.uefi {
@@ -204,14 +238,21 @@ EOF`, "")
 	esp := newESP(t, work, map[string][]byte{
 		"EFI/BOOT/BOOTX64.EFI": read("/usr/lib/shim/shimx64.efi.signed"),
 		"EFI/BOOT/grubx64.efi": read("/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed"),
-		"EFI/debian/grub.cfg":  []byte("search.fs_uuid " + s.uuid + " root\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n"),
+		"EFI/debian/grub.cfg":  []byte("search.fs_uuid " + kernelsID + " root\nset prefix=($root)" + kernels + "/grub\nconfigfile $prefix/grub.cfg\n"),
 	})
+	boot := ""
+	if l.boot > 0 {
+		boot = s.split(t, work)
+	}
 	imgtest.Unmount(t, s.dir)
 
 	grow(t, s.disk, l.rootStart*512+fileSize(t, root)+1<<20)
 	l.divide(t, s.disk, fileSize(t, root)/512)
 	if l.uefi {
 		copyTo(t, esp, s.disk, espStart*512)
+	}
+	if l.boot > 0 {
+		copyTo(t, boot, s.disk, l.boot*512)
 	}
 	copyTo(t, root, s.disk, l.rootStart*512)
 
@@ -270,6 +311,12 @@ func checkDisk(m *vm, src diskSource) {
 	}
 	if got := m.run("findmnt -rno UUID,FSTYPE /boot/efi"); got != espUUID+" vfat\n" {
 		m.t.Errorf("%s: /boot/efi is %q", m.name, got)
+	}
+	if src.layout.boot > 0 {
+		if got := m.run("findmnt -rno UUID,LABEL,FSTYPE /boot"); got != bootUUID+" BOOT ext4\n" {
+			m.t.Errorf("%s: /boot is %q", m.name, got)
+		}
+		m.run("test -s /boot/vmlinuz && test -s /boot/initrd.img")
 	}
 	m.run("cmp /boot/efi/EFI/BOOT/BOOTX64.EFI /usr/lib/shim/shimx64.efi.signed")
 }
