@@ -2,6 +2,7 @@ package create_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -432,5 +433,32 @@ func TestESPOnBoot(t *testing.T) {
 			}
 			m.compare(t, b, b.mount(t, 3))
 		})
+	}
+}
+
+// TestVerifyFAT bundles a FAT whose tables are not alike, as it is: "verify --deep" says so.
+func TestVerifyFAT(t *testing.T) {
+	m := newMachine(t, 300*mib, func(image string) {
+		imgtest.Run(t, "sgdisk", "-a", "1", "-n", "2:2048:+40M", "-t", "2:ea00", "-n", "3:204800:0", "-t", "3:8304", image)
+		imgtest.Run(t, "mkfs.vfat", "-F", "16", "--offset", "2048", image, "40960")
+		boot := make([]byte, 24)
+		f, _ := imgtest.OpenImage(t, image)
+		if _, err := f.ReadAt(boot, mib); err != nil {
+			t.Fatal(err)
+		}
+		second := (int64(binary.LittleEndian.Uint16(boot[14:])) + int64(binary.LittleEndian.Uint16(boot[22:]))) * 512
+		imgtest.Patch(t, image, mib+second+100, []byte{7})
+	}, fs{3, "/", []string{"mkfs.ext4", "-q"}}, fs{2, "/boot", []string{"true"}})
+	put(t, m.root, map[string]string{"etc/hostname": "x"})
+	dest := filepath.Join(t.TempDir(), "bundle")
+	if said, err := m.run(t, dest); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	var out bytes.Buffer
+	cmd := look.NewVerify(cli.NewApp(nil, nil, &out, &out))
+	cmd.SetArgs([]string{"--deep", dest})
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(out.String(), "partition 2: FAT 2 is not as the first one") {
+		t.Errorf("%v\n%s", err, out.String())
 	}
 }
