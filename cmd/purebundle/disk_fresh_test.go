@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -121,6 +122,45 @@ func TestDiskFresh(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDiskSystemdBoot makes a disk of a tree that has systemd-boot and no GRUB.
+func TestDiskSystemdBoot(t *testing.T) {
+	root := uefiTree(t)
+	loader := filepath.Join(root, "usr/lib/systemd/boot/efi/systemd-bootx64.efi")
+	grub := filepath.Join(root, "usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed")
+	program, err := os.ReadFile(grub)
+	program = bytes.Replace(program, []byte("mods\x00\x00\x00\x00"), []byte("none\x00\x00\x00\x00"), 1) // the section by which a GRUB is known
+	if err := errors.Join(err, os.MkdirAll(filepath.Dir(loader), 0o755), os.WriteFile(loader, program, 0o644), os.Remove(grub)); err != nil {
+		t.Fatal(err)
+	}
+	work := t.TempDir()
+	dest, disk, esp := filepath.Join(work, "out"), filepath.Join(work, "disk"), filepath.Join(work, "esp")
+	for _, args := range [][]string{{"bundle", "--disk", "--progress", "none", root, dest}, {"unbundle", "-q", dest, disk}} {
+		if code, _, stderr := call(args...); code != cli.StatusDone {
+			t.Fatalf("%s: status %d\n%s", args[0], code, stderr)
+		}
+	}
+	b, err := chunk.Load(dest, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	imgtest.Run(t, "dd", "if="+disk, "of="+esp, "bs=1M", "skip=1", "count=127", "conv=sparse", "status=none")
+	imgtest.Run(t, "fsck.vfat", "-n", esp)
+	entry := imgtest.Run(t, "mtype", "-i", esp, "::loader/entries/debian-6.1.0-1-amd64.conf")
+	for _, want := range []string{"\nlinux /debian/6.1.0-1-amd64/linux\n", "\ninitrd /debian/6.1.0-1-amd64/initrd\n", "\noptions root=UUID=" + b.Manifest().Image.UUID + " ro"} {
+		if !strings.Contains(entry, want) {
+			t.Errorf("%s lacks %q", entry, want)
+		}
+	}
+	for name, want := range map[string]string{"debian/6.1.0-1-amd64/linux": "kernel", "debian/6.1.0-1-amd64/initrd": "initrd"} {
+		if got := imgtest.Run(t, "mtype", "-i", esp, "::"+name); got != want {
+			t.Errorf("%s is %q", name, got)
+		}
+	}
+	imgtest.Run(t, "mcopy", "-i", esp, "::EFI/BOOT/BOOTX64.EFI", work)
+	imgtest.Run(t, "cmp", filepath.Join(work, "BOOTX64.EFI"), loader)
 }
 
 // TestDiskLacks has trees from which nothing would start.

@@ -215,10 +215,15 @@ func (d *Disk) freshESP(opt *Options, view *walker.View, files *bootcheck.Files,
 	if slices.Contains(opt.Edits.Without, edit.EFI) {
 		return v, nil
 	}
+	if takesSystemdBoot(files) {
+		if err := d.addKernels(v, view, files, opt.Image.UUID); err != nil {
+			return nil, err
+		}
+	}
 	add, err := esp.Missing(v, esp.Machine{View: view, Files: files, Config: d.freshConfig(opt, files, merged)})
-	d.esp.open = add
+	d.esp.open = append(d.esp.open, add...)
 	if errors.Is(err, esp.ErrNothing) {
-		return nil, errors.New("the tree has no GRUB that names the directory of its grub.cfg (EFI/…), as signed ones do; systemd-boot alone is not enough yet")
+		return nil, errors.New("the tree has no GRUB that names the directory of its grub.cfg (EFI/…), as signed ones do, and no systemd-boot")
 	}
 	if err != nil {
 		return nil, err
