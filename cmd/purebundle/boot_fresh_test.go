@@ -44,6 +44,7 @@ func TestBootFresh(t *testing.T) {
 	grow(t, disk, size)
 	m := start(ctx, t, "fresh", secureBoot(t, work, disk)...)
 	t.Logf("Secure Boot: login prompt after %.0f s", m.login(src.password).Seconds())
+	m.try("dmesg -n 1") // the kernel's messages would end up between ours
 	checkSecure(m)
 	checkBooted(m, src.uuid)
 	if got := m.run("findmnt -rno FSTYPE,LABEL /boot/efi"); got != "vfat ESP\n" {
@@ -57,6 +58,7 @@ func TestBootFresh(t *testing.T) {
 	m.poweroff() // and no reboot: this firmware, emulated, does not come back from a reset
 	m = start(ctx, t, "fresh-again", secureBoot(t, work, disk)...)
 	t.Logf("Secure Boot: login prompt after %.0f s once more", m.login(src.password).Seconds())
+	m.try("dmesg -n 1") // the kernel's messages would end up between ours
 	checkSecure(m)
 	checkBooted(m, src.uuid)
 	m.poweroff()
