@@ -24,6 +24,7 @@ var environment = []variable{
 	{"AWS_PROFILE, AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE", "the shared files, which somebody else than root or this user must not be able to write", "endpoint-url"},
 	{"AWS_REGION", "the region; without it, the profile's, or that of the instance", "endpoint-url"},
 	{"AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3", "another server that speaks S3", "endpoint-url"},
+	{"AWS_ENDPOINT_URL_EBS", "another server that speaks EBS", "endpoint-url"},
 	{"AWS_ENDPOINT_URL_EC2", "another server that speaks EC2; AWS_ENDPOINT_URL is taken for both", "ec2-endpoint-url"},
 	{"AWS_CA_BUNDLE", "certificates to trust", "endpoint-url"},
 	{"AWS_MAX_ATTEMPTS", "tries of a request, 10 unless set; once 100 MiB have been moved, --patience says for how long it is tried beyond them", "endpoint-url"},
