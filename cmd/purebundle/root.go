@@ -86,7 +86,7 @@ scratch space, and it reads bundles back: verify, unbundle, ls, cat.`,
 	root.Flags().Bool("version", false, "print the version")
 
 	root.AddCommand(
-		create.New(a), look.NewMounts(a), look.NewCheck(a), look.NewVerify(a), look.NewUnbundle(a), look.NewLs(a), look.NewCat(a),
+		create.New(a), look.NewMounts(a), look.NewDoctor(a), look.NewCheck(a), look.NewVerify(a), look.NewUnbundle(a), look.NewLs(a), look.NewCat(a),
 		look.NewUpload(a), look.NewDownload(a), look.NewDelete(a), ship.NewRegister(a), ship.New(a), ec2tools.New(a), cli.NewCompletion(a), cli.NewMan(a),
 	)
 	root.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})

@@ -32,7 +32,7 @@ var (
 
 // files lists what commands read and make, by name; that of all that know S3 is added.
 var files = map[string][]file{
-	"bundle": slices.Concat(rawFiles, mountFiles), "ship": slices.Concat(rawFiles, archiveFiles, certFiles, mountFiles), "mounts": mountFiles, "check": mountFiles,
+	"bundle": slices.Concat(rawFiles, mountFiles), "ship": slices.Concat(rawFiles, archiveFiles, certFiles, mountFiles), "mounts": mountFiles, "doctor": mountFiles, "check": mountFiles,
 	"verify": rawFiles, "unbundle": rawFiles, "ls": rawFiles, "cat": rawFiles, "upload": rawFiles, "download": rawFiles, "delete": rawFiles,
 	"register": archiveFiles, "ec2 bundle-vol": slices.Concat(archiveFiles, certFiles, mountFiles), "ec2 bundle-image": slices.Concat(archiveFiles, certFiles),
 	"ec2 unbundle": archiveFiles, "ec2 verify": archiveFiles, "ec2 migrate-manifest": slices.Concat(archiveFiles, bakFiles, certFiles),
