@@ -216,12 +216,12 @@ func (s *Snapshot) Check(ctx context.Context, done func(block int)) (wrong []err
 		numbers[i] = i
 	}
 	var bufs sync.Pool
-	bufs.New = func() any { return make([]byte, BlockSize) }
+	bufs.New = func() any { return new([BlockSize]byte) }
 	t := work.Teller{Fn: done}
 	err = work.Each(ctx, work.Crew{Workers: checkers, Grace: grace}, numbers, func(ctx context.Context, i int) error {
-		buf := bufs.Get().([]byte)
+		buf := bufs.Get().(*[BlockSize]byte)
 		defer bufs.Put(buf)
-		why := s.fetch(ctx, blocks[i], buf)
+		why := s.fetch(ctx, blocks[i], buf[:])
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

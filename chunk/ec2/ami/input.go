@@ -54,7 +54,7 @@ func Check(in Input) error {
 	bucket, key, _ := strings.Cut(in.Location, "/")
 	switch {
 	case in.Root != nil:
-		err, hint = in.checkRoot()
+		hint, err = in.checkRoot()
 	case bucket == "" || key == "" || strings.Contains(in.Location, "://"):
 		err, hint = fmt.Errorf("location %q is not BUCKET/DIR/NAME.manifest.xml", in.Location), "give it without s3://"
 	case !strings.HasSuffix(key, ".manifest.xml"):

@@ -28,31 +28,31 @@ type Root struct {
 var BootModes = []string{"legacy-bios", "uefi", "uefi-preferred"}
 
 // checkRoot says why EC2 would refuse an image whose disk is in EBS, and what to do.
-func (in *Input) checkRoot() (err error, hint string) {
+func (in *Input) checkRoot() (hint string, err error) {
 	r := in.Root
 	switch {
 	case in.Location != "" || in.Kernel != "" || in.Ramdisk != "" || in.Virtualization != "" && in.Virtualization != "hvm":
-		return fmt.Errorf("what is of instance-store images, of a disk in EBS"), "leave out kernel, ramdisk and virtualization type"
+		return "leave out kernel, ramdisk and virtualization type", fmt.Errorf("what is of instance-store images, of a disk in EBS")
 	case !strings.HasPrefix(r.Snapshot, "snap-") && !in.DryRun:
-		return fmt.Errorf("snapshot %q", r.Snapshot), "the id of a snapshot is snap-…"
+		return "the id of a snapshot is snap-…", fmt.Errorf("snapshot %q", r.Snapshot)
 	case !strings.HasPrefix(r.Device, "/dev/"):
-		return fmt.Errorf("root device %q", r.Device), "such as /dev/xvda"
+		return "such as /dev/xvda", fmt.Errorf("root device %q", r.Device)
 	case in.Arch != "x86_64" && in.Arch != "arm64" && in.Arch != "i386":
-		return fmt.Errorf("architecture %q", in.Arch), "it is x86_64, arm64 or i386"
+		return "it is x86_64, arm64 or i386", fmt.Errorf("architecture %q", in.Arch)
 	case !slices.Contains(BootModes, r.BootMode):
-		return fmt.Errorf("boot mode %q", r.BootMode), "it is one of " + strings.Join(BootModes, ", ")
+		return "it is one of " + strings.Join(BootModes, ", "), fmt.Errorf("boot mode %q", r.BootMode)
 	case in.Arch == "arm64" && r.BootMode != "uefi":
-		return fmt.Errorf("boot mode %s for arm64", r.BootMode), "such machines start by UEFI only"
+		return "such machines start by UEFI only", fmt.Errorf("boot mode %s for arm64", r.BootMode)
 	case r.TPM && r.BootMode != "uefi":
-		return fmt.Errorf("a TPM with boot mode %s", r.BootMode), "a TPM needs boot mode uefi"
+		return "a TPM needs boot mode uefi", fmt.Errorf("a TPM with boot mode %s", r.BootMode)
 	case r.Size < 0 || r.Size > 64<<10:
-		return fmt.Errorf("a volume of %d GiB", r.Size), "it has 1 to 65536 GiB"
+		return "it has 1 to 65536 GiB", fmt.Errorf("a volume of %d GiB", r.Size)
 	case utf8.RuneCountInString(in.Description) > maxDescription:
-		return fmt.Errorf("the description is longer than %d characters", maxDescription), "use a shorter one"
+		return "use a shorter one", fmt.Errorf("the description is longer than %d characters", maxDescription)
 	case slices.ContainsFunc(in.Devices, func(d Device) bool { return d.Name == r.Device }):
-		return fmt.Errorf("device %s is the root", r.Device), "the size of the root volume is given apart"
+		return "the size of the root volume is given apart", fmt.Errorf("device %s is the root", r.Device)
 	}
-	return nil, ""
+	return "", nil
 }
 
 // into puts r into a request.
