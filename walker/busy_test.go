@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestGivesClonesBack unmounts a disk below SOURCE after the walk: that succeeds, but the device stays busy, as README says, until the tree
+// TestGivesClonesBack unmounts a disk below SOURCE after the walk: that succeeds, but the device stays busy, as the manual says (limits), until the tree
 // is closed. Then it can be opened for oneself alone, which is what partitioning tools and BLKRRPART ask for.
 func TestGivesClonesBack(t *testing.T) {
 	needRoot(t)
