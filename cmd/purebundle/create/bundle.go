@@ -53,10 +53,53 @@ PATTERN: * ? [] match within a name, ** across names. A pattern that starts with
 "/" is anchored at SOURCE, any other matches a name anywhere. SIZE: 10GiB, 2G,
 500M, bytes; units are binary.`
 
+// bundleFlags are the flags of "purebundle bundle" that no other command has, and those
+// that others share.
+type bundleFlags struct {
+	*Flags
+	kind    string // DiskKind
+	noCheck bool
+	target  bootcheck.Target
+}
+
+// run does what "purebundle bundle" does.
+func (c *bundleFlags) run(cmd *cobra.Command, a *cli.App, args []string) error {
+	source, dest := "/", ""
+	if len(args) > 0 {
+		source = args[0]
+	}
+	if len(args) > 1 {
+		dest = args[1]
+	}
+	if err := c.S3.Check(cmd, dest); err != nil {
+		return err
+	}
+	if err := DiskKind(c.kind).Check(); err != nil {
+		return err
+	}
+	opt, err := c.Options(source, dest)
+	if err != nil {
+		return err
+	}
+	if opt.Base != "" && DiskKind(c.kind) != NoDisk {
+		return cli.WithHint(cli.Usagef("bundle %s: --disk, and --base", source), "a disk is made anew each time")
+	}
+	if err := OpenDisk(&opt, DiskKind(c.kind)); err != nil {
+		return err
+	}
+	if opt.Disk != nil && !c.noCheck {
+		opt.CheckFor = c.target
+	}
+	defer opt.Disk.Close()
+	if len(args) == 0 {
+		return ready(cmd.Context(), a, opt, c.Progress, func(r *Run) error { return r.First(cmd.Context(), again(cmd)) })
+	}
+	return bundle(cmd.Context(), a, opt, c.Progress)
+}
+
+// New returns "purebundle bundle".
 func New(a *cli.App) *cobra.Command {
-	cfg, kind := NewFlags(), string(NoDisk)
-	var noCheck bool
-	var target bootcheck.Target
+	c := &bundleFlags{Flags: NewFlags(), kind: string(NoDisk)}
 	cmd := &cobra.Command{
 		Use:   "bundle [flags] SOURCE DEST",
 		Short: "Make an ext4 image of SOURCE, in parts, in DEST: a directory, S3 or EBS",
@@ -70,7 +113,7 @@ func New(a *cli.App) *cobra.Command {
   purebundle bundle --time @1700000000 --uuid 1b4e28ba-2fa1-11d2-883f-0016d3cca427 tree out`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			least := 2
-			if cfg.DryRun {
+			if c.DryRun {
 				least = 1
 			}
 			if len(args) == 0 && os.Geteuid() == 0 {
@@ -78,60 +121,28 @@ func New(a *cli.App) *cobra.Command {
 			}
 			return cli.ArgsBetween(least, 2, "SOURCE and DEST")(cmd, args)
 		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			source, dest := "/", ""
-			if len(args) > 0 {
-				source = args[0]
-			}
-			if len(args) > 1 {
-				dest = args[1]
-			}
-			if err := cfg.S3.Check(cmd, dest); err != nil {
-				return err
-			}
-			if err := DiskKind(kind).Check(); err != nil {
-				return err
-			}
-			opt, err := cfg.Options(source, dest)
-			if err != nil {
-				return err
-			}
-			if opt.Base != "" && DiskKind(kind) != NoDisk {
-				return cli.WithHint(cli.Usagef("bundle %s: --disk, and --base", source), "a disk is made anew each time")
-			}
-			if err := OpenDisk(&opt, DiskKind(kind)); err != nil {
-				return err
-			}
-			if opt.Disk != nil && !noCheck {
-				opt.CheckFor = target
-			}
-			defer opt.Disk.Close()
-			if len(args) == 0 {
-				return ready(cmd.Context(), a, opt, cfg.Progress, func(r *Run) error { return r.First(cmd.Context(), again(cmd)) })
-			}
-			return bundle(cmd.Context(), a, opt, cfg.Progress)
-		},
+		RunE:              func(cmd *cobra.Command, args []string) error { return c.run(cmd, a, args) },
 		ValidArgsFunction: cli.CompleteDirectories,
 	}
-	cfg.ContentFlags(cmd)
-	cfg.ImageFlags(cmd)
+	c.ContentFlags(cmd)
+	c.ImageFlags(cmd)
 	cli.Group(cmd, "The image", func(f *pflag.FlagSet) {
-		f.StringVar(&kind, "disk", kind, "make the disk that SOURCE's root lies on: boot code, partition table, EFI and BIOS boot partitions, /boot if it is one, and root as the last. Where SOURCE is on no disk (a chroot, a container), and with --disk=`fresh`, a new one that starts by UEFI")
+		f.StringVar(&c.kind, "disk", c.kind, "make the disk that SOURCE's root lies on: boot code, partition table, EFI and BIOS boot partitions, /boot if it is one, and root as the last. Where SOURCE is on no disk (a chroot, a container), and with --disk=`fresh`, a new one that starts by UEFI")
 		f.Lookup("disk").NoOptDefVal = string(AutoDisk)
-		TargetFlag(f, &target)
-		f.BoolVar(&noCheck, "no-check", false, "with --disk, do not look whether a machine would start from it (see \"purebundle check\")")
+		TargetFlag(f, &c.target)
+		f.BoolVar(&c.noCheck, "no-check", false, "with --disk, do not look whether a machine would start from it (see \"purebundle check\")")
 	})
 	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
-		cfg.OutputFlags(f)
-		cfg.BaseFlags(f)
-		cli.TrustFlag(f, &cfg.TrustDest)
-		f.BoolVarP(&cfg.DryRun, "dry-run", "n", false, "say what would happen; write nothing")
-		cli.ProgressFlag(f, &cfg.Progress)
-		f.BoolVar(&cfg.JSON, "json", false, "print the summary as JSON")
+		c.OutputFlags(f)
+		c.BaseFlags(f)
+		cli.TrustFlag(f, &c.TrustDest)
+		f.BoolVarP(&c.DryRun, "dry-run", "n", false, "say what would happen; write nothing")
+		cli.ProgressFlag(f, &c.Progress)
+		f.BoolVar(&c.JSON, "json", false, "print the summary as JSON")
 	})
-	cfg.S3.WriteFlags(cmd)
-	cfg.S3.ResumeFlag(cmd)
-	cfg.EBS.Flags(cmd)
+	c.S3.WriteFlags(cmd)
+	c.S3.ResumeFlag(cmd)
+	c.EBS.Flags(cmd)
 	cli.CompleteProgress(cmd)
 	return cmd
 }

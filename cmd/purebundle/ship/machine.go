@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/pflag"
 
 	"purebundle/chunk"
@@ -92,9 +93,29 @@ func bootMode(m contents.Machine) string {
 // billed lists the systems that are paid for by codes of images.
 var billed = []string{"rhel", "sles"}
 
+// disk is a snapshot, or the bundle of a disk.
+type disk interface {
+	contents.Reader
+	Size() int64
+	Close() error
+}
+
+// openDisk opens what from names. id is that of a snapshot; "" for a bundle.
+func openDisk(ctx context.Context, a *cli.App, client *ebs.Client, from, prefix string, place *cli.S3) (d disk, id string, err error) {
+	if !ebs.IsPlace(from) {
+		d, err = look.OpenBundle(ctx, a, from, prefix, place)
+		return d, "", err
+	}
+	if id, err = ebs.ParsePlace(from); err != nil {
+		return nil, "", &cli.UsageError{Err: err}
+	}
+	d, err = client.Open(ctx, id)
+	return d, id, err
+}
+
 // registerDisk makes a machine image of a snapshot, or of a bundle of a disk, which
-// becomes a snapshot first.
-func registerDisk(ctx context.Context, a *cli.App, from, prefix string, c *imageOptions, d *diskOptions, place *cli.S3, tags map[string]string, dryRun bool) error {
+// becomes a snapshot first. Before anything is made, EC2 is asked whether the image may be.
+func registerDisk(ctx context.Context, a *cli.App, from, prefix string, c *imageOptions, o *diskOptions, place *cli.S3, tags map[string]string, dryRun bool) error {
 	a.Confine(place.Reading(ctx, ebs.Scheme))
 	client, err := place.EBS(ctx, a)
 	if err != nil {
@@ -104,80 +125,84 @@ func registerDisk(ctx context.Context, a *cli.App, from, prefix string, c *image
 	if err != nil {
 		return err
 	}
-	var bundle *chunk.Bundle
-	var disk interface {
-		contents.Reader
-		Size() int64
-		Close() error
-	}
-	id := ""
-	if ebs.IsPlace(from) {
-		if id, err = ebs.ParsePlace(from); err != nil {
-			return &cli.UsageError{Err: err}
-		}
-		disk, err = client.Open(ctx, id)
-	} else {
-		bundle, err = look.OpenBundle(ctx, a, from, prefix, place)
-		disk = bundle
-	}
+	d, id, err := openDisk(ctx, a, client, from, prefix, place)
 	if err != nil {
 		return err
 	}
-	defer disk.Close()
-	found, err := contents.Of(disk, disk.Size())
+	defer d.Close()
+	in, err := o.judge(a, c, from, d, tags)
 	if err != nil {
-		return fmt.Errorf("register %s: %w", from, err)
-	}
-	in, system, err := d.input(c, found, disk.Size(), tags)
-	if err != nil {
-		if cli.HintFor(err) != "" {
-			return err
-		}
-		return fmt.Errorf("register %s: %w", from, err)
-	}
-	if slices.Contains(billed, system) && !a.Quiet {
-		a.Say("warning: " + system + " is paid for by a billing code of the image it came from, and that does not come along: have a subscription of one's own")
-	}
-	// Before anything is made, EC2 is asked whether the image may be.
-	in.Root.Snapshot, in.DryRun = cmp.Or(id, noSnapshot), true
-	if err := ami.Check(in); err != nil {
-		return &cli.UsageError{Err: err}
-	}
-	if _, err := ami.Register(ctx, cfg, in); err != nil && !(id == "" && awsapi.HasCode(err, "InvalidSnapshot.NotFound")) {
 		return err
 	}
-	show := a.Show(onTerminal(a, progress.Auto))
-	defer show.Close()
+	if err := allowed(ctx, cfg, in, id); err != nil {
+		return err
+	}
 	if dryRun {
-		show.Close()
 		if a.Quiet {
 			return nil
 		}
 		_, err = fmt.Fprintf(a.Stdout, "would register: %s as %s, %s, %s; EC2 would allow it\n", words.Printable(from), words.Printable(in.Name), in.Arch, in.Root.BootMode)
 		return err
 	}
-	if id == "" {
+	show := a.Show(onTerminal(a, progress.Auto))
+	defer show.Close()
+	bundle, ok := d.(*chunk.Bundle)
+	if ok {
 		show.AllBytes.Store(bundle.Size())
 		show.InParts()
 		show.Begin(progress.Uploading)
-		w, err := look.ToEBS(ctx, a, bundle, client, &d.volume, tags, func(int) { show.Bytes.Add(chunk.Size) })
+		w, err := look.ToEBS(ctx, a, bundle, client, &o.volume, tags, func(int) { show.Bytes.Add(chunk.Size) })
 		if err != nil {
 			return err
 		}
 		id = w.ID()
 	}
-	in.Root.Snapshot, in.DryRun = id, false
+	in.Root.Snapshot = id
 	show.Begin(progress.Finishing)
 	image, err := c.register(ctx, a, cfg, in)
 	show.Close()
 	if err != nil {
-		if bundle != nil && image == "" {
+		if ok && image == "" {
 			err = cli.AddHint(&cli.LeftError{Err: err, Left: "the snapshot is complete: " + ebs.Scheme + id}, "once that is put right: purebundle register%s --name %s %s%s", place.Again(), words.Quote(in.Name), ebs.Scheme, id)
 		}
 		return err
 	}
 	_, err = fmt.Fprintln(a.Stdout, image)
 	return err
+}
+
+// judge reads what the disk is, and returns what to ask of EC2 for it.
+func (c *diskOptions) judge(a *cli.App, image *imageOptions, from string, d disk, tags map[string]string) (ami.Input, error) {
+	found, err := contents.Of(d, d.Size())
+	if err != nil {
+		return ami.Input{}, fmt.Errorf("register %s: %w", from, err)
+	}
+	in, system, err := c.input(image, found, d.Size(), tags)
+	if err != nil {
+		if cli.HintFor(err) != "" {
+			return in, err
+		}
+		return in, fmt.Errorf("register %s: %w", from, err)
+	}
+	if slices.Contains(billed, system) && !a.Quiet {
+		a.Say("warning: " + system + " is paid for by a billing code of the image it came from, and that does not come along: have a subscription of one's own")
+	}
+	return in, nil
+}
+
+// allowed asks EC2 whether the image may be made; id is "" if its snapshot is not there
+// yet.
+func allowed(ctx context.Context, cfg aws.Config, in ami.Input, id string) error {
+	root := *in.Root
+	root.Snapshot = cmp.Or(id, noSnapshot)
+	in.Root, in.DryRun = &root, true
+	if err := ami.Check(in); err != nil {
+		return &cli.UsageError{Err: err}
+	}
+	if _, err := ami.Register(ctx, cfg, in); err != nil && !(id == "" && awsapi.HasCode(err, "InvalidSnapshot.NotFound")) {
+		return err
+	}
+	return nil
 }
 
 // noSnapshot stands for a snapshot that is not made yet.
