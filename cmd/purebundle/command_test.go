@@ -61,7 +61,7 @@ func TestUsageErrors(t *testing.T) {
 		{"verify without BUNDLE", []string{"verify"}, "BUNDLE needed", "usage: purebundle verify"},
 		{"unbundle without IMAGE", []string{"unbundle", dest}, "BUNDLE and IMAGE needed", "usage: purebundle unbundle"},
 		{"cat without PATH", []string{"cat", dest}, "BUNDLE and PATH needed", "usage: purebundle cat"},
-		{"help of nothing", []string{"help", "nothing"}, "no such command or topic", "the topics are disk, "},
+		{"help of nothing", []string{"help", "nothing"}, "no such command or topic", "the topics are base, disk, "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code, stdout, stderr := call(c.args...)

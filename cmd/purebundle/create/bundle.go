@@ -116,7 +116,7 @@ func New(a *cli.App) *cobra.Command {
 			if c.DryRun {
 				least = 1
 			}
-			if len(args) == 0 && os.Geteuid() == 0 {
+			if len(args) == 0 && os.Geteuid() == 0 && c.Progress != progress.JSON && !c.JSON {
 				return nil // says what to type: First
 			}
 			return cli.ArgsBetween(least, 2, "SOURCE and DEST")(cmd, args)

@@ -190,7 +190,7 @@ func addEntry(b *ext2img.Builder, e *walker.Entry, path string, text []byte) err
 // begin is called when SOURCE is open: the decisions about its mounts are made.
 func (r *Run) begin(tree *walker.Tree) error {
 	r.edits.open = tree.Open
-	if !r.Opt.DryRun {
+	if !r.Opt.DryRun && r.Opt.Image.Latest == nil { // with --time, every byte comes of the tree
 		// A bundle that cannot say when is no base for the next: nothing else comes of it.
 		if synced, err := tree.Sync(); err == nil {
 			r.synced = &synced
