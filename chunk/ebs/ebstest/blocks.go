@@ -166,6 +166,13 @@ func digest(r *http.Request) (sum [sha256.Size]byte, fault *Fault) {
 	return [sha256.Size]byte(raw), nil
 }
 
+// Hold has each block take d from now on.
+func (s *Server) Hold(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hold = d
+}
+
 // put does PutSnapshotBlock.
 func (s *Server) put(w *reply, r *http.Request, id, index string, body []byte) *Fault {
 	s.mu.Lock()
@@ -178,11 +185,12 @@ func (s *Server) put(w *reply, r *http.Request, id, index string, body []byte) *
 		all += n
 	}
 	s.most = max(s.most, all)
+	hold := s.hold
 	s.mu.Unlock()
-	if s.Hold > 0 {
+	if hold > 0 {
 		select {
 		case <-r.Context().Done():
-		case <-time.After(s.Hold):
+		case <-time.After(hold):
 		}
 	}
 	defer func() {

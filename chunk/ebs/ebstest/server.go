@@ -36,9 +36,9 @@ type Server struct {
 	Life    time.Duration // of tokens; 0: for ever
 	Page    int           // blocks or snapshots listed at once at most; 0: 100
 	Pending int           // snapshots that may be pending at once; 0: 100
-	Hold    time.Duration // how long a block takes
 
 	mu        sync.Mutex
+	hold      time.Duration
 	snapshots []*snapshot
 	faults    map[string][]Fault // by operation, to come
 	counts    map[string]int     // requests by operation
