@@ -23,7 +23,7 @@ type watched struct {
 	mu           sync.Mutex
 	copies, most int // copies in flight, and the most there were
 	gets         []string
-	refuse       func(r *http.Request) (status int) // 0: not
+	refuse       func(r *http.Request) (status int) // 0: not; called under the lock
 }
 
 // kms stands for an answer that is passed but says that a key of KMS was used.
@@ -33,15 +33,13 @@ func watch(t *testing.T, srv *s3test.Server) *watched {
 	t.Helper()
 	w, proxy := &watched{}, srv.Proxy(t, s3test.Faults{})
 	w.Server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if w.refuse != nil {
-			if status := w.refuse(r); status == kms {
-				rw.Header().Set("X-Amz-Server-Side-Encryption", "aws:kms")
-			} else if status != 0 {
-				_, _ = io.Copy(io.Discard, r.Body)
-				rw.WriteHeader(status)
-				fmt.Fprint(rw, "<Error><Code>NotImplemented</Code><Message>A header you provided implies functionality that is not implemented</Message></Error>")
-				return
-			}
+		if status := w.refuses(r); status == kms {
+			rw.Header().Set("X-Amz-Server-Side-Encryption", "aws:kms")
+		} else if status != 0 {
+			_, _ = io.Copy(io.Discard, r.Body)
+			rw.WriteHeader(status)
+			fmt.Fprint(rw, "<Error><Code>NotImplemented</Code><Message>A header you provided implies functionality that is not implemented</Message></Error>")
+			return
 		}
 		if r.Header.Get("X-Amz-Copy-Source") != "" {
 			w.mu.Lock()
@@ -60,6 +58,15 @@ func watch(t *testing.T, srv *s3test.Server) *watched {
 	}))
 	t.Cleanup(w.Close)
 	return w
+}
+
+func (w *watched) refuses(r *http.Request) (status int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.refuse == nil {
+		return 0
+	}
+	return w.refuse(r)
 }
 
 // Bundles made and bundles copied have the same number of copies in flight.

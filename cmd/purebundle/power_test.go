@@ -224,7 +224,10 @@ func watchPower(pid int, program string, done chan error) (held []string, last s
 		if err != nil || !ok || exe != program || strings.Contains(string(text), "\nState:\tZ") || !strings.Contains(string(text), "\nVmRSS:") {
 			continue // setpriv, or the end
 		}
-		adj, _ := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid))
+		adj, err := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid))
+		if err != nil || len(adj) == 0 {
+			continue // it ended between the two files
+		}
 		last = string(text) + "\noom_score_adj: " + string(adj)
 		if set, _, _ := strings.Cut(after, "\n"); len(held) == 0 || held[len(held)-1] != set {
 			held = append(held, set)
