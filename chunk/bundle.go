@@ -160,6 +160,13 @@ func (b *Bundle) Path() string { return b.place.Path(ManifestName(b.manifest.Pre
 // Size returns the length of the image in bytes.
 func (b *Bundle) Size() int64 { return b.manifest.Image.Size }
 
+// Forget gives back the memory that parts take which b has fetched; they can be read again.
+func (b *Bundle) Forget() {
+	if f, ok := b.place.(interface{ Forget() }); ok {
+		f.Forget()
+	}
+}
+
 // Close lets go of what b has open.
 func (b *Bundle) Close() error { return b.place.Close() }
 

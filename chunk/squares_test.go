@@ -35,6 +35,7 @@ import (
 type format struct {
 	name  string
 	copy  bool // of a bundle: download and upload
+	base  bool // the newer one has a base, in a bucket
 	make  func(ctx context.Context, m chunk.Maker, seed int, force bool) error
 	names func(seed int) []string
 	// look says whose bundle is there: 0 if there is none. It reads all of it.
@@ -231,6 +232,41 @@ func copies(t *testing.T) []format {
 	return []format{copyRaw, copyAmazons}
 }
 
+// based returns the raw format with a base in another directory of the bucket, of which
+// each part is taken that is the same.
+func based() format {
+	f := raw
+	f.name, f.base = "raw on a base", true
+	f.make = func(ctx context.Context, m chunk.Maker, seed int, force bool) error {
+		base, err := m.(*bucket).In("base").Load(ctx, "p")
+		if err != nil {
+			return err
+		}
+		defer base.Close()
+		w, err := chunk.Make(ctx, m, chunk.Options{Prefix: "p", Force: force, Workers: 1, Base: base})
+		if err != nil {
+			return err
+		}
+		defer w.Abort()
+		if err = w.Preflight(seed+1, 0); err == nil && seed == newer {
+			var lost []int
+			if lost, err = w.Keep(ctx, []int{0, 1}, nil); err == nil {
+				err = w.Write(ctx, bytes.NewReader(rawImage(seed)), lost, nil)
+			}
+		} else if err == nil {
+			err = w.Write(ctx, bytes.NewReader(rawImage(seed)), []int{0}, nil)
+		}
+		if err == nil {
+			err = w.WriteZero(ctx, []int{seed}, nil)
+		}
+		if err != nil {
+			return errors.Join(err, w.Abort())
+		}
+		return w.Commit(ctx, &chunk.Manifest{Tool: "test", Created: time.Unix(1700000000, 0), Source: "/", Image: chunk.Image{Type: "ext4"}})
+	}
+	return f
+}
+
 // site is a place that can be broken.
 type site interface {
 	chunk.Maker
@@ -386,17 +422,25 @@ func squares(t *testing.T, kinds []s3test.Kind, run func(t *testing.T, f format,
 	}
 	server := s3test.Start(t)
 	server.Setenv(t)
-	formats := append([]format{raw, amazon}, copies(t)...)
+	formats := append([]format{raw, amazon, based()}, copies(t)...)
 	for _, had := range []int{0, older} {
 		for _, f := range formats {
-			t.Run(fmt.Sprintf("%s in a directory, older %d", f.name, had), func(t *testing.T) {
-				t.Parallel()
-				run(t, f, newDirectory(t), had)
-			})
+			if !f.base { // of which TestKeepFault and TestKeepCrash are
+				t.Run(fmt.Sprintf("%s in a directory, older %d", f.name, had), func(t *testing.T) {
+					t.Parallel()
+					run(t, f, newDirectory(t), had)
+				})
+			}
 			for _, kind := range kinds {
 				t.Run(fmt.Sprintf("%s in a bucket, %v, older %d", f.name, kind, had), func(t *testing.T) {
 					t.Parallel()
-					run(t, f, newBucket(t, server, kind), had)
+					b := newBucket(t, server, kind)
+					if f.base {
+						if err := raw.make(t.Context(), b.In("base"), newer, false); err != nil {
+							t.Fatal(err)
+						}
+					}
+					run(t, f, b, had)
 				})
 			}
 		}

@@ -2,6 +2,7 @@ package chunk
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,19 +20,23 @@ type Taker interface {
 }
 
 // Keep makes these parts of those of Options.Base with the same numbers, which are not
-// read but where it is not sure that they are what they were; a part that is all zero
-// must be made. It returns the parts that are not to be had: missing, damaged, or where
-// this place cannot take them from. done is as for Write.
+// read but where it is not sure that they are what they were, or the base is in another kind of
+// place; a part that is all zero must be made. It returns the parts that are not to be had:
+// missing, damaged, or where this place cannot take them from. done is as for Write.
 func (w *Writer) Keep(ctx context.Context, parts []int, done func(part int)) (lost []int, err error) {
 	t := work.Teller{Fn: done}
 	took := make([]bool, len(parts))
-	err = work.Each(ctx, w.crew(keepers), numbers(len(parts)), func(ctx context.Context, k int) error {
+	workers := keepers
+	if w.reads() {
+		workers = w.opt.Workers // each has a buffer
+	}
+	err = work.Each(ctx, w.crew(workers), numbers(len(parts)), func(ctx context.Context, k int) error {
 		i := parts[k]
 		if w.opt.Base == nil || i >= len(w.opt.Base.manifest.Parts) {
 			return nil
 		}
 		var err error
-		if took[k], err = w.take(ctx, i, readIfUnsure); took[k] && err == nil {
+		if took[k], err = w.keepOne(ctx, i); took[k] && err == nil {
 			t.Tell(ctx, i)
 		}
 		return err
@@ -44,10 +49,81 @@ func (w *Writer) Keep(ctx context.Context, parts []int, done func(part int)) (lo
 	return lost, err
 }
 
+// keepOne makes part i that of the base: the place may have it already.
+func (w *Writer) keepOne(ctx context.Context, i int) (bool, error) {
+	b := w.opt.Base
+	f := b.manifest.Parts[i].File()
+	if f.Zero() {
+		return false, nil
+	}
+	there, err := w.keep(ctx, i, f.Digest.Hex, func(ctx context.Context) (string, error) { return b.md5(ctx, i) })
+	switch {
+	case err != nil && ctx.Err() == nil && errors.Is(err, ErrDamaged): // the base, when it was to be compared
+		return false, nil
+	case err != nil:
+		return false, err
+	case there:
+		w.took(i, f.Digest.Hex, 0)
+		return true, nil
+	case w.reads():
+		return w.fetch(ctx, i, f)
+	}
+	return w.take(ctx, i, readIfUnsure)
+}
+
+// reads says whether Keep reads the parts of the base and writes them: it is in another
+// kind of place.
+func (w *Writer) reads() bool {
+	b := w.opt.Base
+	switch w.stage.(type) {
+	case *dir.Stage:
+		return b != nil && b.disk == nil
+	case Taker:
+		return b != nil && b.disk != nil
+	}
+	return b != nil
+}
+
+// fetch makes part i by reading that of the base, if it is to be had.
+func (w *Writer) fetch(ctx context.Context, i int, f File) (bool, error) {
+	buf, err := w.bufs.Get(Size)
+	if err != nil {
+		return false, err
+	}
+	defer w.bufs.Put(buf)
+	if err := w.opt.Base.place.Read(ctx, f, buf, 0); err != nil {
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
+		return false, nil // whatever is wrong with it: it is not to be had
+	}
+	it, err := w.begin(i, f.Digest.Hex)
+	if err != nil {
+		return false, err
+	}
+	moved, err := w.stage.Put(ctx, it, buf)
+	if err != nil {
+		return false, err
+	}
+	w.took(i, f.Digest.Hex, moved)
+	return true, nil
+}
+
+// took notes that part i is that of the base, with so many bytes written or sent.
+func (w *Writer) took(i int, sum string, moved int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.parts[i] = partState{whole: true, taken: true, sum: sum}
+	w.stats.Bytes += moved
+}
+
 // Links says whether Keep copies nothing.
 func (w *Writer) Links() bool {
 	s, ok := w.stage.(*dir.Stage)
-	return !ok || w.opt.Base == nil || w.opt.Base.disk == nil || s.Links(w.opt.Base.disk.dir)
+	if w.reads() {
+		return false
+	}
+	return !ok || w.opt.Base == nil || s.Links(w.opt.Base.disk.dir)
 }
 
 // unsure says what becomes of a part of the base that may not be what it was.
@@ -91,10 +167,7 @@ func (w *Writer) take(ctx context.Context, i int, how unsure) (bool, error) {
 	if err != nil || !taken {
 		return false, err
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.parts[i] = partState{whole: true, taken: true, sum: f.Digest.Hex}
-	w.stats.Bytes += copied
+	w.took(i, f.Digest.Hex, copied)
 	return true, nil
 }
 

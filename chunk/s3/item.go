@@ -191,10 +191,14 @@ func (st *stage) put(ctx context.Context, name string, p []byte, size int64, sum
 }
 
 func (st *stage) copy(ctx context.Context, from, was, to string, size int64) (string, error) {
-	st.begin(to, mark{size: size})
-	etag, err := st.s.copy(ctx, from, was, to)
+	return st.copyFrom(ctx, st.s, Object{Name: from, ETag: was, Size: size}, to)
+}
+
+func (st *stage) copyFrom(ctx context.Context, from *Store, o Object, to string) (string, error) {
+	st.begin(to, mark{size: o.Size})
+	etag, err := st.s.copy(ctx, from, o.Name, o.ETag, to)
 	if err == nil {
-		st.begin(to, mark{etag: etag, size: size})
+		st.begin(to, mark{etag: etag, size: o.Size})
 	}
 	st.doubt(err != nil)
 	return etag, err

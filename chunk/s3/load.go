@@ -71,13 +71,16 @@ func (r *reader) Read(ctx context.Context, f chunk.File, buf []byte, off int64) 
 	return nil
 }
 
+// Forget drops the parts that are kept.
+func (r *reader) Forget() { r.cache.drop() }
+
 func (r *reader) Close() error {
 	r.cache.drop()
 	return nil
 }
 
 // maxCached is how many parts a bundle keeps in memory.
-const maxCached = 8
+const maxCached = 4
 
 // cache keeps the parts that were used last.
 type cache struct {

@@ -109,10 +109,10 @@ func signed(sum string) func(*s3.Options) {
 	})
 }
 
-// copy makes an object of another one in the directory, in S3, if that has the ETag
-// was; "" is any. It returns the new ETag.
-func (s *Store) copy(ctx context.Context, from, was, to string) (etag string, err error) {
-	if err := s.check("copy", from); err != nil {
+// copy makes an object of another one, in S3, if that has the ETag was; "" is any. It
+// returns the new ETag.
+func (s *Store) copy(ctx context.Context, dir *Store, from, was, to string) (etag string, err error) {
+	if err := dir.check("copy", from); err != nil {
 		return "", err
 	}
 	if err := s.check("copy", to); err != nil {
@@ -122,7 +122,7 @@ func (s *Store) copy(ctx context.Context, from, was, to string) (etag string, er
 	in := &s3.CopyObjectInput{
 		Bucket:     &s.loc.Bucket,
 		Key:        aws.String(s.loc.key(to)),
-		CopySource: aws.String(copySource(s.loc.Bucket, s.loc.key(from))),
+		CopySource: aws.String(copySource(dir.loc.Bucket, dir.loc.key(from))),
 		// No ChecksumAlgorithm: a copy has that of its source, and some servers (R2, B2,
 		// Storj) refuse the header.
 		ACL: k.acl, StorageClass: k.class, ServerSideEncryption: k.sse, SSEKMSKeyId: k.kmsKey,

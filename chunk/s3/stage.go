@@ -47,6 +47,8 @@ type stage struct {
 	made   map[string]object // by key
 	begun  map[string]mark   // objects that this run has made or may have made
 	unsure bool              // one may come about later
+	// takeless is true if a copy from another bundle was refused, see Take.
+	takeless bool
 
 	zeroBytes int64 // of parts, at most
 }

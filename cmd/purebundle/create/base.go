@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
 	"purebundle/chunk"
+	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/confine"
 	"purebundle/cmd/purebundle/words"
 	"purebundle/ext2img"
 )
@@ -28,7 +31,10 @@ func (r *Run) OpenBase(ctx context.Context) error {
 	if name == "" {
 		return nil
 	}
-	b, err := chunk.Load(name, "")
+	b, err := r.loadBase(ctx, name)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if err != nil {
 		r.noBase(name, err.Error())
 		return nil
@@ -44,6 +50,25 @@ func (r *Run) OpenBase(ctx context.Context) error {
 	return nil
 }
 
+// loadBase opens a bundle in a directory or in S3, as its manifest or the only one there.
+func (r *Run) loadBase(ctx context.Context, name string) (*chunk.Bundle, error) {
+	if !s3.IsURL(name) {
+		return chunk.Load(name, "")
+	}
+	loc, prefix, err := s3.ParseBundle(name)
+	if err != nil {
+		return nil, err
+	}
+	store, err := r.Opt.S3.Open(ctx, r.App, loc)
+	if err == nil {
+		store, err = store.Home(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return store.Load(ctx, prefix)
+}
+
 // CloseBase closes what OpenBase has opened.
 func (r *Run) CloseBase() {
 	if r.base != nil {
@@ -53,8 +78,12 @@ func (r *Run) CloseBase() {
 
 // noBase says that a base is not used.
 func (r *Run) noBase(name, why string) {
+	r.NoBase(name + ": " + why)
 	r.UI.Warn(name, "is not used as the base: "+why)
 }
+
+// NoBase notes why the bundle has no base, though it might have had one.
+func (r *Run) NoBase(why string) { r.baseless = why }
 
 // unfitBase says why a bundle cannot be the base of this one, "" if it can.
 func (r *Run) unfitBase(m *chunk.Manifest) string {
@@ -99,6 +128,7 @@ func (r *Run) laidOut(root *ext2img.Plan) {
 	if r.base == nil {
 		return
 	}
+	r.base.bundle.Forget() // what the layout took of it
 	if why := root.Fresh(); why != "" {
 		r.noBase(r.base.name, why+"; the image is laid out anew")
 		return
@@ -124,22 +154,51 @@ func (b *base) manifest(kept int) *chunk.Base {
 	if m.Base != nil {
 		since = m.Base.Since
 	}
-	return &chunk.Base{Bundle: chunk.Path(cli.Absolute(b.bundle.Path())), Created: m.Created, Since: since, Kept: kept}
+	return &chunk.Base{Bundle: b.path(), Created: m.Created, Since: since, Kept: kept}
 }
 
-// directories returns the directory that parts are linked from.
-func (b *base) directories() []string {
-	if b == nil {
-		return nil
+// path returns the manifest of the base, by a name that holds everywhere.
+func (b *base) path() chunk.Path {
+	if path := b.bundle.Path(); s3.IsURL(path) {
+		return chunk.Path(path)
 	}
-	return []string{filepath.Dir(b.bundle.Path())}
+	return chunk.Path(cli.Absolute(b.bundle.Path()))
 }
 
-// line says what was kept, for people.
+// power adds to rest what it takes to take parts of the base.
+func (b *base) power(ctx context.Context, c *cli.S3, rest confine.Rest) confine.Rest {
+	switch {
+	case b == nil:
+		return rest
+	case s3.IsURL(b.bundle.Path()):
+		return c.Remote(ctx, rest)
+	}
+	rest.Link = []string{filepath.Dir(b.bundle.Path())}
+	return rest
+}
+
+// baseRows say what was kept, for people, or why nothing was looked at; what is wrong with
+// a base is a warning.
+func (r *Run) baseRows(s *Summary) [][2]string {
+	switch {
+	case s.Base != "":
+		return [][2]string{{"base", s.baseLine()}}
+	case s.NoBase != "" && r.Opt.Base == "":
+		return [][2]string{{"base", "none: " + s.NoBase}}
+	}
+	return nil
+}
+
+// baseLine says how many parts were kept, and what the others took.
 func (s *Summary) baseLine() string {
-	text := fmt.Sprintf("kept %s of %s of %s", words.Count(int64(s.KeptParts)), words.Plural(int64(s.Parts-s.ZeroParts), "part"), words.Printable(string(s.Base)))
+	base := strings.TrimSuffix(string(s.Base), "/"+chunk.ManifestName("image")) // which needs no name
+	text := fmt.Sprintf("kept %s of %s of %s", words.Count(int64(s.KeptParts)), words.Plural(int64(s.Parts-s.ZeroParts), "part"), words.Printable(base))
 	if s.DryRun {
 		return text
 	}
-	return fmt.Sprintf("%s; %s read (%s)", text, words.Plural(s.FilesRead, "file"), words.Size(s.BytesRead))
+	text = fmt.Sprintf("%s; %s read (%s)", text, words.Plural(s.FilesRead, "file"), words.Size(s.BytesRead))
+	if s3.IsURL(string(s.Dest)) {
+		text += ", " + words.Size(s.SentBytes) + " sent"
+	}
+	return text
 }

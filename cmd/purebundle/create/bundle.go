@@ -71,7 +71,7 @@ func (c *bundleFlags) run(cmd *cobra.Command, a *cli.App, args []string) error {
 	if len(args) > 1 {
 		dest = args[1]
 	}
-	if err := c.S3.Check(cmd, dest); err != nil {
+	if err := c.S3.Check(cmd, dest, c.base); err != nil {
 		return err
 	}
 	if err := DiskKind(c.kind).Check(); err != nil {

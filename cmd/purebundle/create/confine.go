@@ -38,7 +38,7 @@ func (r *Run) Confine(rest confine.Rest) {
 // Power returns what the run takes for its output.
 func (r *Run) Power(ctx context.Context) confine.Rest {
 	if r.Opt.DryRun {
-		return confine.Rest{}
+		return r.base.power(ctx, &r.Opt.S3, confine.Rest{})
 	}
 	return r.target().power(ctx)
 }

@@ -163,16 +163,12 @@ func (r *Run) PrintPlan(s Summary) error {
 		}
 		return cli.PrintRows(w, rows)
 	}
-	var base [][2]string
-	if s.Base != "" {
-		base = [][2]string{{"base", s.baseLine()}}
-	}
 	err := cli.PrintRows(w, slices.Concat([][2]string{{"would bundle", r.ContentLine()}}, r.Opt.Disk.rows(), [][2]string{
 		{"image", r.ImageLine(s)},
 		{"inodes", inodesLine(s)},
 		{"parts", fmt.Sprintf("%s of 10 MiB, %s of them all zero", words.Count(int64(s.Parts)), words.Count(int64(s.ZeroParts)))},
 		{r.target().needs(), words.Size(r.target().need(r.Image)) + " at most"},
-	}, base))
+	}, r.baseRows(&s)))
 	if err != nil {
 		return err
 	}

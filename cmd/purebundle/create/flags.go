@@ -41,6 +41,7 @@ type Flags struct {
 	EBS                         cli.EBS
 	base                        string
 	reread                      bool
+	OwnBase                     bool // if --base names none, the command finds one
 	force, strict, DryRun, JSON bool
 	TrustDest                   bool
 	Progress                    progress.Mode
@@ -88,23 +89,29 @@ func (c *Flags) OutputFlags(f *pflag.FlagSet) {
 
 // BaseFlags say which bundle the new one keeps to.
 func (c *Flags) BaseFlags(f *pflag.FlagSet) {
-	f.StringVar(&c.base, "base", "", "keep to the older `BUNDLE` of SOURCE: files that did not change since are not read, and parts that are the same are cloned or linked")
+	f.StringVar(&c.base, "base", "", "keep to the older `BUNDLE` of SOURCE: files that did not change since are not read, and parts that are the same are cloned, linked or copied within S3")
 	f.BoolVar(&c.reread, "reread", false, "read every file all the same, and say which differ from --base though they looked unchanged")
 }
 
 // checkBase finds what --base does not go with.
 func (c *Flags) checkBase(dest string) error {
 	switch {
-	case c.base == "" && c.reread:
+	case c.base == "" && c.reread && !c.OwnBase:
 		return cli.WithHint(cli.Usagef("bundle: --reread, but no --base"), "without a base, every file is read")
 	case c.base == "":
 		return nil
-	case s3.IsURL(c.base) || s3.IsURL(dest) || ebs.IsPlace(c.base) || ebs.IsPlace(dest):
-		return cli.WithHint(cli.Usagef("bundle: --base %s: is not taken from S3 or EBS, nor for them", c.base), "both are directories of this machine")
+	case ebs.IsPlace(c.base) || ebs.IsPlace(dest):
+		return cli.WithHint(cli.Usagef("bundle: --base %s: is not taken from EBS, nor for it", c.base), "both are directories of this machine, or in S3")
 	case c.clock.Limit() != nil:
 		return cli.WithHint(cli.Usagef("bundle: --base, and --time or $%s", cli.SourceDateEpoch), "an image of which tree, UUID and time make all bytes has no base")
 	}
-	return cli.CheckPlace("bundle", c.base)
+	if err := cli.CheckPlace("bundle", c.base); err != nil || !s3.IsURL(c.base) {
+		return err
+	}
+	if _, _, err := s3.ParseBundle(c.base); err != nil {
+		return &cli.UsageError{Err: err}
+	}
+	return nil
 }
 
 // Options returns what the flags say of a bundle of source in dest. It finds the

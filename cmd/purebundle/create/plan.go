@@ -36,6 +36,7 @@ type Run struct {
 	Fstab    []byte // what /etc/fstab is to be in the image, the old one beside it; nil: that of SOURCE
 	held     string // see Hold
 	base     *base  // nil: there is none
+	baseless string // why the image has none though one was looked for; "": none was
 	synced   *time.Time
 
 	volume *ebs.Writer // what DEST is, if it is in EBS

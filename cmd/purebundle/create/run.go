@@ -64,13 +64,16 @@ func (r *Run) Hold(path string) { r.held = path }
 func (r *Run) Write(ctx context.Context, out Output) (err error) {
 	parts := r.Image.Parts()
 	need := r.target().need(r.Image)
-	if k, ok := out.(keeper); ok && !k.Links() {
+	planned := len(parts.Data) + len(parts.Meta)
+	k, _ := out.(keeper)
+	copies := k != nil && !k.Links()
+	if copies {
 		need += int64(len(parts.Kept)) * chunk.Size
+		planned += len(parts.Kept)
 	}
 	if err := out.Preflight(int(r.Image.Size()/chunk.Size), need); err != nil {
 		return err
 	}
-	planned := len(parts.Data) + len(parts.Meta)
 	r.UI.AllBytes.Store(int64(planned) * chunk.Size)
 	r.UI.AllParts.Store(int64(planned))
 	r.UI.Begin(progress.Writing)
@@ -87,9 +90,20 @@ func (r *Run) Write(ctx context.Context, out Output) (err error) {
 			return out.Write(ctx, img, b.Parts, made)
 		},
 		Keep: func(ctx context.Context, parts []int) ([]int, error) {
-			lost, err := keep(ctx, out, parts)
-			r.UI.AllBytes.Add(int64(len(lost)) * chunk.Size)
-			r.UI.AllParts.Add(int64(len(lost)))
+			if k == nil {
+				return parts, nil
+			}
+			lost, err := k.Keep(ctx, parts, func(int) {
+				r.UI.Kept.Add(1)
+				if copies {
+					r.UI.Parts.Add(1)
+					r.UI.Bytes.Add(chunk.Size)
+				}
+			})
+			if !copies {
+				r.UI.AllBytes.Add(int64(len(lost)) * chunk.Size)
+				r.UI.AllParts.Add(int64(len(lost)))
+			}
 			return lost, err
 		},
 		Zeros: func(ctx context.Context, parts []int) (err error) {
@@ -114,14 +128,6 @@ func (r *Run) Write(ctx context.Context, out Output) (err error) {
 type keeper interface {
 	Links() bool
 	Keep(ctx context.Context, parts []int, done func(part int)) (lost []int, err error)
-}
-
-// keep takes parts of the base, and returns those that it could not take.
-func keep(ctx context.Context, out Output, parts []int) (lost []int, err error) {
-	if k, ok := out.(keeper); ok {
-		return k.Keep(ctx, parts, nil)
-	}
-	return parts, nil
 }
 
 // sayChanges warns of each file that is not in the image as the walk saw it, or was gone when the walk came to it.

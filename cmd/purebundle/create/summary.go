@@ -34,6 +34,7 @@ type Summary struct {
 	SentBytes     int64          `json:"sent_bytes,omitempty"`    // to S3, or with --dry-run at most
 	SkippedParts  int            `json:"skipped_parts,omitempty"` // in S3 already
 	Base          chunk.Path     `json:"base,omitempty"`          // the older bundle that this one keeps to
+	NoBase        string         `json:"no_base,omitempty"`       // why it has none, though one was looked for
 	KeptParts     int            `json:"kept_parts,omitempty"`    // that are the base's
 	FilesRead     int64          `json:"files_read"`              // of which content was read
 	BytesRead     int64          `json:"bytes_read"`              // of them
@@ -70,6 +71,8 @@ func (r *Run) Summarize() Summary {
 	s.FilesRead, s.BytesRead = r.Report.FilesRead, r.Report.BytesRead
 	if m := r.base.manifest(len(r.Image.Parts().Kept)); m != nil {
 		s.Base, s.KeptParts = m.Bundle, m.Kept
+	} else {
+		s.NoBase = r.baseless
 	}
 	for _, e := range r.excluded.known() {
 		if e.Rule != walker.OutputRule {
@@ -133,11 +136,7 @@ func (r *Run) ContentLine() string {
 // CommonRows returns what is to be said of a run whatever became of the parts.
 func (r *Run) CommonRows(s Summary) [][2]string {
 	rate := float64(r.counts.DataBytes) / max(s.Seconds, 0.001)
-	var base [][2]string
-	if s.Base != "" {
-		base = [][2]string{{"base", s.baseLine()}}
-	}
-	rows := append(append(base, [2]string{"time", fmt.Sprintf("%s, %s", words.Seconds(s.Seconds), words.Rate(rate))}), r.LeftOutRows()...)
+	rows := append(append(r.baseRows(&s), [2]string{"time", fmt.Sprintf("%s, %s", words.Seconds(s.Seconds), words.Rate(rate))}), r.LeftOutRows()...)
 	if n := len(r.Changes()); n > 0 {
 		rows = append(rows, [2]string{"changed", ChangesLine(s.Changes)})
 	}

@@ -64,7 +64,7 @@ func (r *Run) target() target {
 		return &snapshot{r}
 	}
 	if s3.IsURL(r.Opt.Dest) {
-		return &bucket{r.App, &r.Opt}
+		return &bucket{r.App, &r.Opt, r.base}
 	}
 	return &directory{&r.Opt, r.held, r.base}
 }
@@ -130,10 +130,8 @@ func (d *directory) needs() string                { return "disk" }
 func (d *directory) note(s *Summary, bytes int64) { s.DiskBytes = bytes }
 func (d *directory) took(s *Summary) string       { return words.Size(s.DiskBytes) + " on disk" }
 
-func (d *directory) power(context.Context) confine.Rest {
-	rest := confine.Making(d.opt.Dest)
-	rest.Link = d.base.directories()
-	return rest
+func (d *directory) power(ctx context.Context) confine.Rest {
+	return d.base.power(ctx, &d.opt.S3, confine.Making(d.opt.Dest))
 }
 
 func (d *directory) opened() []confine.Capability { return confine.ForWriting(d.opt.Dest) }
@@ -145,8 +143,9 @@ func manifestLists(prefix, under string) string {
 
 // bucket is a DEST in S3.
 type bucket struct {
-	app *cli.App
-	opt *Options
+	app  *cli.App
+	opt  *Options
+	base *base // nil: there is none
 }
 
 func (b *bucket) open(ctx context.Context) (Output, error) {
@@ -154,7 +153,7 @@ func (b *bucket) open(ctx context.Context) (Output, error) {
 	if err != nil {
 		return nil, err
 	}
-	return orNil(store.Create(ctx, chunk.Options{Prefix: b.opt.Prefix, Force: b.opt.Force, GoOn: b.opt.S3.Resume}))
+	return orNil(store.Create(ctx, chunk.Options{Prefix: b.opt.Prefix, Force: b.opt.Force, GoOn: b.opt.S3.Resume, Base: b.base.source()}))
 }
 
 func (b *bucket) leaveOut() []string { return nil }

@@ -21,6 +21,7 @@ type JSONLine struct {
 	TotalBytes  int64  `json:"total_bytes,omitempty"`  // of the image, to make
 	Parts       int64  `json:"parts,omitempty"`        // made
 	TotalParts  int64  `json:"total_parts,omitempty"`  // to make
+	KeptParts   int64  `json:"kept_parts,omitempty"`   // of the base
 	Rate        int64  `json:"rate,omitempty"`         // bytes a second, absent if unknown
 	SecondsLeft *int64 `json:"seconds_left,omitempty"` // absent if unknown
 	Path        string `json:"path,omitempty"`
@@ -39,7 +40,7 @@ func (p *jsonPainter) note(n Note) {
 
 func (p *jsonPainter) print(event string, s snapshot) {
 	line := JSONLine{Event: event, Phase: s.phase.String(), Entries: s.entries, FoundBytes: s.found,
-		Bytes: s.bytes, TotalBytes: s.allBytes, Parts: s.parts, TotalParts: s.allParts, Rate: int64(s.rate)}
+		Bytes: s.bytes, TotalBytes: s.allBytes, Parts: s.parts, TotalParts: s.allParts, KeptParts: s.kept, Rate: int64(s.rate)}
 	if s.remaining >= 0 {
 		seconds := int64(s.remaining / time.Second)
 		line.SecondsLeft = &seconds

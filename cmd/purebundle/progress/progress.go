@@ -50,6 +50,7 @@ type counters struct {
 
 	Bytes, AllBytes atomic.Int64 // writing: image bytes made, and to make
 	Parts, AllParts atomic.Int64
+	Kept            atomic.Int64 // parts that are those of a base
 }
 
 // snapshot is one reading of the counters.
@@ -59,6 +60,7 @@ type snapshot struct {
 	dir             string
 	bytes, allBytes int64
 	parts, allParts int64
+	kept            int64
 	rate            float64       // bytes a second of late; 0: not known yet
 	remaining       time.Duration // how long it will still take; negative: not known
 	elapsed         time.Duration // since the phase began
@@ -188,7 +190,7 @@ func (u *UI) snapshot() snapshot {
 		phase:   Phase(u.phase.Load()),
 		entries: u.Entries.Load(), found: u.Found.Load(),
 		bytes: u.Bytes.Load(), allBytes: u.AllBytes.Load(),
-		parts: u.Parts.Load(), allParts: u.AllParts.Load(),
+		parts: u.Parts.Load(), allParts: u.AllParts.Load(), kept: u.Kept.Load(),
 		elapsed: now.Sub(u.began),
 	}
 	s.bytes = min(s.bytes, s.allBytes)

@@ -28,6 +28,7 @@ type options struct {
 	name     template       // of the image
 	values   map[string]string
 	keep     int
+	noBase   bool
 	register bool
 
 	dir       string // for the bundle in Amazon's format, until it is in S3
@@ -49,6 +50,10 @@ func New(a *cli.App) *cobra.Command {
 		Short: "Bundle to S3 under a name of its own, register it, drop older ones",
 		Long: `Bundle the live tree SOURCE to S3, in a directory whose name has fields that are
 filled in: {hostname}, {date} and {time} (UTC), {uuid} (another each time).
+
+The newest bundle of the same template, SOURCE and machine is its base, as with
+"purebundle bundle --base": what did not change since is neither read nor sent, but
+copied within S3.
 
 With --register, the bundle is one in Amazon's format, of which each part is sent
 when it is full, and it is registered as a machine image; the image's own parts lie
@@ -83,6 +88,8 @@ progress. What goes in is decided as by "purebundle bundle".`,
 	c.flags.ImageFlags(cmd)
 	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
 		c.flags.OutputFlags(f)
+		c.flags.BaseFlags(f)
+		f.BoolVar(&c.noBase, "no-base", false, "take no base by itself: read and send everything")
 		f.IntVar(&c.keep, "keep", 0, "keep `N` bundles of this template, the new one among them; 0 keeps all")
 		f.BoolVarP(&c.flags.DryRun, "dry-run", "n", false, "say what would happen, and what --keep would delete; write nothing")
 		cli.ProgressFlag(f, &c.flags.Progress)
@@ -118,6 +125,7 @@ func (c *options) check(cmd *cobra.Command, source, url string) error {
 	if strings.ContainsAny(bucket, "{}") {
 		return cli.WithHint(cli.Usagef("ship %s: a field in the name of the bucket", url), "fields are for what comes after it: s3://BUCKET/TEMPLATE")
 	}
+	c.flags.OwnBase = true
 	var err error
 	if c.target, err = parseTemplate(strings.TrimSuffix(path, "/")); err != nil {
 		return err
@@ -129,6 +137,10 @@ func (c *options) check(cmd *cobra.Command, source, url string) error {
 		return cli.WithHint(cli.Usagef("ship %s: has empty names in it", url), "one slash is enough")
 	}
 	switch {
+	case c.noBase && (c.bundle.Base != "" || c.bundle.Reread):
+		return cli.WithHint(cli.Usagef("ship: --no-base, and --base or --reread"), "without a base, every file is read")
+	case c.register && (c.bundle.Base != "" || c.bundle.Reread):
+		return cli.WithHint(cli.Usagef("ship: --register, and --base or --reread"), "a bundle in Amazon's format is compressed and encrypted from its first byte to its last: it has no base")
 	case c.keep < 0:
 		return cli.Usagef("ship: --keep %d: not a number of bundles", c.keep)
 	case c.keep > 0 && !c.target.varies():
@@ -166,11 +178,15 @@ func ship(ctx context.Context, a *cli.App, c *options) error {
 	if c.register && !c.bundle.DryRun {
 		return c.shipImage(ctx, a, r.UI)
 	}
-	r.Confine(r.Power(ctx))
 	store, err := c.bundle.S3.Open(ctx, a, c.bundle.Place)
 	if err != nil {
 		return err
 	}
+	if err := c.openBase(ctx, r, store); err != nil {
+		return err
+	}
+	defer r.CloseBase()
+	r.Confine(r.Power(ctx))
 	if c.bundle.DryRun {
 		return c.dryRun(ctx, r, store)
 	}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"purebundle/chunk"
+	"purebundle/chunk/s3/s3test"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/ship"
+	"purebundle/ext2img/imgtest"
+)
+
+// elsewhere is the program, with an environment of its own: tests that change theirs
+// are not run beside others.
+type elsewhere struct {
+	program string
+	env     []string
+}
+
+// call runs the program, and fails if that ends with another status than 0.
+func (e *elsewhere) call(t *testing.T, args ...string) (stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd := exec.Command(e.program, args...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = append(os.Environ(), e.env...), &out, &errs
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v: %v\n%s%s", args, err, &out, &errs)
+	}
+	return out.String(), errs.String()
+}
+
+// made makes a bundle, of which it returns the summary.
+func (e *elsewhere) made(t *testing.T, args ...string) (s ship.Summary, said string) {
+	t.Helper()
+	stdout, said := e.call(t, append([]string{args[0], "--json", "--no-filter", "--no-default-excludes", "--free", "100%"}, args[1:]...)...)
+	if err := json.Unmarshal([]byte(stdout), &s); err != nil {
+		t.Fatal(err)
+	}
+	return s, said
+}
+
+// judge verifies a bundle of src and compares src with what the kernel mounts.
+func (e *elsewhere) judge(t *testing.T, src, out string) {
+	t.Helper()
+	image := filepath.Join(t.TempDir(), "image")
+	e.call(t, "verify", "-q", "--deep", out)
+	e.call(t, "unbundle", "-q", out, image)
+	imgtest.Fsck(t, image)
+	mnt := imgtest.Mount(t, image)
+	imgtest.Compare(t, src, mnt, imgtest.CompareOptions{})
+	imgtest.Unmount(t, mnt)
+}
+
+// TestShipsInARow ships a tree that changes ten times, through a network that breaks
+// requests, each time on the bundle before; then it is bundled to and from a directory.
+func TestShipsInARow(t *testing.T) {
+	imgtest.RequireRoot(t)
+	t.Parallel()
+	server := s3test.Start(t)
+	bucket := server.Bucket(t)
+	proxy := server.Proxy(t, s3test.Faults{Seed: 16, Rate: 0.05, Streak: 2, Kinds: []s3test.Kind{s3test.InternalError, s3test.LateError,
+		s3test.CopyError, s3test.DeleteError, s3test.ResetRequest, s3test.ResetResponse, s3test.Truncate, s3test.CorruptRequest, s3test.CorruptObject}})
+	direct := &elsewhere{program(t), server.Env()}
+	broken := &elsewhere{direct.program, proxy.Env()}
+	top := t.TempDir()
+	src := subdir(t, top, "src")
+	imgtest.RandomTree(t, 16, src, imgtest.RandomOptions{Entries: 60, Plain: imgtest.NoFlags})
+	for i := range 3 {
+		noisy(t, filepath.Join(src, fmt.Sprint("large", i)), 7<<20)
+	}
+	time.Sleep(11 * time.Second) // until the files are such as a base may vouch for
+	last, kept := "", 0
+	for n := range 10 {
+		s, said := broken.made(t, "ship", "--keep", "3", src, "s3://"+bucket+"/{hostname}/{date}-{uuid}")
+		if string(s.Base) != last {
+			t.Errorf("ship %d is on %q, not on %q: %s", n, s.Base, last, said)
+		}
+		if most := int64(s.Parts-s.ZeroParts-s.KeptParts+1) * chunk.Size; s.SentBytes > most {
+			t.Errorf("ship %d sent %d bytes, of %d at most", n, s.SentBytes, most)
+		}
+		kept += s.KeptParts
+		last = s.Manifest
+		direct.judge(t, src, s.Manifest)
+		if n < 9 {
+			imgtest.Churn(t, uint64(n), src, 3)
+		}
+	}
+	if kept < 10 {
+		t.Errorf("%d parts were kept in all", kept)
+	}
+	var left []string
+	for _, key := range server.Keys(t, bucket) {
+		if strings.HasSuffix(key, ".manifest.json") {
+			left = append(left, key)
+			direct.call(t, "verify", "-q", "--deep", "s3://"+bucket+"/"+path.Dir(key))
+		}
+	}
+	if len(left) != 3 {
+		t.Errorf("left are %q", left)
+	}
+
+	// To a directory, and from it: parts are read in one place and written in the other.
+	out := filepath.Join(top, "out")
+	s, said := direct.made(t, "bundle", "--base", last, src, out)
+	if string(s.Base) != last || s.KeptParts == 0 || s.FilesRead > 40 {
+		t.Errorf("from S3: base %q, %d parts kept, %d files read: %s", s.Base, s.KeptParts, s.FilesRead, said)
+	}
+	direct.judge(t, src, out)
+	s, said = direct.made(t, "bundle", "--base", out, src, "s3://"+bucket+"/from-disk")
+	if s.KeptParts == 0 {
+		t.Errorf("to S3: base %q, %d parts kept: %s", s.Base, s.KeptParts, said)
+	}
+	direct.judge(t, src, "s3://"+bucket+"/from-disk")
+
+	if s, _ := direct.made(t, "ship", "--dry-run", src, "s3://"+bucket+"/{hostname}/{date}-{uuid}"); string(s.Base) != last || s.KeptParts == 0 {
+		t.Errorf("a dry run has base %q and keeps %d parts", s.Base, s.KeptParts)
+	}
+	if s, _ := direct.made(t, "ship", "--no-base", "--dry-run", src, "s3://"+bucket+"/{hostname}/{date}-{uuid}"); s.Base != "" || s.NoBase != "" {
+		t.Errorf("--no-base: base %q, %q", s.Base, s.NoBase)
+	}
+}
+
+// TestShipBaseUsage has what does not go together.
+func TestShipBaseUsage(t *testing.T) {
+	for _, c := range [][]string{
+		{"--no-base", "--base", "s3://b/old"},
+		{"--no-base", "--reread"},
+		{"--register", "--base", "s3://b/old"},
+		{"--base", "ftp://b/old"},
+	} {
+		if code, _, stderr := call(append(append([]string{"ship"}, c...), t.TempDir(), "s3://b/{date}")...); code != cli.StatusUsage {
+			t.Errorf("%v: status %d: %s", c, code, stderr)
+		}
+	}
+}
