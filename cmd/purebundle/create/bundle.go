@@ -92,7 +92,7 @@ func (c *bundleFlags) run(cmd *cobra.Command, a *cli.App, args []string) error {
 	}
 	defer opt.Disk.Close()
 	if len(args) == 0 {
-		return ready(cmd.Context(), a, opt, c.Progress, func(r *Run) error { return r.First(cmd.Context(), again(cmd)) })
+		return ready(cmd.Context(), a, opt, c.Progress, func(r *Run) error { return r.First(cmd.Context(), firstLook, again(cmd)) })
 	}
 	return bundle(cmd.Context(), a, opt, c.Progress)
 }

@@ -3,11 +3,13 @@ package create
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -22,26 +24,74 @@ import (
 // usualDest is where a bundle is proposed to go on the disk of root.
 const usualDest = "/var/lib/purebundle"
 
+// firstLook bounds how long First looks at /: whoever types the first command is to be
+// answered at once, however many files there are.
+const firstLook = time.Second
+
 // First says what / would become, where there is room for it, and what to type: for
-// "bundle" without SOURCE and DEST. It writes nothing.
-func (r *Run) First(ctx context.Context, flags string) error {
-	s, err := r.Foresee(ctx)
-	if err != nil {
+// "bundle" without SOURCE and DEST. It writes nothing. A walk that is not over after
+// atMost ends there: what the file systems have in use says the size then.
+func (r *Run) First(ctx context.Context, atMost time.Duration, flags string) error {
+	var mounts []walker.Mount
+	opened := r.opened
+	r.opened = func(tree *walker.Tree) error {
+		mounts = tree.Mounts
+		if opened == nil {
+			return nil
+		}
+		return opened(tree)
+	}
+	look, stop := context.WithTimeout(ctx, atMost)
+	defer stop()
+	s, err := r.Foresee(look)
+	var rows [][2]string
+	var need int64
+	switch {
+	case err == nil:
+		need = r.target().need(r.Image)
+		rows = slices.Concat([][2]string{{"would bundle", r.ContentLine()}}, r.Opt.Disk.rows(), [][2]string{
+			{"image", r.ImageLine(s)},
+			{"parts", fmt.Sprintf("%s of 10 MiB, %s of disk at most", words.Count(int64(s.Parts)), words.Size(need))},
+		}, r.LeftOutRows())
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		r.UI.Close()
+		need, rows = inUse(mounts, statUsed)
+		rows = slices.Concat([][2]string{{"would bundle", fmt.Sprintf("%s: at least %s, counted for %s; \"purebundle bundle --dry-run /\" counts all of them",
+			words.Printable(r.Opt.Source), words.Plural(r.counts.Entries, "entry", "entries"), words.Seconds(atMost.Seconds()))}}, rows)
+	default:
 		return err
 	}
-	if r.Opt.JSON {
-		return cli.PrintJSON(r.App.Stdout, s)
-	}
-	need := r.target().need(r.Image)
-	rows := slices.Concat([][2]string{{"would bundle", r.ContentLine()}}, r.Opt.Disk.rows(), [][2]string{
-		{"image", r.ImageLine(s)},
-		{"parts", fmt.Sprintf("%s of 10 MiB, %s of disk at most", words.Count(int64(s.Parts)), words.Size(need))},
-	}, r.LeftOutRows())
 	if err := cli.PrintRows(r.App.Stdout, rows); err != nil {
 		return err
 	}
-	_, err = fmt.Fprint(r.App.Stdout, "\n"+proposal(rooms(r.Tree.Mounts, statRoom), need, flags))
+	_, err = fmt.Fprint(r.App.Stdout, "\n"+proposal(rooms(mounts, statRoom), need, flags))
 	return err
+}
+
+// inUse returns about how large the image of a tree with these mounts is, by what each
+// of their file systems has in use, and the row that says so.
+func inUse(mounts []walker.Mount, used func(point string) int64) (bytes int64, rows [][2]string) {
+	var points []string
+	seen := map[[2]int]bool{}
+	for _, m := range mounts {
+		device := [2]int{m.Major, m.Minor}
+		if m.Action != walker.Crossed || seen[device] {
+			continue
+		}
+		seen[device] = true
+		bytes += used(m.Path)
+		points = append(points, words.Printable(m.Path))
+	}
+	return bytes, [][2]string{{"image", fmt.Sprintf("about %s at most, which is in use on %s", words.Size(bytes), strings.Join(points, ", "))}}
+}
+
+// statUsed returns how many bytes of a file system are in use; none if it does not say.
+func statUsed(point string) int64 {
+	var fs unix.Statfs_t
+	if unix.Statfs(point, &fs) != nil {
+		return 0
+	}
+	return int64(fs.Blocks-fs.Bfree) * fs.Bsize
 }
 
 // room is a directory in which a bundle could be made.

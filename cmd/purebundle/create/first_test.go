@@ -1,11 +1,19 @@
 package create
 
 import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/progress"
 	"purebundle/walker"
 )
 
@@ -44,6 +52,51 @@ func TestProposal(t *testing.T) {
 	}
 	if text := proposal([]room{{dir: "/x", free: 1 << 30, full: true}}, 1<<20, ""); !strings.HasSuffix(text, "  purebundle bundle --force / /x\n") {
 		t.Error(text)
+	}
+}
+
+// A walk that takes too long ends, and what the file systems have in use says the size.
+func TestFirstLookIsShort(t *testing.T) {
+	mounts := []walker.Mount{
+		{Path: "/", Major: 8, Minor: 1, Action: walker.Crossed}, {Path: "/boot", Major: 8, Minor: 2, Action: walker.Crossed},
+		{Path: "/srv/again", Major: 8, Minor: 1, Action: walker.Crossed}, {Path: "/mnt", Major: 8, Minor: 3, Action: walker.LeftOut},
+	}
+	bytes, rows := inUse(mounts, func(point string) int64 { return map[string]int64{"/": 3 << 30, "/boot": 1 << 30}[point] })
+	if want := "about 4 GiB at most, which is in use on /, /boot"; bytes != 4<<30 || rows[0][1] != want {
+		t.Errorf("%d bytes, %s; want %s", bytes, rows[0][1], want)
+	}
+
+	source := t.TempDir()
+	opt, err := NewFlags().Options(source, "")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(source, "file"), nil, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := func(ctx context.Context, atMost time.Duration) (string, error) {
+		if opt.Mounts, err = walker.NewPlan(source, opt.Walk); err != nil {
+			t.Fatal(err)
+		}
+		defer opt.Mounts.Close()
+		var out strings.Builder
+		a := cli.NewApp(nil, strings.NewReader(""), &out, io.Discard)
+		err := (&Run{App: a, Opt: opt, UI: a.Show(progress.None)}).First(ctx, atMost, " --label=x")
+		return out.String(), err
+	}
+	said, err := first(t.Context(), time.Nanosecond)
+	for _, want := range []string{source + ": at least ", " counted for ", "--dry-run /\" counts all", " is in use on /\n", "purebundle bundle --label=x / "} {
+		if err != nil || !strings.Contains(said, want) {
+			t.Errorf("%v, no %q in\n%s", err, want, said)
+		}
+	}
+	if said, err = first(t.Context(), time.Hour); err != nil || !strings.Contains(said, ": 2 entries, ") || strings.Contains(said, "at least") {
+		t.Errorf("%v, with time enough:\n%s", err, said)
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if said, err = first(stopped, time.Hour); !errors.Is(err, context.Canceled) || said != "" {
+		t.Errorf("stopped: %v\n%s", err, said)
 	}
 }
 
