@@ -46,7 +46,7 @@ const (
 
 // iam lists what IAM must allow, by command.
 var iam = map[string]string{
-	"doctor": iamRead, "ls": iamRead, "cat": iamRead, "verify": iamRead, "unbundle": iamRead, "download": iamRead,
+	"doctor": "s3:ListBucket; for ebs: ec2:DescribeSnapshots and ebs:ListSnapshotBlocks", "ls": iamRead, "cat": iamRead, "verify": iamRead, "unbundle": iamRead, "download": iamRead,
 	"bundle": iamWrite, "ship": iamWrite + "; with --register " + iamEC2,
 	"upload":          strings.Replace(iamWrite, "s3:DeleteObject", "and where a bundle or its remains are replaced s3:DeleteObject", 1),
 	"delete":          iamRead + ", s3:DeleteObject",

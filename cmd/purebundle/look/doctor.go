@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"purebundle/chunk/ebs"
 	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/words"
@@ -20,28 +21,27 @@ import (
 func NewDoctor(a *cli.App) *cobra.Command {
 	var access cli.S3
 	cmd := &cobra.Command{
-		Use:   "doctor [flags] [s3://BUCKET/DIR]",
-		Short: "Say in one page what a report needs: program, machine, mounts, start, S3",
+		Use:   "doctor [flags] [s3://BUCKET/DIR] [ebs:[SNAPSHOT]]",
+		Short: "Say in one page what a report needs: program, machine, mounts, start, S3, EBS",
 		Long: `Say in one page what this program and this machine are, what the mounts below / are
 to it, whether a machine would start from a disk made of /, and, if a place in S3 is
-given, whether that answers. Nothing is written, and no key is shown; paths, names of
-disks and findings are: read it before you send it with a report.`,
+given, whether that answers; with ebs: whether EBS does, or a snapshot there. Nothing
+is written, and no key is shown; paths, names of disks and findings are: read it before
+you send it with a report.`,
 		Example: `  sudo purebundle doctor
-  sudo purebundle doctor s3://my-bucket/web > page.txt`,
-		Args: cli.ArgsBetween(0, 1, "s3://BUCKET/DIR"),
+  sudo purebundle doctor s3://my-bucket/web > page.txt
+  sudo purebundle doctor --region eu-west-1 ebs:`,
+		Args: cli.ArgsBetween(0, 2, "s3://BUCKET/DIR and ebs:"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := access.Check(cmd, args...); err != nil {
 				return err
 			}
 			rows := [][2]string{{"purebundle", a.VersionText()}, {"machine", machineLine()}, {"run by", fmt.Sprintf("uid %d", os.Geteuid())}}
-			if len(args) > 0 {
-				loc, err := s3.ParseLocation(args[0])
-				if err != nil {
-					return &cli.UsageError{Err: err}
-				}
-				// Before check gives up the network.
-				rows = append(rows, [2]string{"S3", askS3(cmd.Context(), a, &access, loc)})
+			asked, err := askPlaces(cmd.Context(), a, &access, args) // before check gives up the network
+			if err != nil {
+				return err
 			}
+			rows = append(rows, asked...)
 			if err := cli.PrintRows(a.Stdout, rows); err != nil {
 				return err
 			}
@@ -74,21 +74,62 @@ func machineLine() string {
 		unix.ByteSliceToString(u.Machine[:]), time.Now().UTC().Format(time.RFC3339))
 }
 
-// askS3 says whether a place in S3 answers, which a clock that is wrong prevents, too.
-func askS3(ctx context.Context, a *cli.App, access *cli.S3, loc s3.Location) string {
+// askPlaces says of each place whether it answers, which a clock that is wrong prevents, too.
+func askPlaces(ctx context.Context, a *cli.App, access *cli.S3, places []string) (rows [][2]string, err error) {
+	for _, place := range places {
+		if ebs.IsPlace(place) {
+			rows = append(rows, answers("EBS", func() (string, error) { return askEBS(ctx, a, access, place) }))
+			continue
+		}
+		loc, err := s3.ParseLocation(place)
+		if err != nil {
+			return nil, &cli.UsageError{Err: err}
+		}
+		rows = append(rows, answers("S3", func() (string, error) {
+			store, err := access.Open(ctx, a, loc)
+			if err == nil {
+				_, err = store.Dirs(ctx)
+			}
+			return loc.String() + " answers", err
+		}))
+	}
+	return rows, nil
+}
+
+// askEBS says that EBS answers, or a snapshot there, and what it does not allow.
+func askEBS(ctx context.Context, a *cli.App, access *cli.S3, place string) (string, error) {
+	id, err := ebs.ParsePlace(place)
+	if err != nil {
+		return "", err
+	}
+	client, err := access.EBS(ctx, a)
+	if err != nil {
+		return "", err
+	}
+	if id != "" {
+		_, err := client.Open(ctx, id)
+		return place + " answers in " + client.Region(), err
+	}
+	mayRead, err := client.Ask(ctx)
+	if err == nil && !mayRead {
+		return "answers in " + client.Region() + ", but lets these credentials read no snapshots (ebs:ListSnapshotBlocks)", nil
+	}
+	return "answers in " + client.Region(), err
+}
+
+// answers returns the row about a service: what ask says and how long it took, or what
+// went wrong.
+func answers(name string, ask func() (string, error)) [2]string {
 	began := time.Now()
-	store, err := access.Open(ctx, a, loc)
+	text, err := ask()
 	if err == nil {
-		_, err = store.Dirs(ctx)
+		return [2]string{name, fmt.Sprintf("%s, after %d ms; it finds the clock right", text, time.Since(began).Milliseconds())}
 	}
-	if err == nil {
-		return fmt.Sprintf("%s answers, after %d ms; it finds the clock right", loc, time.Since(began).Milliseconds())
-	}
-	text := words.Printable(err.Error())
+	text = words.Printable(err.Error())
 	if hint := cli.HintFor(err); hint != "" {
 		text += " (" + words.Printable(hint) + ")"
 	}
-	return text
+	return [2]string{name, text}
 }
 
 // sayError says what went wrong with one part of the page; the others follow.
