@@ -63,7 +63,7 @@ func TestPower(t *testing.T) {
 	api.Looks = 0
 	t.Setenv("AWS_ENDPOINT_URL_EC2", api.Endpoint)
 	imgtest.Run(t, "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout", filepath.Join(dir, "pk.pem"), "-out", filepath.Join(dir, "cert.pem"))
-	const keys = " --no-inherit -k pk.pem -c cert.pem --ec2cert cert.pem -u 123456789012 "
+	const keys = " --no-inherit --privatekey pk.pem --cert cert.pem --ec2cert cert.pem --user 123456789012 "
 	user := []string{"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps=-all"}
 	for _, c := range []struct {
 		as   []string

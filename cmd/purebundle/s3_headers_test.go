@@ -112,5 +112,5 @@ func openssl(t *testing.T, dir string) []string {
 		imgtest.Run(t, "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN="+name,
 			"-keyout", filepath.Join(dir, name+".key"), "-out", filepath.Join(dir, name+".pem"))
 	}
-	return []string{"-k", filepath.Join(dir, "user.key"), "-c", filepath.Join(dir, "user.pem"), "--ec2cert", filepath.Join(dir, "ec2.pem"), "-u", "123456789012"}
+	return []string{"--privatekey", filepath.Join(dir, "user.key"), "--cert", filepath.Join(dir, "user.pem"), "--ec2cert", filepath.Join(dir, "ec2.pem"), "--user", "123456789012"}
 }

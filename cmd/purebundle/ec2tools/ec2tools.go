@@ -187,10 +187,17 @@ type Options struct {
 	productCodes    []string
 }
 
-func (c *Options) IdentityFlags(f *pflag.FlagSet) {
-	f.StringVarP(&c.key, "privatekey", "k", "", "RSA private key of the user, PEM `FILE`")
-	f.StringVarP(&c.cert, "cert", "c", "", "X.509 certificate of the user, PEM `FILE`")
-	f.StringVarP(&c.user, "user", "u", "", "account `NUMBER`: 12 digits")
+// IdentityFlags adds the flags about key, certificates and account, without the letters
+// of Amazon's tools.
+func (c *Options) IdentityFlags(f *pflag.FlagSet) { c.identityFlags(f, "", "", "") }
+
+// oldIdentityFlags adds them with those letters.
+func (c *Options) oldIdentityFlags(f *pflag.FlagSet) { c.identityFlags(f, "k", "c", "u") }
+
+func (c *Options) identityFlags(f *pflag.FlagSet, key, cert, user string) {
+	f.StringVarP(&c.key, "privatekey", key, "", "RSA private key of the user, PEM `FILE`")
+	f.StringVarP(&c.cert, "cert", cert, "", "X.509 certificate of the user, PEM `FILE`")
+	f.StringVarP(&c.user, "user", user, "", "account `NUMBER`: 12 digits")
 	f.StringVar(&c.ec2cert, "ec2cert", "", "X.509 certificate of EC2, PEM `FILE` (default: where the old tools have it)")
 }
 

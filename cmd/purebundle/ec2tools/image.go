@@ -48,7 +48,7 @@ the disk need not hold both. If the run fails then, neither is whole.`,
 		f.StringVarP(&c.image, "image", "i", "", "image `FILE`, or a raw bundle")
 		f.BoolVar(&c.consume, "consume", false, "remove the parts of a raw bundle as they are read")
 	})
-	cli.Group(cmd, "For whom", c.IdentityFlags)
+	cli.Group(cmd, "For whom", c.oldIdentityFlags)
 	cli.Group(cmd, "The machine", c.machineFlags)
 	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
 		f.StringVarP(&c.Prefix, "prefix", "p", "", "`NAME` of the image and its parts (default: that of the image)")

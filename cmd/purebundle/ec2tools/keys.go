@@ -30,11 +30,11 @@ func certPlaces() []string {
 // together before any work is done.
 func (c *Options) Keys(a *cli.App) (keys ec2.Keys, err error) {
 	for _, need := range []struct{ flag, value string }{
-		{"--privatekey (-k)", c.key}, {"--cert (-c)", c.cert}, {"--user (-u)", c.user},
+		{"--privatekey", c.key}, {"--cert", c.cert}, {"--user", c.user},
 	} {
 		if need.value == "" {
 			return keys, cli.WithHint(cli.Usagef("%s is needed", need.flag),
-				"a bundle is signed with the user's key, and encrypted for the user and for EC2: -k KEY -c CERT -u ACCOUNT")
+				"a bundle is signed with the user's key, and encrypted for the user and for EC2: --privatekey KEY --cert CERT --user ACCOUNT")
 		}
 	}
 	if keys.Private, err = loadKey(a, c.key); err != nil {

@@ -90,7 +90,7 @@ func (c *VolOptions) flags(a *cli.App, cmd *cobra.Command) {
 		f.StringVar(&c.fstab, "fstab", "", "/etc/fstab is to be `FILE`; the old one becomes /etc/fstab.old")
 		f.BoolVar(&c.generateFstab, "generate-fstab", false, "/etc/fstab is made for the image; the old one becomes /etc/fstab.old")
 	})
-	cli.Group(cmd, "For whom", c.IdentityFlags)
+	cli.Group(cmd, "For whom", c.oldIdentityFlags)
 	cli.Group(cmd, "The machine", func(f *pflag.FlagSet) {
 		c.machineFlags(f)
 		f.BoolVar(&c.Inherit, "inherit", true, "take the rest from the instance's metadata service")

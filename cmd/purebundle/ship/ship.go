@@ -73,7 +73,7 @@ progress. What goes in is decided as by "purebundle bundle".`,
 		Example: `  sudo purebundle ship / 's3://my-bucket/{hostname}-{date}'
   sudo purebundle ship --keep 7 / 's3://my-bucket/{hostname}/{date}-{time}'
   sudo purebundle ship / 's3://my-bucket/{hostname}-{date}' --keep 3 --register \
-      --name '{hostname} {date}' -k pk.pem -c cert.pem -u 123456789012`,
+      --name '{hostname} {date}' --privatekey pk.pem --cert cert.pem --user 123456789012`,
 		Args: cli.ArgsBetween(2, 2, "SOURCE and s3://BUCKET/TEMPLATE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.values = FieldValues(time.Now())
