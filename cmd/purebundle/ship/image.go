@@ -89,6 +89,7 @@ func (c *options) shipImage(ctx context.Context, a *cli.App, ui *progress.UI) er
 	if err != nil {
 		return err
 	}
+	c.done = &sum
 	verdict := r.vol.Verdict()
 	kept := c.drop(ctx, &r.vol.Run, r.store, &sum)
 	ui.Close()
@@ -139,7 +140,7 @@ func (r *imageRun) make(ctx context.Context) (err error) {
 		C:    &ec2tools.VolOptions{Options: r.c.ec2, Volume: opt.Source, Inherit: true, NoInherit: r.c.noInherit},
 		Keys: r.keys, Manifest: r.manifest, Store: r.store, RawDir: opt.Dest}
 	parent := filepath.Dir(work.path)
-	r.vol.Confine(opt.S3.Remote(ctx, confine.Rest{Write: []string{work.path}, Remove: []string{parent}, Capabilities: confine.ForWriting(parent)}))
+	r.vol.Confine(r.c.status.power(opt.S3.Remote(ctx, confine.Rest{Write: []string{work.path}, Remove: []string{parent}, Capabilities: confine.ForWriting(parent)})))
 	r.made, err = r.vol.Make(ctx)
 	return err
 }

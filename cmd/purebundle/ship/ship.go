@@ -29,6 +29,9 @@ type options struct {
 	values   map[string]string
 	keep     int
 	noBase   bool
+	template string // s3://BUCKET/TEMPLATE, as it was given
+	status   statusFile
+	done     *Summary // of the bundle that is there; nil: none is yet
 	register bool
 
 	dir       string // for the bundle in Amazon's format, until it is in S3
@@ -80,7 +83,7 @@ progress. What goes in is decided as by "purebundle bundle".`,
 			if err := c.check(cmd, args[0], args[1]); err != nil {
 				return err
 			}
-			return ship(cmd.Context(), a, c)
+			return c.status.around(c, func() error { return ship(cmd.Context(), a, c) })
 		},
 		ValidArgsFunction: cli.CompleteDirectories,
 	}
@@ -92,6 +95,7 @@ progress. What goes in is decided as by "purebundle bundle".`,
 		f.BoolVar(&c.noBase, "no-base", false, "take no base by itself: read and send everything")
 		f.IntVar(&c.keep, "keep", 0, "keep `N` bundles of this template, the new one among them; 0 keeps all")
 		f.BoolVarP(&c.flags.DryRun, "dry-run", "n", false, "say what would happen, and what --keep would delete; write nothing")
+		c.status.flag(f)
 		cli.ProgressFlag(f, &c.flags.Progress)
 		f.BoolVar(&c.flags.JSON, "json", false, "print the summary as JSON")
 	})
@@ -125,7 +129,10 @@ func (c *options) check(cmd *cobra.Command, source, url string) error {
 	if strings.ContainsAny(bucket, "{}") {
 		return cli.WithHint(cli.Usagef("ship %s: a field in the name of the bucket", url), "fields are for what comes after it: s3://BUCKET/TEMPLATE")
 	}
-	c.flags.OwnBase = true
+	c.flags.OwnBase, c.template = true, url
+	if err := c.status.check(c.flags.DryRun); err != nil {
+		return err
+	}
 	var err error
 	if c.target, err = parseTemplate(strings.TrimSuffix(path, "/")); err != nil {
 		return err
@@ -186,7 +193,7 @@ func ship(ctx context.Context, a *cli.App, c *options) error {
 		return err
 	}
 	defer r.CloseBase()
-	r.Confine(r.Power(ctx))
+	r.Confine(c.status.power(r.Power(ctx)))
 	if c.bundle.DryRun {
 		return c.dryRun(ctx, r, store)
 	}
@@ -195,6 +202,7 @@ func ship(ctx context.Context, a *cli.App, c *options) error {
 		return err
 	}
 	sum := Summary{Summary: r.Finished(made), Manifest: cli.BundleURL(c.bundle.Place, c.bundle.Prefix)}
+	c.done = &sum
 	verdict := r.Verdict()
 	kept := c.drop(ctx, r, store, &sum)
 	r.UI.Close()
