@@ -46,8 +46,8 @@ With --disk the parts are a disk from which a machine starts as from SOURCE's, b
 same firmware: cat PREFIX.part.* > /dev/sdX. Its other partitions are merged into root
 or left out, each with a warning; --size is that of the disk. A tree that is on no disk
 gets a new one, with what it has of kernels and signed boot loaders: it starts by UEFI.
-What an EFI system partition lacks to start a new machine is added to it. First it is
-judged whether a machine would start, as "purebundle check" does; if not, nothing is made.
+What an EFI system partition lacks to start a new machine is added to it. Meanwhile it is
+judged whether a machine would start, as by "purebundle check"; if not, nothing is made.
 
 PATTERN: * ? [] match within a name, ** across names. A pattern that starts with
 "/" is anchored at SOURCE, any other matches a name anywhere. SIZE: 10GiB, 2G,
@@ -176,9 +176,10 @@ func ready(ctx context.Context, a *cli.App, opt Options, mode progress.Mode, wor
 	if name := strangerInDest(opt.Source, opt.Dest); name != "" {
 		r.UI.Warn(opt.Dest, "holds other files, such as "+name+"; nothing that is in DEST is in the image")
 	}
-	if err := r.sayBoot(); err != nil {
+	if err := r.beginCheck(); err != nil {
 		return err
 	}
+	defer r.endCheck()
 	if err := r.OpenBase(ctx); err != nil {
 		return err
 	}

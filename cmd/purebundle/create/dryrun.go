@@ -118,10 +118,13 @@ func (r *Run) DryRun(ctx context.Context) error {
 // Foresee returns what run would do, and writes nothing.
 func (r *Run) Foresee(ctx context.Context) (Summary, error) {
 	r.sizes = &directorySizes{}
-	if err := r.Plan(ctx); err != nil {
+	err := r.Plan(ctx)
+	if err == nil {
+		defer r.Tree.Close()
+	}
+	if err = r.judged(ctx, err); err != nil {
 		return Summary{}, err
 	}
-	defer r.Tree.Close()
 	defer r.Measure(ctx)()
 	r.UI.Close()
 

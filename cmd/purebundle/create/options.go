@@ -29,7 +29,7 @@ type Options struct {
 	// further down, or of a kind that package volume does not know.
 	Names *volume.Names
 	Edits EditChoice
-	// CheckFor is where a machine is to start from Disk, which is judged first; "": it is
+	// CheckFor is where a machine is to start from Disk, which is judged beside the work; "": it is
 	// not judged.
 	CheckFor bootcheck.Target
 	// AllUsed makes an exclude or include that changes nothing an error, not a warning.

@@ -38,6 +38,7 @@ type Run struct {
 	base     *base  // nil: there is none
 	baseless string // why the image has none though one was looked for; "": none was
 	synced   *time.Time
+	boot     *bootCheck // nil: whether the disk would start is not judged
 
 	volume *ebs.Writer // what DEST is, if it is in EBS
 	ebs    *ebs.Client

@@ -39,12 +39,19 @@ func (r *Run) Make(ctx context.Context) (made chunk.Stats, err error) {
 	}
 	defer func() { err = r.abort(out, err) }()
 	r.Hold(out.Held())
-	if err := r.Plan(ctx); err != nil {
+	making, stop := r.whileStartable(ctx)
+	defer stop()
+	if err = r.Plan(making); err == nil {
+		defer r.Tree.Close()
+	}
+	if err != nil || !r.target().traceless() {
+		err = r.judged(ctx, err)
+	}
+	if err != nil {
 		return made, err
 	}
-	defer r.Tree.Close()
-	defer r.Measure(ctx)()
-	if err := r.Write(ctx, out); err != nil {
+	defer r.Measure(making)()
+	if err := r.judged(ctx, r.Write(making, out)); err != nil {
 		return made, err
 	}
 	r.Tree.Close() // all is read: disks that were unmounted meanwhile are free again

@@ -60,6 +60,9 @@ func (s *snapshot) metered(img io.ReaderAt, u *progress.UI) (io.ReaderAt, func(i
 	}
 }
 
+// traceless returns false: a snapshot that is begun is seen, and may stay behind.
+func (s *snapshot) traceless() bool { return false }
+
 func (s *snapshot) failed(err error) error {
 	if cli.LeftBehind(err) == "" || s.run.volume == nil {
 		return err

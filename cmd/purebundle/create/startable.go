@@ -1,11 +1,13 @@
 package create
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/pflag"
 
+	"purebundle/chunk/work"
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/walker"
 	"purebundle/walker/bootcheck"
@@ -34,53 +36,108 @@ func (t *targetValue) Set(text string) error {
 }
 
 // CheckBoot judges whether a machine starts from a disk that is made of source: of the one
-// that opt has, with the edits that opt has; else of one that is made anew. It calls opened, if not nil,
+// that opt has, with the edits that opt has; else of one that is made anew. It calls opened
 // when all is open that it reads from: what it takes from then on is to read every file.
 func CheckBoot(opt *Options, target bootcheck.Target, opened func()) (*bootcheck.Report, error) {
-	mounts, err := walker.Mounts(opt.Source, opt.Walk)
-	if err != nil {
-		return nil, err
-	}
-	all := opt.Walk // boot partitions are looked into, whatever the disk makes of them
-	all.Apart, all.Own, all.LeaveOut, all.Opened = nil, nil, nil, nil
-	plan, err := walker.NewPlan(opt.Source, all)
-	if err != nil {
-		return nil, err
-	}
-	defer plan.Close()
-	tree, err := plan.Open()
+	tree, o, err := openCheck(opt, target)
 	if err != nil {
 		return nil, err
 	}
 	defer tree.Close()
-	if opened != nil {
-		opened()
-	}
+	opened()
+	return bootcheck.Check(tree.View(), o), nil
+}
+
+// openCheck opens all that a check reads from.
+func openCheck(opt *Options, target bootcheck.Target) (*walker.Tree, bootcheck.Options, error) {
 	o := bootcheck.Options{For: target}
+	mounts, err := walker.Mounts(opt.Source, opt.Walk)
+	if err != nil {
+		return nil, o, err
+	}
 	if d := opt.Disk; d != nil {
 		o.Machine, o.Facts, o.Edited = &survey.Machine{Disk: d.old}, opt.facts(mounts), !opt.Edits.Keep
 		if d.device != nil {
 			o.Device = d.device
 		}
 		if o.ESP, err = d.esp.look(o.Facts, o.Edited); err != nil {
-			return nil, err
+			return nil, o, err
 		}
 	}
-	return bootcheck.Check(tree.View(), o), nil
+	all := opt.Walk // boot partitions are looked into, whatever the disk makes of them
+	all.Apart, all.Own, all.LeaveOut, all.Opened = nil, nil, nil, nil
+	plan, err := walker.NewPlan(opt.Source, all)
+	if err != nil {
+		return nil, o, err
+	}
+	defer plan.Close()
+	tree, err := plan.Open()
+	return tree, o, err
 }
 
-// sayBoot prints what is found wrong before the work, and returns an error if the disk
-// would not start. A dry run goes on.
-func (r *Run) sayBoot() error {
+// bootCheck is a check that goes on beside the work: it decompresses an initrd, which
+// takes longer than the walk of a small system.
+type bootCheck struct {
+	tree   *walker.Tree
+	report *bootcheck.Report
+	wait   func()        // for the report
+	doomed chan struct{} // closed if no machine would start
+	said   bool
+}
+
+// beginCheck begins to judge the disk that is made, if it is to be judged.
+func (r *Run) beginCheck() error {
 	if r.Opt.CheckFor == "" {
 		return nil
 	}
-	report, err := CheckBoot(&r.Opt, r.Opt.CheckFor, nil)
+	tree, o, err := openCheck(&r.Opt, r.Opt.CheckFor)
 	if err != nil {
 		return err
 	}
+	c := &bootCheck{tree: tree, doomed: make(chan struct{})}
+	c.wait = work.Go(func() {
+		if c.report = bootcheck.Check(tree.View(), o); c.report.Fatal() {
+			close(c.doomed)
+		}
+	})
+	r.boot = c
+	return nil
+}
+
+// endCheck waits for the end of the check.
+func (r *Run) endCheck() {
+	if r.boot != nil {
+		r.boot.wait()
+		r.boot.tree.Close()
+	}
+}
+
+// whileStartable returns a context that ends when it is known that the disk would not
+// start.
+func (r *Run) whileStartable(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithCancel(ctx)
+	if r.boot != nil {
+		go func() {
+			select {
+			case <-r.boot.doomed:
+				stop()
+			case <-ctx.Done():
+			}
+		}()
+	}
+	return ctx, stop
+}
+
+// judged prints what is found wrong with the disk, and returns an error if it would not
+// start, rather than err, which may come of that. A dry run goes on.
+func (r *Run) judged(ctx context.Context, err error) error {
+	if r.boot == nil || r.boot.said || ctx.Err() != nil {
+		return err
+	}
+	r.boot.wait()
+	r.boot.said = true
 	var fatal []string
-	for _, f := range report.Findings {
+	for _, f := range r.boot.report.Findings {
 		text := fmt.Sprintf("%s (%s): %s", f.What, f.ID, f.Why)
 		if f.Cure != "" {
 			text += "; cure: " + f.Cure
@@ -95,7 +152,7 @@ func (r *Run) sayBoot() error {
 		}
 	}
 	if len(fatal) == 0 || r.Opt.DryRun {
-		return nil
+		return err
 	}
 	return cli.WithHint(fmt.Errorf("bundle %s --disk: no machine would start from it: %s", r.Opt.Source, strings.Join(fatal, "; ")),
 		"cure it as said above, or as purebundle check %s says; --no-check makes the disk all the same", r.Opt.Source)

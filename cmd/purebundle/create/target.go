@@ -26,6 +26,8 @@ type target interface {
 	// metered returns img, and what to call after each part, such that the bar shows
 	// what is certain.
 	metered(img io.ReaderAt, u *progress.UI) (io.ReaderAt, func(part int))
+	// traceless says whether nothing is left of what a run wrote that fails.
+	traceless() bool
 	// failed adds to an error what is to be done about a run that left something.
 	failed(err error) error
 	// aborting says, if it takes long, that what was made is removed; stop ends that.
@@ -102,6 +104,7 @@ func (d *directory) metered(img io.ReaderAt, u *progress.UI) (io.ReaderAt, func(
 	return &meteredReader{img, &u.Bytes}, func(int) { u.Parts.Add(1) }
 }
 
+func (d *directory) traceless() bool        { return true }
 func (d *directory) failed(err error) error { return err }
 func (d *directory) aborting() func()       { return func() {} }
 
@@ -166,6 +169,9 @@ func (b *bucket) metered(img io.ReaderAt, u *progress.UI) (io.ReaderAt, func(int
 		u.Bytes.Add(chunk.Size)
 	}
 }
+
+// traceless returns false: --resume leaves parts, and requests cost.
+func (b *bucket) traceless() bool { return false }
 
 func (b *bucket) failed(err error) error {
 	if b.opt.S3.Resume {
