@@ -108,36 +108,13 @@ func (c conversion) run(ctx context.Context, t *testing.T) {
 	number := rootNumber(t, out)
 	m.run(fmt.Sprint("growpart /dev/nvme0n1 ", number))
 	checkGrowth(m, size-startOfRoot(t, out))
-	// The same disk comes of it again.
-	m.run("mount /dev/vda /mnt && rm -r /mnt/out")
-	t.Logf("again: %s", m.run("/mnt/purebundle bundle --disk --progress none / /mnt/out 2>&1"))
-	m.run("umount /mnt")
+	bundleAgain(m, "/dev/vda")
 	m.poweroff()
 	m = start(ctx, t, c.name+"-again", uefi(t, work, made)...)
 	t.Logf("made: login prompt after %.0f s once more", m.login(src.password).Seconds())
 	checkBooted(m, src.uuid)
 	m.poweroff()
-	sameDisk(t, out, data, filepath.Join(work, "again"))
-}
-
-// sameDisk checks that a bundle on a data disk is of the same disk as another one, but for
-// its size.
-func sameDisk(t *testing.T, out, data, again string) {
-	t.Helper()
-	mounted := imgtest.MountRW(t, data)
-	imgtest.Run(t, "cp", "-a", "--sparse=always", mounted+"/out", again)
-	imgtest.Unmount(t, mounted)
-	mustCall(t, "verify", "-q", "--deep", again)
-	a, b := bootManifest(t, out).Disk, bootManifest(t, again).Disk
-	if a.ID != b.ID || a.Table != b.Table || len(a.Partitions) != len(b.Partitions) {
-		t.Fatalf("disk %s, then %s", a.ID, b.ID)
-	}
-	for i, p := range a.Partitions {
-		q := b.Partitions[i]
-		if p.Number != q.Number || p.Start != q.Start || p.Type != q.Type || p.UUID != q.UUID || p.Name != q.Name || !p.Root && p.Size != q.Size {
-			t.Errorf("partition %+v, then %+v", p, q)
-		}
-	}
+	sameAgain(t, work, made, data)
 }
 
 // rootNumber returns the number of a bundle's root partition.

@@ -69,7 +69,7 @@ func bootDisk(ctx context.Context, t *testing.T, l diskLayout) {
 
 	size := 3 * fileSize(t, disk)
 	grow(t, disk, size)
-	m = start(ctx, t, l.name+"-BIOS", virtio(disk)...)
+	m = start(ctx, t, l.name+"-BIOS", virtio(disk, data)...)
 	t.Logf("BIOS: login prompt after %.0f s", m.login(src.password).Seconds())
 	checkDisk(m, src)
 	if got := m.run("cat /etc/machine-id"); got == id || len(got) != len(id) {
@@ -81,15 +81,14 @@ func bootDisk(ctx context.Context, t *testing.T, l diskLayout) {
 	m.reboot()
 	t.Logf("BIOS: login prompt %.0f s after reboot", m.login(src.password).Seconds())
 	checkDisk(m, src)
+	bundleAgain(m, "/dev/vdb")
 	m.poweroff()
+	sameAgain(t, work, disk, data)
 	if !l.uefi {
 		return
 	}
 
-	vars := filepath.Join(work, "vars")
-	imgtest.Run(t, "cp", ovmfVars, vars)
-	m = start(ctx, t, l.name+"-UEFI", "-drive", "if=pflash,format=raw,readonly=on,file="+ovmfCode, "-drive", "if=pflash,format=raw,file="+vars,
-		"-drive", "if=none,id=disk,file="+disk+drive, "-device", "nvme,drive=disk,serial=purebundle")
+	m = start(ctx, t, l.name+"-UEFI", uefi(t, work, disk)...)
 	t.Logf("UEFI: login prompt after %.0f s", m.login(src.password).Seconds())
 	checkDisk(m, src)
 	m.run("test -d /sys/firmware/efi && test -b /dev/nvme0n1p1")

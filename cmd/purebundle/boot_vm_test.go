@@ -122,7 +122,8 @@ func (m *vm) tryExpect(pattern *regexp.Regexp, limit time.Duration) ([]string, e
 		if at != nil {
 			var groups []string
 			for i := 0; i < len(at); i += 2 {
-				groups = append(groups, strings.ReplaceAll(string(m.console[m.read+at[i]:m.read+at[i+1]]), "\r", ""))
+				text := cleared.ReplaceAllString(string(m.console[m.read+at[i]:m.read+at[i+1]]), "")
+				groups = append(groups, strings.ReplaceAll(text, "\r", ""))
 			}
 			m.read += at[1]
 			m.mu.Unlock()
@@ -160,6 +161,10 @@ func (m *vm) fail(err error) {
 // readable matches what people need not see: colours, and the star that runs
 // while systemd waits for a job.
 var readable = regexp.MustCompile(`.*\] Job .* running \(.*\n|\x1b\[[?0-9;]*[a-zA-Z]|\x1bM|\r`)
+
+// cleared matches what systemd-fsckd writes over its line of progress, half a minute after
+// the last check at boot.
+var cleared = regexp.MustCompile(`\r +\r`)
 
 func (m *vm) send(text string) {
 	m.t.Helper()
