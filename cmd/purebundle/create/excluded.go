@@ -110,11 +110,14 @@ func excludedSizes(ctx context.Context, tree *walker.Tree, source string) []excl
 }
 
 // largestExcluded names the largest of what is left out: ": 21.7 GiB of /var/tmp, 1.5
-// GiB of /tmp"; it returns "" if nothing is as large as a MiB.
+// GiB of /tmp"; it returns "" if nothing is as large as a MiB. Older bundles have a row of
+// their own.
 func (r *Run) largestExcluded() string {
 	const most, least = 3, 1 << 20
 	list := slices.Clone(r.excluded.known())
-	list = slices.DeleteFunc(list, func(e excludedSize) bool { return e.Bytes < least || e.Rule == walker.OutputRule })
+	list = slices.DeleteFunc(list, func(e excludedSize) bool {
+		return e.Bytes < least || e.Rule == walker.OutputRule || e.Rule == walker.BundleRule
+	})
 	slices.SortStableFunc(list, func(a, b excludedSize) int { return cmp.Compare(b.Bytes, a.Bytes) })
 	var largest []string
 	for _, e := range list[:min(len(list), most)] {

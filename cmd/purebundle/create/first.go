@@ -153,14 +153,14 @@ func proposal(list []room, need int64, flags string) string {
 			fmt.Fprintf(&b, "%s has %s free, which is not enough.\n", r.dir, words.Size(r.free))
 			continue
 		}
-		force, other := "", ""
+		force, does, other := "", "makes the bundle there", ""
 		if r.full {
-			force, other = " --force", ", once the new one is complete: there is one already"
+			force, does = " --force", "replaces the bundle that is there, once the new one is complete"
 		}
 		if r.root {
-			other += "\n(on the disk of / itself: it does not outlive that disk)"
+			other = "\n(on the disk of / itself: it does not outlive that disk)"
 		}
-		fmt.Fprintf(&b, "%s has %s free. Nothing was written. This makes the bundle there%s:\n\n  purebundle bundle%s%s / %s\n", r.dir, words.Size(r.free), other, flags, force, words.Quote(r.dir))
+		fmt.Fprintf(&b, "%s has %s free. Nothing was written. This %s%s:\n\n  purebundle bundle%s%s / %s\n", r.dir, words.Size(r.free), does, other, flags, force, words.Quote(r.dir))
 		return b.String()
 	}
 	fmt.Fprintf(&b, "No local disk has room for %s. Mount another one, or send it to S3, which takes no disk:\n\n  purebundle bundle%s / s3://BUCKET/DIR\n", words.Size(need), flags)
