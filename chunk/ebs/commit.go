@@ -22,11 +22,12 @@ import (
 )
 
 // Commit seals the snapshot and waits until it can be used: all parts from 0 to the
-// last must be made. What a snapshot holds says it itself, so the manifest is not kept.
+// last must be made. The manifest, if there is one, is kept in the last blocks, see
+// Snapshot.Bundle; what of it follows from the parts is filled in.
 //
 // On an error nothing is left, as after Abort, unless the snapshot was sealed by then:
 // the error says so.
-func (w *Writer) Commit(ctx context.Context, _ *chunk.Manifest) error {
+func (w *Writer) Commit(ctx context.Context, m *chunk.Manifest) error {
 	defer w.bufs.Drop()
 	w.mu.Lock()
 	made, parts, closed := len(w.made), w.parts, w.closed
@@ -36,6 +37,11 @@ func (w *Writer) Commit(ctx context.Context, _ *chunk.Manifest) error {
 		return &chunk.Error{Op: "complete", Path: Scheme + w.id, Err: plain("the snapshot was given up")}
 	case made != parts || made == 0:
 		return &chunk.Error{Op: "complete", Path: Scheme + w.id, Err: fmt.Errorf("%d parts made of %d", made, parts)}
+	}
+	if m != nil {
+		if err := w.putTail(ctx, m); err != nil {
+			return err
+		}
 	}
 	if err := w.seal(ctx); err != nil {
 		return err

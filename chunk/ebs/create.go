@@ -3,6 +3,7 @@ package ebs
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -32,6 +33,14 @@ type Making struct {
 	// InUse says whether any of n bytes of the image from off on belong to a file or to
 	// metadata, zero or not. nil: all do.
 	InUse func(off, n int64) bool
+	// Prefix is that of the bundle whose manifest Commit keeps in the snapshot.
+	Prefix string
+	// Parent, if not nil, returns the snapshot that this one is to be made of: what is the same
+	// is not put. Its Bundle was opened. nil: there is none. It is called once, when the
+	// snapshot is started.
+	Parent func() *Snapshot
+	// Alone, if not nil, is told why the parent is none after all.
+	Alone func(why string)
 	// Started, if not nil, is told the id as soon as it is known, and whether the snapshot
 	// is encrypted.
 	Started func(id string, encrypted bool)
@@ -50,19 +59,27 @@ type Writer struct {
 	zeros  []byte            // a block
 	zero   [sha256.Size]byte // its digest
 
-	start sync.Mutex // held while the snapshot is started
-	token string
-	id    string // "": not started
-	began time.Time
+	start  sync.Mutex // held while the snapshot is started
+	token  string
+	id     string // "": not started
+	began  time.Time
+	gib    int64     // size of the volume
+	parent *Snapshot // once it is started; nil: there is none
 
 	mu     sync.Mutex
 	asked  bool // StartSnapshot was sent
 	closed bool
 	sealed bool
 	parts  int
-	made   map[int]bool                // parts, true if they are all zero
+	made   map[int]madePart
 	sums   map[int32][sha256.Size]byte // of the blocks that were put
 	sent   int64                       // bytes
+}
+
+// madePart is a part that is made.
+type madePart struct {
+	sum   string // its digest
+	taken bool   // it is the parent's
 }
 
 // readers is how many parts are read at once, each into a buffer of chunk.Size bytes.
@@ -73,7 +90,7 @@ const grace = 300 * time.Millisecond
 
 // Create begins a snapshot. Nothing is sent yet.
 func (c *Client) Create(m Making) *Writer {
-	w := &Writer{client: c, making: m, token: uuid.NewString(), zeros: make([]byte, BlockSize), made: map[int]bool{}, sums: map[int32][sha256.Size]byte{}}
+	w := &Writer{client: c, making: m, token: uuid.NewString(), zeros: make([]byte, BlockSize), made: map[int]madePart{}, sums: map[int32][sha256.Size]byte{}}
 	w.zero = sha256.Sum256(w.zeros)
 	return w
 }
@@ -114,7 +131,16 @@ func (w *Writer) begin(ctx context.Context) error {
 	case w.id != "":
 		return nil
 	}
+	if w.gib == 0 {
+		w.gib = volumeGiB(w.parts)
+		w.parent = w.choose()
+	}
 	out, err := w.request(ctx)
+	if w.parent != nil && isInvalid(err) { // such as that all is to be encrypted by now
+		w.alone(err.Error())
+		w.token = uuid.NewString()
+		out, err = w.request(ctx)
+	}
 	if err != nil {
 		return w.client.explain(ctx, "start", "", err)
 	}
@@ -132,15 +158,18 @@ func (w *Writer) begin(ctx context.Context) error {
 // request sends StartSnapshot: twice, it is the same snapshot.
 func (w *Writer) request(ctx context.Context) (*ebs.StartSnapshotOutput, error) {
 	m := &w.making
-	in := &ebs.StartSnapshotInput{VolumeSize: aws.Int64((int64(w.parts)*chunk.Size + gib - 1) / gib), ClientToken: &w.token, Timeout: aws.Int32(idle)}
+	in := &ebs.StartSnapshotInput{VolumeSize: &w.gib, ClientToken: &w.token, Timeout: aws.Int32(idle)}
 	if m.Description != "" {
 		in.Description = &m.Description
 	}
-	if m.Encrypt || m.KMSKey != "" {
-		in.Encrypted = aws.Bool(true)
-	}
-	if m.KMSKey != "" {
+	switch {
+	case w.parent != nil: // which says how it is encrypted
+		in.ParentSnapshotId = &w.parent.id
+	case m.KMSKey != "":
 		in.KmsKeyArn = &m.KMSKey
+		fallthrough
+	case m.Encrypt:
+		in.Encrypted = aws.Bool(true)
 	}
 	for _, key := range slices.Sorted(maps.Keys(m.Tags)) {
 		in.Tags = append(in.Tags, types.Tag{Key: aws.String(key), Value: aws.String(m.Tags[key])})
@@ -199,8 +228,8 @@ func (w *Writer) each(ctx context.Context, parts []int, done func(part int), do 
 	})
 }
 
-// part puts those blocks of part i that have something in them or are in use, or were
-// put before. buf is nil if it is all zero.
+// part puts those blocks of part i that are not there as they are to be. buf is nil if it
+// is all zero.
 func (w *Writer) part(ctx context.Context, i int, buf []byte) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -222,29 +251,51 @@ func (w *Writer) part(ctx context.Context, i int, buf []byte) error {
 			}
 		})
 	}
+	part := madePart{sum: chunk.ZeroSum}
+	if !empty { // while the blocks are on their way
+		sum := sha256.Sum256(buf)
+		part.sum = hex.EncodeToString(sum[:])
+	}
 	wg.Wait()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.made[i] = empty
+	w.made[i] = part
 	return nil
 }
 
-// needed says whether a block must be put though it is all zero.
-func (w *Writer) needed(index int32) bool {
+// there returns the digest of a block as it is in the snapshot by now; ok is false if it is
+// not there.
+func (w *Writer) there(index int32) (sum [sha256.Size]byte, ok bool) {
 	w.mu.Lock()
-	_, put := w.sums[index]
-	w.mu.Unlock()
-	return put || w.making.InUse == nil || w.making.InUse(int64(index)*BlockSize, BlockSize)
+	defer w.mu.Unlock()
+	return w.has(index)
 }
 
-// block puts a block and notes its digest.
+// has does what there does. w.mu is held.
+func (w *Writer) has(index int32) (sum [sha256.Size]byte, ok bool) {
+	if sum, ok = w.sums[index]; ok || w.parent == nil {
+		return sum, ok
+	}
+	return w.parent.tail.digest(index)
+}
+
+// needed says whether a block that is all zero must be there.
+func (w *Writer) needed(index int32) bool {
+	_, there := w.there(index)
+	return there || w.making.InUse == nil || w.making.InUse(int64(index)*BlockSize, BlockSize)
+}
+
+// block puts a block if it is not there as it is to be, and notes its digest.
 func (w *Writer) block(ctx context.Context, index int32, p []byte, isZero bool) error {
 	sum := w.zero
 	if !isZero {
 		sum = sha256.Sum256(p)
+	}
+	if have, there := w.there(index); there && have == sum {
+		return nil
 	}
 	if err := w.put(ctx, index, p, sum); err != nil {
 		return err
@@ -261,15 +312,18 @@ func (w *Writer) Stats() chunk.Stats {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := chunk.Stats{Parts: len(w.made), Bytes: w.sent}
-	for _, zero := range w.made {
-		if zero {
+	for _, part := range w.made {
+		if part.sum == chunk.ZeroSum {
 			s.ZeroParts++
+		}
+		if part.taken {
+			s.Taken++
 		}
 	}
 	return s
 }
 
-// Blocks returns how many blocks the snapshot has.
+// Blocks returns how many blocks were put.
 func (w *Writer) Blocks() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()

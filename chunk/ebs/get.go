@@ -71,6 +71,10 @@ func (s *Snapshot) try(ctx context.Context, index int32, p []byte) error {
 	}
 	if have := sha256.Sum256(p[:BlockSize]); !slices.Equal(have[:], want) {
 		return awsapi.Broken(&damagedError{have[:], want})
+	} else if s.tail != nil {
+		if said, ok := s.tail.digest(index); ok && said != have {
+			return &damagedError{have[:], said[:]} // EBS has it so
+		}
 	}
 	return nil
 }

@@ -28,6 +28,8 @@ type Snapshot struct {
 	id     string
 	size   int64 // bytes
 	info   Info
+	tail   *tail        // nil: it has none, or Bundle was not called
+	parts  []chunk.Part // of its manifest
 	cache  cache
 
 	mu     sync.Mutex
@@ -39,6 +41,7 @@ type Info struct {
 	Began       time.Time
 	Description string
 	Encrypted   bool
+	KMSKey      string // ARN
 	Tags        map[string]string
 }
 
@@ -64,7 +67,7 @@ func (c *Client) Open(ctx context.Context, id string) (*Snapshot, error) {
 		return nil, &chunk.Error{Op: "open", Path: Scheme + id, Err: fmt.Errorf("its state is %s: %s", found.State, aws.ToString(found.StateMessage))}
 	}
 	s.size = int64(aws.ToInt32(found.VolumeSize)) * gib
-	s.info = Info{Began: aws.ToTime(found.StartTime), Description: aws.ToString(found.Description), Encrypted: aws.ToBool(found.Encrypted), Tags: map[string]string{}}
+	s.info = Info{Began: aws.ToTime(found.StartTime), Description: aws.ToString(found.Description), Encrypted: aws.ToBool(found.Encrypted), KMSKey: aws.ToString(found.KmsKeyId), Tags: map[string]string{}}
 	for _, t := range found.Tags {
 		s.info.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
 	}
@@ -114,9 +117,12 @@ func (s *Snapshot) Size() int64 { return s.size }
 // Info returns what EC2 says of it.
 func (s *Snapshot) Info() Info { return s.info }
 
-// Close lets go of what is kept in memory.
+// Forget lets go of the blocks that are kept in memory.
+func (s *Snapshot) Forget() { s.cache.drop() }
+
+// Close does the same.
 func (s *Snapshot) Close() error {
-	s.cache.drop()
+	s.Forget()
 	return nil
 }
 
@@ -141,7 +147,10 @@ func (s *Snapshot) token(index int32) (string, bool) {
 
 // ReadAt implements io.ReaderAt. It never gives bytes of a block whose SHA-256 is not
 // that which EBS says.
-func (s *Snapshot) ReadAt(p []byte, off int64) (n int, err error) {
+func (s *Snapshot) ReadAt(p []byte, off int64) (n int, err error) { return s.readFrom(s.ctx, p, off) }
+
+// readFrom does what ReadAt does, until ctx is done.
+func (s *Snapshot) readFrom(ctx context.Context, p []byte, off int64) (n int, err error) {
 	if off < 0 {
 		return 0, &chunk.Error{Op: "read", Path: Scheme + s.id, Err: plain("negative offset")}
 	}
@@ -152,7 +161,7 @@ func (s *Snapshot) ReadAt(p []byte, off int64) (n int, err error) {
 		}
 		within := at % BlockSize
 		want := p[n:min(int64(len(p)), int64(n)+BlockSize-within)]
-		if err := s.read(int32(at/BlockSize), want, within); err != nil {
+		if err := s.read(ctx, int32(at/BlockSize), want, within); err != nil {
 			return n, err
 		}
 		n += len(want)
@@ -161,14 +170,14 @@ func (s *Snapshot) ReadAt(p []byte, off int64) (n int, err error) {
 }
 
 // read fills p from within a block.
-func (s *Snapshot) read(index int32, p []byte, within int64) error {
+func (s *Snapshot) read(ctx context.Context, index int32, p []byte, within int64) error {
 	if _, ok := s.token(index); !ok {
 		clear(p)
 		return nil
 	}
 	block, err := s.cache.get(index, func() ([]byte, error) {
 		b := make([]byte, BlockSize)
-		return b, s.fetch(s.ctx, index, b)
+		return b, s.fetch(ctx, index, b)
 	})
 	if err != nil {
 		return err

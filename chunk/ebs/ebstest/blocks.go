@@ -2,6 +2,7 @@ package ebstest
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -38,8 +39,35 @@ type snapshot struct {
 	looks              int
 	unknown            int // requests that will not know it
 	began, last        time.Time
-	sums               map[int32][sha256.Size]byte
-	file               *os.File
+	key                string                      // ARN, if encrypted
+	sums               map[int32][sha256.Size]byte // of the blocks that were put
+	file               *os.File                    // has them
+	inherited          map[int32]stored            // blocks of the parent
+	shared             bool                        // the file has blocks of others, too
+}
+
+// stored is a block.
+type stored struct {
+	sum  [sha256.Size]byte
+	file *os.File
+}
+
+// block returns a block that is there: that which was put, or the parent's.
+func (sn *snapshot) block(i int32) (b stored, ok bool) {
+	if sum, put := sn.sums[i]; put {
+		return stored{sum, sn.file}, true
+	}
+	b, ok = sn.inherited[i]
+	return b, ok
+}
+
+// all returns the numbers of all blocks that are there, ascending.
+func (sn *snapshot) all() []int32 {
+	numbers := maps.Clone(sn.sums)
+	for i, b := range sn.inherited {
+		numbers[i] = b.sum
+	}
+	return slices.Sorted(maps.Keys(numbers))
 }
 
 func (sn *snapshot) blocks() int32 { return int32(sn.gib << 30 / BlockSize) }
@@ -69,13 +97,14 @@ func validation(reason, format string, args ...any) *Fault {
 // start does StartSnapshot.
 func (s *Server) start(w *reply, body []byte) *Fault {
 	var in struct {
-		VolumeSize  int64
-		ClientToken string
-		Description string
-		Encrypted   *bool
-		KmsKeyArn   string
-		Tags        []struct{ Key, Value string }
-		Timeout     *int32
+		VolumeSize       int64
+		ClientToken      string
+		Description      string
+		Encrypted        *bool
+		KmsKeyArn        string
+		ParentSnapshotId string
+		Tags             []struct{ Key, Value string }
+		Timeout          *int32
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
@@ -93,6 +122,8 @@ func (s *Server) start(w *reply, body []byte) *Fault {
 		return validation("INVALID_PARAMETER_VALUE", "timeout of %d minutes", *in.Timeout)
 	case in.KmsKeyArn != "" && !strings.HasPrefix(in.KmsKeyArn, "arn:"):
 		return validation("INVALID_PARAMETER_VALUE", "KmsKeyArn %q is no ARN", in.KmsKeyArn)
+	case in.ParentSnapshotId != "" && (in.Encrypted != nil || in.KmsKeyArn != ""):
+		return validation("INVALID_PARAMETER_VALUE", "a parent, and encryption")
 	case in.KmsKeyArn != "" && (in.Encrypted == nil || !*in.Encrypted) && !s.Encrypt:
 		return validation("INVALID_PARAMETER_VALUE", "a key, but no encryption")
 	case len(in.Tags) > 50:
@@ -125,16 +156,53 @@ func (s *Server) start(w *reply, body []byte) *Fault {
 	if most := s.Pending; open >= 100 || most > 0 && open >= most {
 		return &Fault{http.StatusPaymentRequired, "ServiceQuotaExceededException", "You have reached the limit of pending snapshots", "DEPENDENCY_SERVICE_QUOTA_EXCEEDED"}
 	}
+	parent, fault := s.parent(in.ParentSnapshotId, in.VolumeSize)
+	if fault != nil {
+		return fault
+	}
 	id := "snap-" + random(9)[:17]
 	f, err := os.Create(filepath.Join(s.Dir, id))
 	if err != nil {
 		return &Fault{http.StatusInternalServerError, "InternalServerException", err.Error(), ""}
 	}
 	sn := &snapshot{id: id, token: in.ClientToken, request: string(body), gib: in.VolumeSize, description: in.Description, tags: tags,
-		encrypted: s.Encrypt || in.Encrypted != nil && *in.Encrypted, state: pending, unknown: s.Unknown,
+		encrypted: s.Encrypt || in.Encrypted != nil && *in.Encrypted, key: cmp.Or(in.KmsKeyArn, DefaultKey), state: pending, unknown: s.Unknown,
 		began: time.Now(), last: time.Now(), sums: map[int32][sha256.Size]byte{}, file: f}
+	if parent != nil {
+		sn.inherit(parent)
+	}
 	s.snapshots = append(s.snapshots, sn)
 	return w.snapshot(sn)
+}
+
+// DefaultKey is the ARN of the key that the account encrypts with.
+const DefaultKey = "arn:aws:kms:eu-west-1:123456789012:key/1234"
+
+// parent returns the parent of a new snapshot of so many GiB, nil if it is to have none.
+// s.mu is held.
+func (s *Server) parent(id string, gib int64) (*snapshot, *Fault) {
+	if id == "" {
+		return nil, nil
+	}
+	sn, fault := s.readable(id)
+	switch {
+	case fault != nil:
+		return nil, fault
+	case gib < sn.gib:
+		return nil, validation("INVALID_VOLUME_SIZE", "Invalid volume size: %d, smaller than the parent's %d", gib, sn.gib)
+	case s.Encrypt && !sn.encrypted:
+		return nil, validation("INVALID_PARAMETER_VALUE", "the account encrypts by default, and the parent is not encrypted")
+	}
+	return sn, nil
+}
+
+// inherit takes over what the parent has.
+func (sn *snapshot) inherit(parent *snapshot) {
+	sn.encrypted, sn.key, sn.inherited = parent.encrypted, parent.key, map[int32]stored{}
+	for _, i := range parent.all() {
+		sn.inherited[i], _ = parent.block(i)
+	}
+	parent.shared = true
 }
 
 // writable returns a snapshot that blocks may be put in. s.mu is held.
@@ -223,8 +291,10 @@ func (s *Server) put(w *reply, r *http.Request, id, index string, body []byte) *
 	if int32(i) >= sn.blocks() {
 		return validation("INVALID_PARAMETER_VALUE", "block index %d of %d", i, sn.blocks())
 	}
-	if _, err := sn.file.WriteAt(body, i*BlockSize); err != nil {
-		return &Fault{http.StatusInternalServerError, "InternalServerException", err.Error(), ""}
+	if !s.Digests {
+		if _, err := sn.file.WriteAt(body, i*BlockSize); err != nil {
+			return &Fault{http.StatusInternalServerError, "InternalServerException", err.Error(), ""}
+		}
 	}
 	sn.sums[int32(i)], sn.last = sum, time.Now()
 	w.status = http.StatusCreated
@@ -281,7 +351,7 @@ func (s *Server) readable(id string) (*snapshot, *Fault) {
 	switch {
 	case sn == nil:
 		return nil, &Fault{http.StatusNotFound, "ResourceNotFoundException", "The snapshot '" + id + "' does not exist", "SNAPSHOT_NOT_FOUND"}
-	case sn.state != completed:
+	case sn.state != completed || s.Digests:
 		return nil, validation("INVALID_SNAPSHOT_ID", "The snapshot %s is not completed", id)
 	}
 	return sn, nil
@@ -327,7 +397,7 @@ func (s *Server) list(w *reply, r *http.Request, id string) *Fault {
 		BlockToken string
 	}
 	list, next := []block{}, ""
-	for _, i := range slices.Sorted(maps.Keys(sn.sums)) {
+	for _, i := range sn.all() {
 		if i < from {
 			continue
 		}
@@ -379,11 +449,15 @@ func (s *Server) get(w *reply, r *http.Request, id, index string) *Fault {
 	if !ok || strconv.Itoa(int(i)) != index {
 		return validation("INVALID_BLOCK_TOKEN", "the block token is invalid or has expired")
 	}
+	b, there := sn.block(i)
+	if !there {
+		return validation("INVALID_BLOCK_TOKEN", "there is no block %d", i)
+	}
 	w.body = make([]byte, BlockSize)
-	if _, err := sn.file.ReadAt(w.body, int64(i)*BlockSize); err != nil && err != io.EOF {
+	if _, err := b.file.ReadAt(w.body, int64(i)*BlockSize); err != nil && err != io.EOF {
 		return &Fault{http.StatusInternalServerError, "InternalServerException", err.Error(), ""}
 	}
-	sum := sn.sums[i]
+	sum := b.sum
 	w.header.Set("Content-Type", "application/octet-stream")
 	w.header.Set("x-amz-Data-Length", strconv.Itoa(BlockSize))
 	w.header.Set("x-amz-Checksum", base64.StdEncoding.EncodeToString(sum[:]))

@@ -92,7 +92,7 @@ func (w *reply) snapshot(sn *snapshot) *Fault {
 	out := map[string]any{"SnapshotId": sn.id, "OwnerId": "123456789012", "Status": sn.state, "StartTime": float64(sn.began.Unix()),
 		"VolumeSize": sn.gib, "BlockSize": BlockSize, "Tags": sn.tags, "Description": sn.description, "SseType": "none"}
 	if sn.encrypted {
-		out["SseType"], out["KmsKeyArn"] = "sse-kms", "arn:aws:kms:eu-west-1:123456789012:key/1234"
+		out["SseType"], out["KmsKeyArn"] = "sse-kms", sn.key
 	}
 	return w.json(out)
 }

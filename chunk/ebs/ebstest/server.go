@@ -36,6 +36,7 @@ type Server struct {
 	Life    time.Duration // of tokens; 0: for ever
 	Page    int           // blocks or snapshots listed at once at most; 0: 100
 	Pending int           // snapshots that may be pending at once; 0: 100
+	Digests bool          // keep the digests of blocks, not the blocks, which then cannot be read
 
 	mu        sync.Mutex
 	hold      time.Duration
@@ -243,9 +244,9 @@ func (s *Server) Assemble(id, path string, size int64) error {
 	}
 	buf := make([]byte, BlockSize)
 	for i := range int32(min(sn.gib<<30, size) / BlockSize) {
-		switch _, put := sn.sums[i]; {
-		case put:
-			_, err = sn.file.ReadAt(buf, int64(i)*BlockSize)
+		switch b, there := sn.block(i); {
+		case there:
+			_, err = b.file.ReadAt(buf, int64(i)*BlockSize)
 		case sn.encrypted:
 			_, _ = rand.Read(buf)
 		default:

@@ -1,6 +1,7 @@
 package ebstest
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -22,6 +23,7 @@ type Snapshot struct {
 	Description      string
 	Tags             map[string]string
 	Blocks           int // that were put
+	All              int // with the parent's
 }
 
 // Snapshots returns those that are not deleted.
@@ -34,7 +36,7 @@ func (s *Server) Snapshots() (list []Snapshot) {
 		for _, t := range sn.tags {
 			tags[t.Key] = t.Value
 		}
-		list = append(list, Snapshot{sn.id, sn.state, sn.token, sn.gib, sn.encrypted, sn.description, tags, len(sn.sums)})
+		list = append(list, Snapshot{sn.id, sn.state, sn.token, sn.gib, sn.encrypted, sn.description, tags, len(sn.sums), len(sn.all())})
 	}
 	return list
 }
@@ -111,10 +113,18 @@ func (s *Server) describe(form url.Values) (string, *amitest.Fault) {
 			continue
 		}
 		fmt.Fprintf(&items, `<item><snapshotId>%s</snapshotId><status>%s</status><statusMessage>%s</statusMessage><startTime>%s</startTime><progress>100%%</progress>`+
-			`<ownerId>123456789012</ownerId><volumeSize>%d</volumeSize><description>%s</description><encrypted>%t</encrypted>%s</item>`,
-			sn.id, sn.state, amitest.Escape(sn.why), sn.began.UTC().Format(time.RFC3339), sn.gib, amitest.Escape(sn.description), sn.encrypted, amitest.TagSet(sn.tags))
+			`<ownerId>123456789012</ownerId><volumeSize>%d</volumeSize><description>%s</description><encrypted>%t</encrypted>%s%s</item>`,
+			sn.id, sn.state, amitest.Escape(sn.why), sn.began.UTC().Format(time.RFC3339), sn.gib, amitest.Escape(sn.description), sn.encrypted, sn.kmsKey(), amitest.TagSet(sn.tags))
 	}
 	return amitest.Answer("DescribeSnapshots", "<snapshotSet>"+items.String()+"</snapshotSet>"+next), nil
+}
+
+// kmsKey returns what DescribeSnapshots says of the key.
+func (sn *snapshot) kmsKey() string {
+	if !sn.encrypted {
+		return ""
+	}
+	return "<kmsKeyId>" + amitest.Escape(sn.key) + "</kmsKeyId>"
 }
 
 // remove does DeleteSnapshot.
@@ -132,10 +142,27 @@ func (s *Server) remove(form url.Values) (string, *amitest.Fault) {
 	case form.Get("DryRun") == "true":
 		return "", &amitest.DryRun
 	}
-	sn.file.Close()
-	_ = os.Remove(sn.file.Name()) // a test's directory goes anyway
+	sn.drop()
 	s.snapshots = slices.DeleteFunc(s.snapshots, func(other *snapshot) bool { return other == sn })
 	return amitest.Answer("DeleteSnapshot", "<return>true</return>"), nil
+}
+
+// Forget deletes all snapshots.
+func (s *Server) Forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sn := range s.snapshots {
+		sn.drop()
+	}
+	s.snapshots = nil
+}
+
+// drop removes what a snapshot has on disk; what others have of it stays readable.
+func (sn *snapshot) drop() {
+	if !sn.shared {
+		sn.file.Close()
+	}
+	_ = os.Remove(sn.file.Name()) // a test's directory goes anyway
 }
 
 // tag does CreateTags.
@@ -161,10 +188,14 @@ func (s *Server) Change(t testing.TB, id string, index int32) {
 	defer s.mu.Unlock()
 	sn := s.find(id)
 	b := make([]byte, 1)
-	_, err := sn.file.ReadAt(b, int64(index)*BlockSize)
+	there, ok := sn.block(index)
+	if !ok {
+		t.Fatalf("no block %d", index)
+	}
+	_, err := there.file.ReadAt(b, int64(index)*BlockSize)
 	if err == nil {
 		b[0] ^= 0xff
-		_, err = sn.file.WriteAt(b, int64(index)*BlockSize)
+		_, err = there.file.WriteAt(b, int64(index)*BlockSize)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -174,4 +205,32 @@ func (s *Server) Change(t testing.TB, id string, index int32) {
 		sum[0] ^= 0xff
 		sn.sums[index] = sum
 	}
+}
+
+// Put makes a block of a complete snapshot another one behind the API's back, with the
+// digest that it has then.
+func (s *Server) Put(t testing.TB, id string, index int32, p []byte) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sn := s.find(id)
+	if _, err := sn.file.WriteAt(p, int64(index)*BlockSize); err != nil {
+		t.Fatal(err)
+	}
+	sn.sums[index] = sha256.Sum256(p)
+}
+
+// Delete deletes a snapshot as DeleteSnapshot does.
+func (s *Server) Delete(id string) { _, _ = s.remove(url.Values{"SnapshotId": {id}}) }
+
+// Copy returns the id of a copy of a complete snapshot.
+func (s *Server) Copy(t testing.TB, id string) string {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	from := s.find(id)
+	sn := &snapshot{id: "snap-" + random(9)[:17], token: random(8), gib: from.gib, state: completed, sealed: true, began: time.Now(), file: from.file, sums: map[int32][sha256.Size]byte{}}
+	sn.inherit(from)
+	s.snapshots = append(s.snapshots, sn)
+	return sn.id
 }

@@ -70,6 +70,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 		err = mountsCommand(args[1:], os.Stdin, stdout)
 	case "serve":
 		err = serveCommand(args[1:], os.Stdin, stdout)
+	case "ebs":
+		err = ebsCommand(os.Stdin, stdout)
+	case "blocks":
+		err = blocksCommand(ctx, args[1:])
 	case "put":
 		err = putCommand(ctx, args[1:])
 	default:

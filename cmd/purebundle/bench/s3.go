@@ -15,24 +15,32 @@ const (
 	s3Dry    = "bundle --dry-run"
 )
 
-// contestS3 measures a bundle that goes straight to an S3 server on loopback, against
-// one that is made on disk first and then sent, one part after the other, by the
-// same SDK. What the server does is in the wall time alone.
-func (b *bench) contestS3() error {
+// contestG measures bundles that go to a server, with no disk in between.
+func (b *bench) contestG() error {
 	if err := b.room(14 * b.scale); err != nil {
 		return err
 	}
+	t, err := b.tree("G")
+	if err != nil {
+		return err
+	}
+	defer b.drop(t)
+	if err := b.contestS3(t); err != nil {
+		return err
+	}
+	return b.contestEBS(t)
+}
+
+// contestS3 measures a bundle that goes straight to an S3 server on loopback, against
+// one that is made on disk first and then sent, one part after the other, by the
+// same SDK. What the server does is in the wall time alone.
+func (b *bench) contestS3(t *tree) error {
 	store, err := b.serve()
 	if err != nil {
 		b.missing = append(b.missing, "S3: "+err.Error())
 		return nil
 	}
 	defer store.stop()
-	t, err := b.tree("G")
-	if err != nil {
-		return err
-	}
-	defer b.drop(t)
 
 	size := int64(0) // of the parts on disk
 	direct := b.bundle(s3Direct, t, nil)

@@ -29,13 +29,16 @@ type store struct {
 
 func (s *store) bucketDir() string { return filepath.Join(s.dir, s.Bucket) }
 
-// serve starts a store. It is an error if versitygw is not built.
-func (b *bench) serve() (*store, error) {
-	s := &store{dir: filepath.Join(b.dir, "s3")}
-	if err := errors.Join(os.RemoveAll(s.dir), os.Mkdir(s.dir, 0o755)); err != nil {
-		return nil, err
-	}
-	cmd := exec.Command(b.self, "serve", s.dir)
+// served is a server in a process of its own, which ends with its input.
+type served struct {
+	in   io.Writer
+	out  io.Reader
+	stop func()
+}
+
+// child starts this program with these arguments.
+func (b *bench) child(args ...string) (*served, error) {
+	cmd := exec.Command(b.self, args...)
 	cmd.Stderr = b.log
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -48,13 +51,31 @@ func (b *bench) serve() (*store, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
+	return &served{in, out, func() {
+		in.Close()
+		if err := cmd.Wait(); err != nil {
+			b.say("%s: %v", args[0], err)
+		}
+	}}, nil
+}
+
+// serve starts a store. It is an error if versitygw is not built.
+func (b *bench) serve() (*store, error) {
+	s := &store{dir: filepath.Join(b.dir, "s3")}
+	if err := errors.Join(os.RemoveAll(s.dir), os.Mkdir(s.dir, 0o755)); err != nil {
+		return nil, err
+	}
+	c, err := b.child("serve", s.dir)
+	if err != nil {
+		return nil, err
+	}
 	s.stop = func() {
-		in.Close() // it ends with its input
-		if err := errors.Join(cmd.Wait(), os.RemoveAll(s.dir)); err != nil {
+		c.stop()
+		if err := os.RemoveAll(s.dir); err != nil {
 			b.say("S3 server: %v", err)
 		}
 	}
-	if err := json.NewDecoder(out).Decode(s); err != nil {
+	if err := json.NewDecoder(c.out).Decode(s); err != nil {
 		s.stop()
 		return nil, errors.New("no server: make versitygw builds one")
 	}

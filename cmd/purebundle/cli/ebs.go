@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 
 	"purebundle/chunk/awsapi"
 	"purebundle/chunk/ebs"
+	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/words"
 )
 
@@ -77,6 +79,33 @@ func (c *S3) EBS(ctx context.Context, a *App) (*ebs.Client, error) {
 		opt.Workers = c.Concurrency
 	}
 	return ebs.Connect(ctx, opt)
+}
+
+// IsRemote says whether a BUNDLE is in S3 or EBS.
+func IsRemote(place string) bool { return s3.IsURL(place) || ebs.IsPlace(place) }
+
+// CheckSnapshot checks the name of a snapshot that there is, ebs:snap-….
+func CheckSnapshot(place string) error {
+	id, err := ebs.ParsePlace(place)
+	if err == nil && id == "" {
+		err = WithHint(errors.New("ebs: alone is no snapshot"), "write it as in ebs:snap-0123456789abcdef0")
+	}
+	if err != nil {
+		return &UsageError{Err: err}
+	}
+	return nil
+}
+
+// OpenSnapshot opens the snapshot ebs:snap-….
+func (c *S3) OpenSnapshot(ctx context.Context, a *App, place string) (*ebs.Snapshot, error) {
+	if err := CheckSnapshot(place); err != nil {
+		return nil, err
+	}
+	client, err := c.EBS(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	return client.Open(ctx, strings.TrimPrefix(place, ebs.Scheme))
 }
 
 // Making returns what is made of a snapshot: with tags that say by whom and of what.

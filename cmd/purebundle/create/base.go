@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"purebundle/chunk"
+	"purebundle/chunk/ebs"
 	"purebundle/chunk/s3"
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/confine"
@@ -19,9 +20,10 @@ import (
 
 // base is an older bundle of SOURCE that the new one keeps to.
 type base struct {
-	name   string // as it was given
-	bundle *chunk.Bundle
-	used   bool // the layout is one with it
+	name     string // as it was given
+	bundle   *chunk.Bundle
+	snapshot *ebs.Snapshot // that it is in; nil: it is in none
+	used     bool          // the layout is one with it
 }
 
 // OpenBase opens the bundle that Options.Base names. One that is of no use is left, and a
@@ -31,7 +33,8 @@ func (r *Run) OpenBase(ctx context.Context) error {
 	if name == "" {
 		return nil
 	}
-	b, err := r.loadBase(ctx, name)
+	b := &base{name: name}
+	err := r.loadBase(ctx, b)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -39,22 +42,40 @@ func (r *Run) OpenBase(ctx context.Context) error {
 		r.noBase(name, err.Error())
 		return nil
 	}
-	if why := r.unfitBase(b.Manifest()); why != "" {
-		r.noBase(name, why)
-		return b.Close()
+	why := r.unfitBase(b.bundle.Manifest())
+	if why == "" && b.snapshot != nil && ebs.IsPlace(r.Opt.Dest) {
+		why = b.snapshot.Unfit(ebs.Making{Encrypt: r.Opt.EBS.Encrypt, KMSKey: r.Opt.EBS.KMSKey})
 	}
-	r.base = &base{name: name, bundle: b}
+	if why != "" {
+		r.noBase(name, why)
+		return b.bundle.Close()
+	}
+	r.base = b
 	if r.Opt.AnyUUID {
-		r.Opt.Image.UUID = uuid.MustParse(b.Manifest().Image.UUID)
+		r.Opt.Image.UUID = uuid.MustParse(b.bundle.Manifest().Image.UUID)
 	}
 	return nil
 }
 
-// loadBase opens a bundle in a directory or in S3, as its manifest or the only one there.
-func (r *Run) loadBase(ctx context.Context, name string) (*chunk.Bundle, error) {
-	if !s3.IsURL(name) {
-		return chunk.Load(name, "")
+// loadBase opens the bundle that b names: in a directory or in S3 its manifest, or the only
+// one there; or a snapshot.
+func (r *Run) loadBase(ctx context.Context, b *base) (err error) {
+	switch {
+	case ebs.IsPlace(b.name):
+		if b.snapshot, err = r.Opt.S3.OpenSnapshot(ctx, r.App, b.name); err != nil {
+			return err
+		}
+		b.bundle, err = b.snapshot.Bundle(ctx)
+	case s3.IsURL(b.name):
+		b.bundle, err = r.loadBaseS3(ctx, b.name)
+	default:
+		b.bundle, err = chunk.Load(b.name, "")
 	}
+	return err
+}
+
+// loadBaseS3 opens a bundle in S3.
+func (r *Run) loadBaseS3(ctx context.Context, name string) (*chunk.Bundle, error) {
 	loc, prefix, err := s3.ParseBundle(name)
 	if err != nil {
 		return nil, err
@@ -136,6 +157,14 @@ func (r *Run) laidOut(root *ext2img.Plan) {
 	r.base.used = true
 }
 
+// parent returns the snapshot that a new one is to be made of, nil if there is none.
+func (b *base) parent() *ebs.Snapshot {
+	if b == nil || !b.used {
+		return nil
+	}
+	return b.snapshot
+}
+
 // source returns the bundle that parts may be taken from, nil if there is none.
 func (b *base) source() *chunk.Bundle {
 	if b == nil {
@@ -159,7 +188,7 @@ func (b *base) manifest(kept int) *chunk.Base {
 
 // path returns the manifest of the base, by a name that holds everywhere.
 func (b *base) path() chunk.Path {
-	if path := b.bundle.Path(); s3.IsURL(path) {
+	if path := b.bundle.Path(); cli.IsRemote(path) {
 		return chunk.Path(path)
 	}
 	return chunk.Path(cli.Absolute(b.bundle.Path()))
@@ -170,7 +199,7 @@ func (b *base) power(ctx context.Context, c *cli.S3, rest confine.Rest) confine.
 	switch {
 	case b == nil:
 		return rest
-	case s3.IsURL(b.bundle.Path()):
+	case cli.IsRemote(b.bundle.Path()):
 		return c.Remote(ctx, rest)
 	}
 	rest.Link = []string{filepath.Dir(b.bundle.Path())}
@@ -197,7 +226,7 @@ func (s *Summary) baseLine() string {
 		return text
 	}
 	text = fmt.Sprintf("%s; %s read (%s)", text, words.Plural(s.FilesRead, "file"), words.Size(s.BytesRead))
-	if s3.IsURL(string(s.Dest)) {
+	if cli.IsRemote(string(s.Dest)) {
 		text += ", " + words.Size(s.SentBytes) + " sent"
 	}
 	return text

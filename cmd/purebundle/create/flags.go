@@ -89,7 +89,7 @@ func (c *Flags) OutputFlags(f *pflag.FlagSet) {
 
 // BaseFlags say which bundle the new one keeps to.
 func (c *Flags) BaseFlags(f *pflag.FlagSet) {
-	f.StringVar(&c.base, "base", "", "keep to the older `BUNDLE` of SOURCE: files that did not change since are not read, and parts that are the same are cloned, linked or copied within S3")
+	f.StringVar(&c.base, "base", "", "keep to the older `BUNDLE` of SOURCE: files that did not change since are not read, and parts that are the same are cloned, linked, copied within S3 or inherited by a snapshot")
 	f.BoolVar(&c.reread, "reread", false, "read every file all the same, and say which differ from --base though they looked unchanged")
 }
 
@@ -100,10 +100,13 @@ func (c *Flags) checkBase(dest string) error {
 		return cli.WithHint(cli.Usagef("bundle: --reread, but no --base"), "without a base, every file is read")
 	case c.base == "":
 		return nil
-	case ebs.IsPlace(c.base) || ebs.IsPlace(dest):
-		return cli.WithHint(cli.Usagef("bundle: --base %s: is not taken from EBS, nor for it", c.base), "both are directories of this machine, or in S3")
+	case ebs.IsPlace(dest) && !ebs.IsPlace(c.base):
+		return cli.WithHint(cli.Usagef("bundle: --base %s: is no snapshot, and the new one is to be one", c.base), "the base of ebs: is written ebs:snap-…")
 	case c.clock.Limit() != nil:
 		return cli.WithHint(cli.Usagef("bundle: --base, and --time or $%s", cli.SourceDateEpoch), "an image of which tree, UUID and time make all bytes has no base")
+	}
+	if ebs.IsPlace(c.base) {
+		return cli.CheckSnapshot(c.base)
 	}
 	if err := cli.CheckPlace("bundle", c.base); err != nil || !s3.IsURL(c.base) {
 		return err

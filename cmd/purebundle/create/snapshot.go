@@ -28,6 +28,9 @@ func (s *snapshot) open(ctx context.Context) (Output, error) {
 	}
 	m := r.Opt.EBS.Making(r.App, client, r.Opt.S3.Tags.Values, about)
 	m.InUse = func(off, n int64) bool { return r.Image.InUse(off, n) }
+	m.Prefix = r.Opt.Prefix
+	m.Parent = func() *ebs.Snapshot { return r.base.parent() }
+	m.Alone = func(why string) { r.UI.Warn(r.base.name, "is not the parent of the new snapshot: "+why) }
 	r.volume, r.ebs = client.Create(m), client
 	return r.volume, nil
 }
@@ -88,7 +91,7 @@ func (s *snapshot) note(sum *Summary, n int64) { sum.SentBytes = n }
 func (s *snapshot) took(sum *Summary) string   { return words.Size(sum.SentBytes) + " sent" }
 
 func (s *snapshot) power(ctx context.Context) confine.Rest {
-	return s.run.Opt.S3.Remote(ctx, confine.Rest{})
+	return s.run.base.power(ctx, &s.run.Opt.S3, s.run.Opt.S3.Remote(ctx, confine.Rest{}))
 }
 
 func (s *snapshot) opened() []confine.Capability { return nil }

@@ -50,7 +50,7 @@ func TestDiskToEBS(t *testing.T) {
 	}
 	m.compare(t, b, b.mount(t, 1, 16))
 
-	if out := b.call(t, look.NewVerify, "--deep", place); !strings.Contains(out, "digests and file system") {
+	if out := b.call(t, look.NewVerify, "--deep", place); !strings.Contains(out, "manifest, digests and file system") {
 		t.Error(out)
 	}
 	if have := b.call(t, look.NewCat, place, "/etc/fstab"); have != fstab {

@@ -33,9 +33,25 @@ func inS3(ctx context.Context, a *cli.App, url, prefix string, c *cli.S3) (*s3.S
 	return store, prefix, err
 }
 
-// OpenBundle opens BUNDLE for reading: a directory, a manifest, or either in S3.
+// OpenBundle opens BUNDLE for reading: a directory, a manifest, or either in S3; or a
+// snapshot, which is chunk.ErrNoBundle if it has no manifest.
 func OpenBundle(ctx context.Context, a *cli.App, path, prefix string, c *cli.S3) (*chunk.Bundle, error) {
-	if !s3.IsURL(path) {
+	switch {
+	case ebs.IsPlace(path):
+		s, err := c.OpenSnapshot(ctx, a, path)
+		if err != nil {
+			return nil, err
+		}
+		b, err := s.Bundle(ctx)
+		if err == nil && prefix != "" && prefix != b.Manifest().Prefix {
+			err = cli.Usagef("%s: holds the bundle %q, not %q", path, b.Manifest().Prefix, prefix)
+		}
+		if err != nil {
+			s.Close()
+			return nil, err
+		}
+		return b, nil
+	case !s3.IsURL(path):
 		return chunk.Load(path, prefix)
 	}
 	store, prefix, err := inS3(ctx, a, path, prefix, c)

@@ -15,25 +15,9 @@ import (
 	"purebundle/cmd/purebundle/words"
 )
 
-// openSnapshot opens the snapshot ebs:snap-….
-func openSnapshot(ctx context.Context, a *cli.App, place string, c *cli.S3) (*ebs.Snapshot, error) {
-	id, err := ebs.ParsePlace(place)
-	if err == nil && id == "" {
-		err = cli.WithHint(errors.New("ebs: alone is no snapshot"), "write it as in ebs:snap-0123456789abcdef0")
-	}
-	if err != nil {
-		return nil, &cli.UsageError{Err: err}
-	}
-	client, err := c.EBS(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	return client.Open(ctx, id)
-}
-
 // openInsideSnapshot opens the file systems of a snapshot as one tree.
 func openInsideSnapshot(ctx context.Context, a *cli.App, place string, c *cli.S3) (*inside, error) {
-	s, err := openSnapshot(ctx, a, place, c)
+	s, err := c.OpenSnapshot(ctx, a, place)
 	if err != nil {
 		return nil, err
 	}
@@ -48,53 +32,48 @@ func openInsideSnapshot(ctx context.Context, a *cli.App, place string, c *cli.S3
 	return nil, fmt.Errorf("%s: %w", place, err)
 }
 
-// verifySnapshot checks the SHA-256 of each block of a snapshot, and with deep what its
-// file systems hold.
+// verifySnapshot checks the SHA-256 of each block of a snapshot, those of the parts if it
+// has a manifest, and with deep what its file systems hold.
 func verifySnapshot(ctx context.Context, a *cli.App, place string, cfg readConfig, deep, json bool) error {
 	began := time.Now()
-	s, err := openSnapshot(ctx, a, place, &cfg.s3)
+	s, err := cfg.s3.OpenSnapshot(ctx, a, place)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	blocks := len(s.Blocks())
-	result := Verified{Source: full(place), Prefix: s.ID(), ImageSize: s.Size(), Parts: s.Parts(), Deep: deep, Problems: []string{}}
+	result := Verified{Source: full(place), Prefix: s.ID(), ImageSize: s.Size(), Parts: s.Parts(), Deep: deep, Problems: []string{}, began: began}
+	var about string
+	b, err := s.Bundle(ctx)
+	switch {
+	case err == nil:
+		defer b.Close()
+		_, zero := b.Manifest().Split()
+		result.ImageSize, result.Parts, result.ZeroParts = b.Size(), len(b.Manifest().Parts), len(zero)
+		show := showParts(a, cfg.progress, b, progress.Reading)
+		defer show.Close()
+		err = b.Verify(ctx, 0, show.made)
+		show.Close()
+		about = fmt.Sprintf("%s of %s, %s: manifest, digests", words.Plural(int64(result.Parts), "part"), words.Printable(place), words.Size(b.Size()))
+	case errors.Is(err, chunk.ErrNoBundle):
+		err = checkBlocks(ctx, a, s, &result, cfg.progress)
+		about = fmt.Sprintf("%s of %s, %s: digests", words.Plural(int64(len(s.Blocks())), "block"), words.Printable(place), words.Size(s.Size()))
+	}
+	return result.judge(ctx, a, place, json, err, func() error { return deepInSnapshot(ctx, a, place, s, &result.Problems) }, about)
+}
+
+// checkBlocks checks the SHA-256 of each block of a snapshot without a manifest.
+func checkBlocks(ctx context.Context, a *cli.App, s *ebs.Snapshot, result *Verified, mode progress.Mode) error {
 	for i := range s.Parts() {
 		if s.Empty(i) {
 			result.ZeroParts++
 		}
 	}
-	show := partsShown{a.Show(cfg.progress)}
+	show := partsShown{a.Show(mode)}
 	defer show.Close()
-	show.AllBytes.Store(int64(blocks) * ebs.BlockSize)
+	show.AllBytes.Store(int64(len(s.Blocks())) * ebs.BlockSize)
 	show.Begin(progress.Reading)
 	wrong, err := s.Check(ctx, func(int) { show.Bytes.Add(ebs.BlockSize) })
-	show.Close()
-	if err == nil {
-		err = errors.Join(wrong...)
-	}
-	switch {
-	case err != nil && ctx.Err() == nil:
-		result.Problems = problems(err)
-		err = Damaged(a, place, err)
-	case err == nil && deep:
-		if err = deepInSnapshot(ctx, a, place, s, &result.Problems); err != nil && len(result.Problems) == 0 {
-			result.Problems = problems(err)
-		}
-	}
-	switch {
-	case json && ctx.Err() == nil:
-		result.OK, result.Seconds = err == nil, cli.Seconds(began)
-		return cmp.Or(err, cli.PrintJSON(a.Stdout, result))
-	case err != nil || a.Quiet:
-		return err
-	}
-	what := "digests"
-	if deep {
-		what = "digests and file system"
-	}
-	_, err = fmt.Fprintf(a.Stdout, "ok: %s of %s, %s: %s\n", words.Plural(int64(blocks), "block"), words.Printable(place), words.Size(s.Size()), what)
-	return err
+	return cmp.Or(err, errors.Join(wrong...))
 }
 
 // deepInSnapshot checks the table and the file systems of a snapshot.
@@ -117,9 +96,10 @@ func deepInSnapshot(ctx context.Context, a *cli.App, place string, s *ebs.Snapsh
 	})
 }
 
-// joinSnapshot writes the disk of a snapshot to a file or a block device.
+// joinSnapshot writes the disk of a snapshot that has no manifest to a file or a block
+// device.
 func joinSnapshot(ctx context.Context, a *cli.App, place, image string, cfg readConfig, opt chunk.JoinOptions) error {
-	s, err := openSnapshot(ctx, a, place, &cfg.s3)
+	s, err := cfg.s3.OpenSnapshot(ctx, a, place)
 	if err != nil {
 		return err
 	}

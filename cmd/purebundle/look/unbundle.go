@@ -2,6 +2,7 @@ package look
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -74,10 +75,10 @@ const stdout = "-"
 
 func unbundle(ctx context.Context, a *cli.App, path, image string, cfg readConfig, opt chunk.JoinOptions) error {
 	a.Confine(joining(cfg.s3.Reading(ctx, path), image))
-	if ebs.IsPlace(path) {
+	b, err := OpenBundle(ctx, a, path, cfg.prefix, &cfg.s3)
+	if ebs.IsPlace(path) && errors.Is(err, chunk.ErrNoBundle) {
 		return joinSnapshot(ctx, a, path, image, cfg, opt)
 	}
-	b, err := OpenBundle(ctx, a, path, cfg.prefix, &cfg.s3)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ func ToEBS(ctx context.Context, a *cli.App, b *chunk.Bundle, client *ebs.Client,
 		return nil, err
 	}
 	making := e.Making(a, client, tags, about)
+	making.Prefix = m.Prefix
 	if c, err := contents.Of(b, b.Size()); err == nil {
 		making.InUse = c.InUse
 	} else if errors.Is(err, chunk.ErrDamaged) || ctx.Err() != nil {

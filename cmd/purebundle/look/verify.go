@@ -115,7 +115,7 @@ With --deep, also walk every name, inode and extent of the file system inside.
 BUNDLE is the directory of a bundle, or its manifest; either may be in S3. There, of
 parts that are all zero it is enough that S3 has their SHA-256: they are not fetched.
 It may also be a snapshot of EBS, ebs:snap-…, whoever made it: each block is fetched,
-and its SHA-256 compared.`,
+and its SHA-256 compared; of one that purebundle made, the parts with its manifest, too.`,
 		Example: `  purebundle verify /mnt/bundle
   purebundle verify --deep /mnt/bundle/web.manifest.json
   purebundle verify s3://my-bucket/web-2026-11-22`,
@@ -149,6 +149,8 @@ type Verified struct {
 	OK        bool       `json:"ok"`
 	Problems  []string   `json:"problems"`
 	Seconds   float64    `json:"seconds"`
+
+	began time.Time
 }
 
 func verify(ctx context.Context, a *cli.App, path string, cfg readConfig, deep, json bool) error {
@@ -164,33 +166,38 @@ func verify(ctx context.Context, a *cli.App, path string, cfg readConfig, deep, 
 	defer b.Close()
 	m := b.Manifest()
 	_, zero := m.Split()
-	result := Verified{Source: full(path), Prefix: m.Prefix, ImageSize: b.Size(), Parts: len(m.Parts), ZeroParts: len(zero), Deep: deep, Problems: []string{}}
+	result := Verified{Source: full(path), Prefix: m.Prefix, ImageSize: b.Size(), Parts: len(m.Parts), ZeroParts: len(zero), Deep: deep, Problems: []string{}, began: began}
 	show := showParts(a, cfg.progress, b, progress.Reading)
 	defer show.Close()
 	err = b.Verify(ctx, workers(&cfg.s3, path), show.made)
 	show.Close()
+	about := fmt.Sprintf("%s of %s, %s, %s: digests", words.Plural(int64(len(m.Parts)), "part"), m.Prefix, words.Size(b.Size()), m.Image.Type)
+	return result.judge(ctx, a, path, json, err, func() error { return verifyDeep(ctx, a, path, b, &result.Problems) }, about)
+}
+
+// judge says what is wrong with the digests, err, and if nothing is and the file systems
+// are to be checked, with these; or that all of it, as about calls it, is good.
+func (v *Verified) judge(ctx context.Context, a *cli.App, path string, json bool, err error, deep func() error, about string) error {
 	switch {
 	case err != nil:
-		result.Problems = problems(err)
+		v.Problems = problems(err)
 		err = Damaged(a, path, err)
-	case deep:
-		if err = verifyDeep(ctx, a, path, b, &result.Problems); err != nil && len(result.Problems) == 0 {
-			result.Problems = problems(err)
+	case v.Deep:
+		if err = deep(); err != nil && len(v.Problems) == 0 {
+			v.Problems = problems(err)
 		}
 	}
 	switch {
 	case json && ctx.Err() == nil:
-		result.OK, result.Seconds = err == nil, cli.Seconds(began)
-		return cmp.Or(err, cli.PrintJSON(a.Stdout, result))
+		v.OK, v.Seconds = err == nil, cli.Seconds(v.began)
+		return cmp.Or(err, cli.PrintJSON(a.Stdout, v))
 	case err != nil || a.Quiet:
 		return err
 	}
-	what := "digests"
-	if deep {
-		what = "digests and file system"
+	if v.Deep {
+		about += " and file system"
 	}
-	_, err = fmt.Fprintf(a.Stdout, "ok: %s of %s, %s, %s: %s\n", words.Plural(int64(len(m.Parts)), "part"),
-		m.Prefix, words.Size(b.Size()), m.Image.Type, what)
+	_, err = fmt.Fprintf(a.Stdout, "ok: %s\n", about)
 	return err
 }
 
