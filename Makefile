@@ -70,7 +70,8 @@ lint:
 	.ci/govulncheck
 
 # Trees are made and removed: 30 GiB of disk, half an hour. BENCH has its flags:
-# make bench BENCH='-trees A -rounds 3'; BENCH=-h lists them.
+# make bench BENCH='-trees A -rounds 3'; BENCH=-h lists them. bench/results.md says how
+# its figures get into the tables of the README.
 bench: build versitygw
 	go run ./cmd/purebundle/bench -purebundle ./purebundle $(BENCH)
 

@@ -76,6 +76,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		err = blocksCommand(ctx, args[1:])
 	case "put":
 		err = putCommand(ctx, args[1:])
+	case "texts":
+		err = textsCommand(args[1:])
 	default:
 		err = benchCommand(ctx, args, stdout, stderr)
 	}
