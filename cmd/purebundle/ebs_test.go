@@ -150,7 +150,10 @@ func TestEBSFlags(t *testing.T) {
 		{"register --name web --boot-mode bios ebs:snap-0123456789abcdef0", "--boot-mode bios: unknown"},
 		{"register --name web --volume-size 1500M ebs:snap-0123456789abcdef0", "no whole GiB"},
 		{"register --name web --tpm s3://bucket/x/image.manifest.xml", "--tpm is about the image of a disk"},
-		{"ship " + tree + " ebs:", "looks like a URL"},
+		{"ship " + tree + " ebs:", "no place in S3"},
+		{"ship --register --name web " + tree + " ebs:snap-0123456789abcdef0", "in a new EBS snapshot"},
+		{"ship --register --name web --imds v1 " + tree, "neither v2.0 nor optional"},
+		{"ship --register --name web --tpm --boot-mode legacy-bios " + tree, "a TPM"},
 		{"delete ebs:snap-0123456789abcdef0", "looks like a URL"},
 	} {
 		code, stdout, stderr := call(strings.Fields(c.args)...)

@@ -81,7 +81,7 @@ func TestPower(t *testing.T) {
 		{nil, "unbundle --trust-dest out theirs/image", []string{"000000000000000a"}, ""},
 		{nil, "cat out /data", []string{noPower}, ""},
 		{nil, "ship tree s3://$B/ship/{uuid}", []string{andAdmin, readSearch}, "shipped"},
-		{nil, "ship --register --name power -s 256M --destination work" + keys + "tree s3://$B/ami", []string{andAdmin, readSearch}, "registered"},
+		{nil, "ship --register --instance-store --name power -s 256M --destination work" + keys + "tree s3://$B/ami", []string{andAdmin, readSearch}, "registered"},
 		{nil, "register --name again s3://$B/ami", []string{readSearch}, "ami-"},
 		{nil, "upload out s3://$B/up", []string{readSearch}, "uploaded"},
 		{nil, "download s3://$B/up new/down", []string{readSearch}, "downloaded"},

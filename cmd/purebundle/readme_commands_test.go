@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"purebundle/chunk/ebs/ebstest"
 	"purebundle/chunk/ec2/ami/amitest"
 	"purebundle/chunk/s3/s3test"
 	"purebundle/ext2img/imgtest"
@@ -28,7 +30,7 @@ func readmeBlocks(t *testing.T, language string) (list []string) {
 }
 
 // Each command of the README is typed as it stands there, on a machine that a disk would
-// start: its S3 and EC2 are servers of the tests; apt-get, make and systemctl only note
+// start: its S3, EBS and EC2 are servers of the tests; apt-get, make and systemctl only note
 // what they are asked to do. CI types the second one: .ci/run.
 func TestReadmeCommands(t *testing.T) {
 	if testing.Short() {
@@ -60,7 +62,7 @@ func TestReadmeCommands(t *testing.T) {
 	}
 
 	m.types(t, image, "registered   ami-")
-	if images := m.ec2.Images(); len(images) != 1 {
+	if images := m.ebs.EC2.Images(); len(images) != 1 {
 		t.Errorf("%d images", len(images))
 	}
 
@@ -105,7 +107,7 @@ type readmeMachine struct {
 	root, checkout string
 	env            []string
 	s3             *s3test.Server
-	ec2            *amitest.Server
+	ebs            *ebstest.Server // and EC2
 }
 
 // newReadmeMachine makes one. The programs that are typed there are the real machine's,
@@ -116,8 +118,9 @@ func newReadmeMachine(t *testing.T) *readmeMachine {
 	m := &readmeMachine{root: t.TempDir(), s3: s3test.Start(t)}
 	mountDisk(t, m.root, 2<<30, "mkfs.ext4", "-q")
 	imgtest.Run(t, "cp", "-a", uefiTree(t)+"/.", m.root)
-	put(t, m.root, map[string]string{"usr/lib/os-release": "ID=debian\n", "etc/fstab": "/dev/vda1 / ext4 defaults 0 1\n", "dev/sdX": "", "run/asked": ""})
-	for _, dir := range []string{"mnt/host", "tmp", "var/tmp", "usr/bin", "usr/local/bin", "etc/systemd/system", "etc/ec2/amitools"} {
+	put(t, m.root, map[string]string{"usr/lib/os-release": "ID=debian\n", "etc/fstab": "/dev/vda1 / ext4 defaults 0 1\n", "dev/sdX": "", "run/asked": "",
+		"lib/modules/6.1.0-1-amd64/modules.builtin": "kernel/drivers/net/ethernet/amazon/ena/ena.ko\nkernel/drivers/nvme/host/nvme.ko\nkernel/fs/ext4/ext4.ko\n"})
+	for _, dir := range []string{"mnt/host", "tmp", "var/tmp", "usr/bin", "usr/local/bin", "etc/systemd/system"} {
 		subdir(t, m.root, dir)
 	}
 	imgtest.Run(t, "mount", "--bind", "/", filepath.Join(m.root, "mnt/host"))
@@ -150,23 +153,19 @@ func newReadmeMachine(t *testing.T) *readmeMachine {
 	m.checkout, _ = filepath.Abs("../..")
 	imgtest.Run(t, "sh", "-euc", `mkdir -p "$1$0"; tar -C "$0" --exclude=./.git --exclude=./dist --exclude=./purebundle -c . | tar -C "$1$0" -x`, m.checkout, m.root)
 
-	m.ec2 = amitest.Start(t, amitest.Account{Region: m.s3.Region, Access: m.s3.Access, Secret: m.s3.Secret})
+	m.ebs = ebstest.New(t.TempDir(), amitest.Account{Region: m.s3.Region, Access: m.s3.Access, Secret: m.s3.Secret})
+	front := httptest.NewServer(m.ebs)
+	t.Cleanup(front.Close)
+	m.ebs.EC2.Looks = 0
 	bucket := "my-bucket"
 	if _, err := m.s3.Client().CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &bucket}); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"pk.pem cert.pem", "ec2.pem cert-ec2.pem"} {
-		key, cert, _ := strings.Cut(name, " ")
-		imgtest.Run(t, "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=x",
-			"-keyout", filepath.Join(m.root, m.checkout, key), "-out", filepath.Join(m.root, m.checkout, cert))
-	}
-	imgtest.Run(t, "mv", filepath.Join(m.root, m.checkout, "cert-ec2.pem"), filepath.Join(m.root, "etc/ec2/amitools/"))
-
 	path := "/usr/local/bin:/usr/bin"
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
 		path += ":/mnt/host" + dir
 	}
-	m.env = append(append(os.Environ(), m.s3.Env()...), "AWS_ENDPOINT_URL_EC2="+m.ec2.Endpoint, "PATH="+path, "TMPDIR=/var/tmp", "GOMODCACHE="+modules,
+	m.env = append(append(os.Environ(), m.s3.Env()...), "AWS_ENDPOINT_URL_EBS="+front.URL, "AWS_ENDPOINT_URL_EC2="+front.URL, "PATH="+path, "TMPDIR=/var/tmp", "GOMODCACHE="+modules,
 		"GOCACHE=/mnt/host"+strings.TrimSpace(imgtest.Run(t, "go", "env", "GOCACHE")), "GOFLAGS=", "SSL_CERT_FILE=")
 	return m
 }

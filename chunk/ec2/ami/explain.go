@@ -9,7 +9,7 @@ import (
 	"purebundle/chunk/awsapi"
 )
 
-// hints are what to do about errors of RegisterImage that mean nothing more
+// hints are what to do about errors of EC2 about images that mean nothing more
 // anywhere else (API reference, "Error codes").
 var hints = map[string]string{
 	codeDuplicate:                  "an image of this account and region has that name: choose another, or deregister that one",
@@ -23,6 +23,14 @@ var hints = map[string]string{
 	"InvalidARIID.NotFound":        "check the ramdisk: ids differ between regions",
 	"InvalidARIID.Malformed":       "the id of a ramdisk is ari-…",
 	"InvalidAMIID.Malformed":       "the id of an image is ami-…",
+	"InvalidSnapshot.InUse":        "an image has it: deregister that first (aws ec2 deregister-image)",
+	"OperationNotPermitted":        "it may be protected: aws ec2 disable-image-deregistration-protection ends that",
+	"ResourceLimitExceeded":        "the account has as many images as it may: deregister some, or have the quota raised (Service Quotas, EC2, AMIs)",
+	"TagPolicyViolation":           "the organization's tag policy does not allow one of the tags: its message says which",
+
+	"InvalidLaunchTemplateId.NotFound":            "look at the id of the launch template, and at the region",
+	"InvalidLaunchTemplateId.Malformed":           "the id of a launch template is lt-…",
+	"InvalidLaunchTemplateName.NotFoundException": "look at the name of the launch template, and at the region",
 }
 
 // explain makes a *chunk.Error of EC2's error, with the hint that it has here.

@@ -15,7 +15,11 @@ import (
 const (
 	codeDryRun    = "DryRunOperation" // it would have been done
 	codeDuplicate = "InvalidAMIName.Duplicate"
-	codeNotFound  = "InvalidAMIID.NotFound" // also of an id that is seconds old
+	codeNotFound  = "InvalidAMIID.NotFound"    // also of an id that is seconds old
+	codeGone      = "InvalidAMIID.Unavailable" // of one that was deregistered
+
+	codeNoSnapshot = "InvalidSnapshot.NotFound"
+	codeInUse      = "InvalidSnapshot.InUse" // an image has it
 )
 
 // Register registers a bundle and returns the id of the image, which is not

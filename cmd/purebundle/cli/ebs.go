@@ -113,7 +113,7 @@ func (c *EBS) Making(a *App, client *ebs.Client, tags map[string]string, about m
 	m := ebs.Making{Description: c.Description, Encrypt: c.Encrypt, KMSKey: c.KMSKey, Tags: map[string]string{TagVersion: a.Version}}
 	for _, some := range []map[string]string{about, tags} {
 		for key, value := range some {
-			m.Tags[key] = cut(value, 256)
+			m.Tags[key] = cut(value, MaxTag)
 		}
 	}
 	if c.Name != "" {
@@ -138,7 +138,15 @@ const (
 	TagMachine = "purebundle:machine"
 	TagHost    = "purebundle:host"
 	TagSource  = "purebundle:source"
+	// TagTemplate has the template of the name of an image, and of its snapshot: ship --keep
+	// knows older ones by it.
+	TagTemplate = "purebundle:template"
+	// TagKeep has ship --keep leave an image or a snapshot alone, whatever its value.
+	TagKeep = "purebundle:keep"
 )
+
+// MaxTag is how long the value of a tag is at most, in characters.
+const MaxTag = 256
 
 // cut returns at most n characters of text.
 func cut(text string, n int) string {

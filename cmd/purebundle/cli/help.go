@@ -69,7 +69,7 @@ var rare = setOf("exclude-from snapshots bundles keep-privileges no-default-excl
 var common = map[string]string{"filter": "bundle mounts", "endpoint-url": "upload download upload-bundle download-bundle"}
 
 // rareIn are flags that few need in one command, though others are about them.
-var rareIn = map[string]string{"bundle": "for snapshot-name kms-key-id", "ship": "one-file-system cross prefix force ec2cert destination resume"}
+var rareIn = map[string]string{"bundle": "for snapshot-name kms-key-id", "ship": "one-file-system cross prefix force privatekey cert user ec2cert destination resume disk volume-size"}
 
 func setOf(names string) map[string]bool {
 	set := map[string]bool{}

@@ -50,7 +50,7 @@ func meant(place string) string {
 }
 
 // knowEBS lists the commands that take places in EBS.
-var knowEBS = []string{"bundle", "upload", "verify", "ls", "cat", "unbundle", "download", "register", "doctor"}
+var knowEBS = []string{"bundle", "upload", "verify", "ls", "cat", "unbundle", "download", "register", "doctor", "ship"}
 
 // CheckPlace refuses a place that is neither one in S3 nor surely a path of this
 // machine: it would be a directory with a strange name, and nothing where it was

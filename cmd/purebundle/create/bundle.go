@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"purebundle/chunk/ebs"
 	"purebundle/cmd/purebundle/cli"
 	"purebundle/cmd/purebundle/progress"
 	"purebundle/walker"
@@ -89,10 +90,13 @@ func (c *bundleFlags) run(cmd *cobra.Command, a *cli.App, args []string) error {
 	}
 	if opt.Disk != nil && !c.noCheck {
 		opt.CheckFor = c.target
+		if ebs.IsPlace(dest) && !cmd.Flags().Changed("for") {
+			opt.CheckFor = bootcheck.AWS
+		}
 	}
 	defer opt.Disk.Close()
 	if len(args) == 0 {
-		return ready(cmd.Context(), a, opt, c.Progress, func(r *Run) error { return r.First(cmd.Context(), firstLook, again(cmd)) })
+		return Ready(cmd.Context(), a, opt, c.Progress, func(r *Run) error { return r.First(cmd.Context(), firstLook, again(cmd)) })
 	}
 	return bundle(cmd.Context(), a, opt, c.Progress)
 }
@@ -149,7 +153,7 @@ func New(a *cli.App) *cobra.Command {
 
 // bundle makes one bundle, or with --dry-run only says what it would be.
 func bundle(ctx context.Context, a *cli.App, opt Options, mode progress.Mode) error {
-	return ready(ctx, a, opt, mode, func(r *Run) error {
+	return Ready(ctx, a, opt, mode, func(r *Run) error {
 		if opt.DryRun {
 			return r.DryRun(ctx)
 		}
@@ -157,8 +161,8 @@ func bundle(ctx context.Context, a *cli.App, opt Options, mode progress.Mode) er
 	})
 }
 
-// ready looks at SOURCE and DEST, gives up what power is not needed, and calls work.
-func ready(ctx context.Context, a *cli.App, opt Options, mode progress.Mode, work func(*Run) error) error {
+// Ready looks at SOURCE and DEST, gives up what power is not needed, and calls work.
+func Ready(ctx context.Context, a *cli.App, opt Options, mode progress.Mode, work func(*Run) error) error {
 	if err := CheckSource("bundle", opt.Source); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"purebundle/chunk/work"
 	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/words"
 	"purebundle/walker"
 	"purebundle/walker/bootcheck"
 	"purebundle/walker/survey"
@@ -154,6 +155,10 @@ func (r *Run) judged(ctx context.Context, err error) error {
 	if len(fatal) == 0 || r.Opt.DryRun {
 		return err
 	}
+	check := "purebundle check "
+	if r.Opt.CheckFor != bootcheck.Any {
+		check += "--for " + string(r.Opt.CheckFor) + " "
+	}
 	return cli.WithHint(fmt.Errorf("bundle %s --disk: no machine would start from it: %s", r.Opt.Source, strings.Join(fatal, "; ")),
-		"cure it as said above, or as purebundle check %s says; --no-check makes the disk all the same", r.Opt.Source)
+		"%s says what cures it; --no-check makes the disk all the same", check+words.Quote(r.Opt.Source))
 }

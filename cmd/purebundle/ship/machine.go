@@ -56,6 +56,21 @@ func (c *diskOptions) check(name string) error {
 	return c.volume.Check(name)
 }
 
+// foreseen returns what to ask of EC2 for a disk that is not made yet, to learn whether it
+// may be: of any processor and boot mode, if they are not given.
+func (c *diskOptions) foreseen(image *imageOptions, tags map[string]string) (ami.Input, error) {
+	in, err := image.input("", image.name, tags)
+	if err != nil {
+		return in, err
+	}
+	in.Arch = cmp.Or(image.arch, "x86_64")
+	in.Root = &ami.Root{Snapshot: noSnapshot, Device: "/dev/xvda", Size: int32(c.size >> 30), BootMode: cmp.Or(c.bootMode, "uefi"), IMDSv1: c.imds == "optional", TPM: c.tpm}
+	if err := ami.Check(in); err != nil {
+		return in, &cli.UsageError{Err: err}
+	}
+	return in, nil
+}
+
 // input returns what to ask of EC2 for a disk of size bytes with these contents.
 func (c *diskOptions) input(image *imageOptions, found *contents.Contents, size int64, tags map[string]string) (in ami.Input, os string, err error) {
 	m, err := found.Machine()
@@ -163,12 +178,18 @@ func registerDisk(ctx context.Context, a *cli.App, from, prefix string, c *image
 	show.Close()
 	if err != nil {
 		if ok && image == "" {
-			err = cli.AddHint(&cli.LeftError{Err: err, Left: "the snapshot is complete: " + ebs.Scheme + id}, "once that is put right: purebundle register%s --name %s %s%s", place.Again(), words.Quote(in.Name), ebs.Scheme, id)
+			err = snapshotLeft(err, id, in.Name, place)
 		}
 		return err
 	}
 	_, err = fmt.Fprintln(a.Stdout, image)
 	return err
+}
+
+// snapshotLeft adds to an error that the snapshot is complete, and what makes an image of it.
+func snapshotLeft(err error, id, name string, place *cli.S3) error {
+	return cli.AddHint(&cli.LeftError{Err: err, Left: "the snapshot is complete: " + ebs.Scheme + id},
+		"once that is put right: purebundle register%s --name %s %s%s", place.Again(), words.Quote(name), ebs.Scheme, id)
 }
 
 // judge reads what the disk is, and returns what to ask of EC2 for it.

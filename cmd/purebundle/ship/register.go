@@ -32,13 +32,17 @@ type imageOptions struct {
 
 func (c *imageOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.description, "description", "", "`TEXT` about the image")
-	f.StringVar(&c.arch, "architecture", "", "`ARCH`: i386 or x86_64 (default: that in the manifest)")
-	f.StringVar(&c.kernel, "kernel", "", "`ID` of the kernel image, aki-… (default: that in the manifest)")
-	f.StringVar(&c.ramdisk, "ramdisk", "", "`ID` of the RAM disk image, ari-… (default: that in the manifest)")
-	f.StringVar(&c.virtualization, "virtualization-type", "", "`TYPE`: paravirtual or hvm (default paravirtual)")
+	f.StringVar(&c.arch, "architecture", "", "`ARCH`: i386, x86_64 or, with a disk in EBS, arm64 (default: that of the disk, or in the manifest)")
 	f.StringArrayVar(&c.devices, "block-device-mapping", nil, "`DEVICE=WHAT` of machines that start from it, as in /dev/sdb=ephemeral0 or /dev/sdc=:100; repeatable")
 	f.BoolVar(&c.noWait, "no-wait", false, "do not wait until the image is available")
 	f.StringVar(&c.endpoint, "ec2-endpoint-url", "", "`URL` of a server that speaks EC2 (default: $AWS_ENDPOINT_URL_EC2, else Amazon's)")
+}
+
+// storeFlags are those of instance-store images alone.
+func (c *imageOptions) storeFlags(f *pflag.FlagSet) {
+	f.StringVar(&c.kernel, "kernel", "", "`ID` of the kernel image, aki-… (default: that in the manifest)")
+	f.StringVar(&c.ramdisk, "ramdisk", "", "`ID` of the RAM disk image, ari-… (default: that in the manifest)")
+	f.StringVar(&c.virtualization, "virtualization-type", "", "`TYPE`: paravirtual or hvm (default paravirtual)")
 }
 
 // input returns what to ask of EC2, checked as far as that needs no request.
@@ -127,6 +131,7 @@ brings them to S3; "purebundle ship --register" does all of it.`,
 		f.StringVar(&c.name, "name", "", "`NAME` of the image: one of a kind in the account and region")
 		f.StringVarP(&prefix, "prefix", "p", "", "the bundle `NAME` of those in the directory")
 		c.flags(f)
+		c.storeFlags(f)
 		f.Var(&tags, "tag", "tag the image with `K=V`; repeatable")
 		f.BoolVarP(&dryRun, "dry-run", "n", false, "ask EC2 whether it would be allowed; register nothing")
 	})

@@ -33,6 +33,12 @@ type options struct {
 	status   statusFile
 	done     *Summary // of the bundle that is there; nil: none is yet
 	register bool
+	store    bool // an instance-store image
+
+	disk    diskOptions
+	kind    string   // create.DiskKind
+	noCheck bool     // no look whether a machine would start from the disk
+	inUse   []string // launch templates
 
 	dir       string // for the bundle in Amazon's format, until it is in S3
 	noInherit bool
@@ -43,14 +49,14 @@ type options struct {
 // Headings of the flags that mean something with --register only.
 const (
 	imageGroup = "The machine image, with --register"
-	whomGroup  = "For whom, with --register"
+	storeGroup = "An image in Amazon's old format, with --register --instance-store"
 )
 
 func New(a *cli.App) *cobra.Command {
 	c := &options{flags: *create.NewFlags()}
 	cmd := &cobra.Command{
-		Use:   "ship [flags] SOURCE s3://BUCKET/TEMPLATE",
-		Short: "Bundle to S3 under a name of its own, register it, drop older ones",
+		Use:   "ship [flags] SOURCE [s3://BUCKET/TEMPLATE]",
+		Short: "Bundle to S3 under a name of its own, or make a machine image; drop older ones",
 		Long: `Bundle the live tree SOURCE to S3, in a directory whose name has fields that are
 filled in: {hostname}, {date} and {time} (UTC), {uuid} (another each time).
 
@@ -58,28 +64,51 @@ The newest bundle of the same template, SOURCE and machine is its base, as with
 "purebundle bundle --base": what did not change since is neither read nor sent, but
 copied within S3.
 
-With --register, the bundle is one in Amazon's format, of which each part is sent
-when it is full, and it is registered as a machine image; the image's own parts lie
-in a temporary directory that is removed again; --name may have the same fields.
+With --register, SOURCE's disk is made in an EBS snapshot, as by "purebundle bundle
+--disk SOURCE ebs:", and that is registered as a machine image (AMI): no bucket, no
+disk and no instance in between. --name may have the same fields. First it is judged
+whether a machine of EC2 would start from it (purebundle check --for aws), and EC2 is
+asked whether all would be allowed. --instance-store makes the old kind of image: a
+bundle in Amazon's format in S3, of which each part is sent when it is full; the
+image's own parts lie in a temporary directory that is removed again.
 
-With --keep N, older bundles of the same template, SOURCE and machine are deleted
-once the new one is complete, until N are left, by the date of the bundles. Nothing
-else is: no bundle of another machine or SOURCE, none that cannot be read, and none
-that has files which the new one could not read (status 3); in Amazon's format no
-bundle at all then. A bundle in Amazon's format does not say which machine and SOURCE
-it is of: have {hostname} in the template where several use the bucket, and a
-directory for each SOURCE. Images that were registered from bundles that go stay
-registered, but can no longer start.
+With --keep N, older ones of the same template, SOURCE and machine are deleted once the
+new one is complete, until N are left, by their dates: bundles, or images with their
+snapshots. Nothing else is: nothing of another machine or SOURCE, nothing that cannot
+be read, and nothing that has files which the new one could not read (status 3); no
+image at all then. Nor is an image that a launch template of --in-use starts, that is
+protected, or that has, or whose snapshot has, the tag purebundle:keep.
+
+With --instance-store, a bundle does not say which machine and SOURCE it is of: have
+{hostname} in the template where several use the bucket, and a directory for each
+SOURCE. Images that were registered from bundles that go stay registered, but can no
+longer start.
 
 It says nothing but a summary, fit for a mail from cron; on a terminal it shows its
 progress. What goes in is decided as by "purebundle bundle".`,
 		Example: `  sudo purebundle ship / 's3://my-bucket/{hostname}-{date}'
   sudo purebundle ship --keep 7 / 's3://my-bucket/{hostname}/{date}-{time}'
-  sudo purebundle ship / 's3://my-bucket/{hostname}-{date}' --keep 3 --register \
-      --name '{hostname} {date}' --privatekey pk.pem --cert cert.pem --user 123456789012`,
-		Args: cli.ArgsBetween(2, 2, "SOURCE and s3://BUCKET/TEMPLATE"),
+  sudo purebundle ship --register --name '{hostname} {date}' /
+  sudo purebundle ship --register --name '{hostname} {date}' --keep 3 --in-use web /
+  sudo purebundle ship / 's3://my-bucket/{hostname}-{date}' --register \
+      --instance-store --privatekey pk.pem --cert cert.pem --user 123456789012`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if c.register && !c.store {
+				return cli.ArgsBetween(1, 2, "SOURCE")(cmd, args)
+			}
+			return cli.ArgsBetween(2, 2, "SOURCE and s3://BUCKET/TEMPLATE")(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.values = FieldValues(time.Now())
+			if err := c.checkGroups(cmd); err != nil {
+				return err
+			}
+			if c.register && !c.store {
+				if err := c.checkDisk(cmd, args); err != nil {
+					return err
+				}
+				return c.status.around(c, func() error { return c.shipDisk(cmd.Context(), a) })
+			}
 			if err := c.check(cmd, args[0], args[1]); err != nil {
 				return err
 			}
@@ -93,19 +122,27 @@ progress. What goes in is decided as by "purebundle bundle".`,
 		c.flags.OutputFlags(f)
 		c.flags.BaseFlags(f)
 		f.BoolVar(&c.noBase, "no-base", false, "take no base by itself: read and send everything")
-		f.IntVar(&c.keep, "keep", 0, "keep `N` bundles of this template, the new one among them; 0 keeps all")
+		f.IntVar(&c.keep, "keep", 0, "keep `N` bundles, or with --register images, of this template, the new one among them; 0 keeps all")
+		f.StringArrayVar(&c.inUse, "in-use", nil, "with --keep and --register, delete no image that launch `TEMPLATE`, a name or lt-…, starts in any version; repeatable")
 		f.BoolVarP(&c.flags.DryRun, "dry-run", "n", false, "say what would happen, and what --keep would delete; write nothing")
 		c.status.flag(f)
 		cli.ProgressFlag(f, &c.flags.Progress)
 		f.BoolVar(&c.flags.JSON, "json", false, "print the summary as JSON")
 	})
 	cli.Group(cmd, imageGroup, func(f *pflag.FlagSet) {
-		f.BoolVar(&c.register, "register", false, "make a machine image (AMI) of it")
-		f.StringVar(&c.image.name, "name", "", "`TEMPLATE` of the image's name (default: that of the directory)")
+		f.BoolVar(&c.register, "register", false, "make a machine image (AMI), whose disk is in EBS")
+		f.StringVar(&c.image.name, "name", "", "`TEMPLATE` of the image's name (default with --instance-store: that of the directory)")
 		c.image.flags(f)
-		f.BoolVar(&c.noInherit, "no-inherit", false, "take nothing from the instance's metadata service")
+		f.BoolVar(&c.store, "instance-store", false, "make an image of the old kind, for machines without EBS")
 	})
-	cli.Group(cmd, whomGroup, func(f *pflag.FlagSet) {
+	cli.Group(cmd, diskGroup, func(f *pflag.FlagSet) {
+		c.disk.flags(f)
+		f.StringVar(&c.kind, "disk", string(create.AutoDisk), "the disk: `auto`, that of SOURCE or a new one if it has none, or fresh, a new one that starts by UEFI")
+		f.BoolVar(&c.noCheck, "no-check", false, "do not look whether a machine of EC2 would start from it (see \"purebundle check --for aws\")")
+	})
+	cli.Group(cmd, storeGroup, func(f *pflag.FlagSet) {
+		c.image.storeFlags(f)
+		f.BoolVar(&c.noInherit, "no-inherit", false, "take nothing from the instance's metadata service")
 		c.ec2.IdentityFlags(f)
 		cli.TrustFlag(f, &c.flags.TrustDest)
 		cli.DirVarP(f, &c.dir, "destination", "", "", "`DIR` for the parts of the image until the bundle is in S3 (default: $TMPDIR, else /var/tmp)")
@@ -123,7 +160,7 @@ func (c *options) check(cmd *cobra.Command, source, url string) error {
 		return err
 	}
 	if !s3.IsURL(url) {
-		return cli.WithHint(cli.Usagef("ship %s: no place in S3", url), "write it as in 's3://my-bucket/{hostname}-{date}'; \"purebundle bundle\" makes bundles in directories")
+		return cli.WithHint(cli.Usagef("ship %s: no place in S3", url), "write it as in 's3://my-bucket/{hostname}-{date}'; \"purebundle bundle\" makes bundles in directories and snapshots, ship --register machine images")
 	}
 	bucket, path, _ := strings.Cut(strings.TrimPrefix(url, "s3://"), "/")
 	if strings.ContainsAny(bucket, "{}") {
@@ -162,11 +199,26 @@ func (c *options) check(cmd *cobra.Command, source, url string) error {
 	if c.register {
 		return c.checkImage()
 	}
+	return nil
+}
+
+// checkGroups refuses flags of what is not made.
+func (c *options) checkGroups(cmd *cobra.Command) (err error) {
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if t := cli.GroupOf(f); err == nil && (t == imageGroup || t == whomGroup) {
-			err = cli.WithHint(cli.Usagef("ship: --%s, but no --register", f.Name), "with --register, a machine image is made of the bundle")
+		t := cli.GroupOf(f)
+		switch {
+		case err != nil:
+		case !c.register && (t == imageGroup || t == diskGroup || t == storeGroup):
+			err = cli.WithHint(cli.Usagef("ship: --%s, but no --register", f.Name), "with --register, a machine image is made")
+		case c.store && t == diskGroup:
+			err = cli.WithHint(cli.Usagef("ship: --%s, and --instance-store", f.Name), "it is about images whose disk is in EBS: leave one of the two out")
+		case c.register && !c.store && t == storeGroup:
+			err = cli.WithHint(cli.Usagef("ship: --%s, but no --instance-store", f.Name), "it is about images of the old kind; one whose disk is in EBS needs none of that")
 		}
 	})
+	if err == nil && len(c.inUse) > 0 && (c.keep == 0 || !c.register || c.store) {
+		err = cli.WithHint(cli.Usagef("ship: --in-use, but nothing that it could save"), "with --register and --keep, older images are deleted")
+	}
 	return err
 }
 
@@ -220,12 +272,15 @@ type Summary struct {
 	Manifest string   `json:"manifest"`           // where the bundle's is
 	ImageID  string   `json:"image_id,omitempty"` // with --register
 	Name     string   `json:"name,omitempty"`     // of that image
-	Deleted  []string `json:"deleted,omitempty"`  // older bundles, with --keep
+	Deleted  []string `json:"deleted,omitempty"`  // older bundles or images, with --keep
+	// DeletedSnapshots are those of the images.
+	DeletedSnapshots []string `json:"deleted_snapshots,omitempty"`
 	// WouldDelete is that of a dry run, at most: what the new bundle lacks is not known.
-	WouldDelete []string `json:"would_delete,omitempty"`
-	Kept        int      `json:"kept,omitempty"` // bundles of the template, the new one among them
+	WouldDelete          []string `json:"would_delete,omitempty"`
+	WouldDeleteSnapshots []string `json:"would_delete_snapshots,omitempty"`
+	Kept                 int      `json:"kept,omitempty"` // bundles or images of the template, the new one among them
 	// LeftAlone lists bundles that the template matches and that are of others, or
-	// cannot be read.
+	// cannot be read; of images and snapshots, those that stay, and why.
 	LeftAlone []string `json:"left_alone,omitempty"`
 }
 

@@ -2,6 +2,7 @@ package ship
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -83,7 +84,7 @@ func (s *statusFile) around(c *options, ship func() error) error {
 	case c.done == nil:
 		return werr
 	}
-	return &cli.LeftError{Err: werr, Left: "the bundle is complete: " + c.done.Manifest}
+	return &cli.LeftError{Err: werr, Left: "the bundle is complete: " + cmp.Or(c.done.Manifest, c.done.ImageID)}
 }
 
 // write puts text in the place of the file. Its directory may be another user's: a new
@@ -185,7 +186,7 @@ func (s *statusFile) text(c *options, status int) string {
 		gauge("changed_files", "", "Files that changed while the run looked at them.", changes)
 		gauge("unreadable_files", "", "Files that are not in the image because they could not be read.", sum.Unreadable)
 		gauge("warnings", "", "Warnings of the run.", sum.Warnings)
-		gauge("deleted_bundles", "", "Older bundles that --keep deleted.", len(sum.Deleted))
+		gauge("deleted_bundles", "", "Older bundles, or images, that --keep deleted.", len(sum.Deleted))
 	}
 	b.WriteString("# EOF\n")
 	return b.String()

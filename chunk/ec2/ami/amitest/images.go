@@ -1,13 +1,16 @@
 package amitest
 
 import (
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // image is a registered image.
@@ -15,8 +18,11 @@ type image struct {
 	id, name, location, arch string
 	form                     url.Values // that it was registered with
 	tags                     []Tag
-	looks                    int // DescribeImages that found it
-	hidden                   int // DescribeImages that did not
+	looks                    int    // DescribeImages that found it
+	hidden                   int    // DescribeImages that did not
+	number                   int    // how many were made before it
+	state                    string // "": what Looks and Broken say
+	protected                bool
 }
 
 // Tag is one tag of an image or a snapshot.
@@ -91,7 +97,7 @@ func (s *Server) register(form url.Values) (string, *Fault) {
 		arch = "x86_64"
 	}
 	i := &image{id: fmt.Sprintf("ami-%017x", 0x1a2b3c+s.made), name: name, location: location, arch: arch, form: form,
-		tags: FormTags(form, "TagSpecification.1.Tag")}
+		tags: FormTags(form, "TagSpecification.1.Tag"), number: s.made}
 	s.made++
 	s.images = append(s.images, i)
 	return Answer("RegisterImage", "<imageId>"+i.id+"</imageId>"), nil
@@ -145,6 +151,8 @@ func (s *Server) deregister(form url.Values) (string, *Fault) {
 		return "", &Fault{http.StatusBadRequest, "InvalidAMIID.Unavailable", "The image id '[" + id + "]' is no longer available"}
 	case form.Get("DryRun") == "true":
 		return "", &DryRun
+	case s.images[at].protected:
+		return "", &Fault{http.StatusBadRequest, "OperationNotPermitted", "The image is protected against deregistration"}
 	}
 	s.images = slices.Delete(s.images, at, at+1)
 	return Answer("DeregisterImage", "<return>true</return>"), nil
@@ -167,20 +175,61 @@ func (s *Server) tag(form url.Values) (string, *Fault) {
 	return Answer("CreateTags", "<return>true</return>"), nil
 }
 
+// Set gives an image a state, and protection against being deregistered or none.
+func (s *Server) Set(id, state string, protected bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, i := range s.images {
+		if i.id == id {
+			i.state, i.protected = state, protected
+		}
+	}
+}
+
+// snapshots returns the snapshots of an image's devices.
+func (i *image) snapshots() (ids []string) {
+	for n := 1; i.form.Has(fmt.Sprintf("BlockDeviceMapping.%d.DeviceName", n)); n++ {
+		if id := i.form.Get(fmt.Sprintf("BlockDeviceMapping.%d.Ebs.SnapshotId", n)); id != "" {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
 // Uses returns the id of an image that has a snapshot, "" if none has.
 func (s *Server) Uses(snapshot string) string {
 	for _, i := range s.images {
-		for n := 1; i.form.Has(fmt.Sprintf("BlockDeviceMapping.%d.DeviceName", n)); n++ {
-			if i.form.Get(fmt.Sprintf("BlockDeviceMapping.%d.Ebs.SnapshotId", n)) == snapshot {
-				return i.id
-			}
+		if slices.Contains(i.snapshots(), snapshot) {
+			return i.id
 		}
 	}
 	return ""
 }
 
-// Match says whether what has these tags, and values of other filters, is what the
-// filters of a request want.
+// template does DescribeLaunchTemplateVersions of one template, all of its versions.
+func (s *Server) template(form url.Values) (string, *Fault) {
+	name := form.Get("LaunchTemplateName")
+	images, known := s.Templates[cmp.Or(name, form.Get("LaunchTemplateId"))]
+	switch {
+	case !known && name != "":
+		return "", &Fault{http.StatusBadRequest, "InvalidLaunchTemplateName.NotFoundException", "The specified launch template, with template name " + name + ", does not exist."}
+	case !known:
+		return "", &Fault{http.StatusBadRequest, "InvalidLaunchTemplateId.NotFound", "The specified launch template does not exist."}
+	case form.Get("DryRun") == "true":
+		return "", &DryRun
+	}
+	var items strings.Builder
+	for n, id := range images {
+		if parameter, ok := strings.CutPrefix(id, "resolve:ssm:"); ok && form.Get("ResolveAlias") == "true" {
+			id = s.Parameters[parameter]
+		}
+		fmt.Fprintf(&items, "<item><launchTemplateName>%s</launchTemplateName><versionNumber>%d</versionNumber><launchTemplateData><imageId>%s</imageId></launchTemplateData></item>", Escape(name), n+1, Escape(id))
+	}
+	return Answer("DescribeLaunchTemplateVersions", "<launchTemplateVersionSet>"+items.String()+"</launchTemplateVersionSet>"), nil
+}
+
+// Match says whether what has these tags, and values of other filters, one a line, is what
+// the filters of a request want.
 func Match(form url.Values, tags []Tag, other map[string]string) bool {
 	for n := 1; form.Has(fmt.Sprintf("Filter.%d.Name", n)); n++ {
 		name := form.Get(fmt.Sprintf("Filter.%d.Name", n))
@@ -188,17 +237,40 @@ func Match(form url.Values, tags []Tag, other map[string]string) bool {
 		for v := 1; form.Has(fmt.Sprintf("Filter.%d.Value.%d", n, v)); v++ {
 			values = append(values, form.Get(fmt.Sprintf("Filter.%d.Value.%d", n, v)))
 		}
+		like := func(text string) bool {
+			return slices.ContainsFunc(values, func(v string) bool { return matches(v, text) })
+		}
 		has := slices.ContainsFunc(tags, func(t Tag) bool {
-			return name == "tag-key" && slices.Contains(values, t.Key) || name == "tag:"+t.Key && slices.Contains(values, t.Value)
+			return name == "tag-key" && like(t.Key) || name == "tag:"+t.Key && like(t.Value)
 		})
 		if value, known := other[name]; known {
-			has = slices.Contains(values, value)
+			has = slices.ContainsFunc(strings.Split(value, "\n"), like)
 		}
 		if !has {
 			return false
 		}
 	}
 	return true
+}
+
+// matches says whether a filter's value, in which * and ? are wildcards unless there is a
+// backslash before them, is that of text.
+func matches(value, text string) bool {
+	var b strings.Builder
+	for at := 0; at < len(value); at++ {
+		switch c := value[at]; {
+		case c == '*':
+			b.WriteString("(?s:.*)")
+		case c == '?':
+			b.WriteString("(?s:.)")
+		case c == '\\' && at+1 < len(value):
+			at++
+			b.WriteString(regexp.QuoteMeta(value[at : at+1]))
+		default:
+			b.WriteString(regexp.QuoteMeta(value[at : at+1]))
+		}
+	}
+	return regexp.MustCompile(`\A` + b.String() + `\z`).MatchString(text)
 }
 
 func (s *Server) describe(form url.Values) (string, *Fault) {
@@ -217,15 +289,24 @@ func (s *Server) describe(form url.Values) (string, *Fault) {
 		}
 		s.put(&items, s.images[at])
 	}
+	next := ""
 	if !form.Has("ImageId.1") {
-		for _, i := range s.images {
-			if Match(form, i.tags, map[string]string{"name": i.name, "image-id": i.id}) {
+		from, _ := strconv.Atoi(form.Get("NextToken"))
+		for at, i := range s.images {
+			switch {
+			case at < from || next != "":
+			case at >= from+cmp.Or(s.Page, 1000):
+				next = fmt.Sprintf("<nextToken>%d</nextToken>", at)
+			case Match(form, i.tags, map[string]string{"name": i.name, "image-id": i.id, "block-device-mapping.snapshot-id": strings.Join(i.snapshots(), "\n")}):
 				s.put(&items, i)
 			}
 		}
 	}
-	return Answer("DescribeImages", "<imagesSet>"+items.String()+"</imagesSet>"), nil
+	return Answer("DescribeImages", "<imagesSet>"+items.String()+"</imagesSet>"+next), nil
 }
+
+// first is when the first image was made; each later one was made an hour after the last.
+var first = time.Date(2026, 11, 1, 10, 0, 0, 0, time.UTC)
 
 // put writes an image, one look further on its way.
 func (s *Server) put(b *strings.Builder, i *image) {
@@ -237,7 +318,13 @@ func (s *Server) put(b *strings.Builder, i *image) {
 			reason = "<stateReason><code>Client.InternalError</code><message>part 3 of 9: digest does not match</message></stateReason>"
 		}
 	}
-	i.looks++
+	if i.looks++; i.state != "" {
+		state = i.state
+	}
+	protection := "disabled"
+	if i.protected {
+		protection = "enabled-without-cooldown"
+	}
 	kind, devices := "instance-store", ""
 	if i.location == "" {
 		kind = "ebs"
@@ -248,8 +335,8 @@ func (s *Server) put(b *strings.Builder, i *image) {
 	}
 	fmt.Fprintf(b, `<item><imageId>%s</imageId><imageLocation>%s</imageLocation><imageState>%s</imageState><imageOwnerId>123456789012</imageOwnerId>`+
 		`<isPublic>false</isPublic><architecture>%s</architecture><imageType>machine</imageType><name>%s</name>%s<rootDeviceType>%s</rootDeviceType>`+
-		`<blockDeviceMapping>%s</blockDeviceMapping>%s<creationDate>2026-11-%02dT10:00:00.000Z</creationDate></item>`,
-		i.id, Escape(i.location), state, i.arch, Escape(i.name), reason, kind, devices, TagSet(i.tags), 1+slices.Index(s.images, i)%28)
+		`<blockDeviceMapping>%s</blockDeviceMapping>%s<creationDate>%s</creationDate><deregistrationProtection>%s</deregistrationProtection></item>`,
+		i.id, Escape(i.location), state, i.arch, Escape(i.name), reason, kind, devices, TagSet(i.tags), first.Add(time.Duration(i.number)*time.Hour).Format("2006-01-02T15:04:05.000Z"), protection)
 }
 
 // Escape writes text as XML has it.

@@ -83,6 +83,7 @@ var parameters = map[string][]parameter{
 		{"LaunchTemplateId", `lt-[0-9a-f]+`},
 		{"LaunchTemplateName", `[A-Za-z0-9()./_-]{3,128}`},
 		{"LaunchTemplateVersion.N", `[0-9]+|\$Latest|\$Default`},
+		{"ResolveAlias", boolean},
 		{"MaxResults", number},
 		{"NextToken", anything},
 		{"DryRun", boolean},

@@ -30,6 +30,13 @@ type Server struct {
 	// BUCKET/KEY; "" is nothing.
 	Manifest func(location string) string
 
+	// Page is how many images are listed at once at most; 0: 1000.
+	Page int
+	// Templates are the launch templates: by name or id, the image of each version.
+	Templates map[string][]string
+	// Parameters are what "resolve:ssm:NAME" stands for in the image of a version.
+	Parameters map[string]string
+
 	// Snapshot, if not nil, is asked for the size of a snapshot, in GiB, and whether it
 	// is completed.
 	Snapshot func(id string) (gib int64, completed, known bool)
@@ -150,6 +157,8 @@ func (s *Server) do(form url.Values) (xml string, fault *Fault) {
 		xml, fault = s.deregister(form)
 	case "CreateTags":
 		xml, fault = s.tag(form)
+	case "DescribeLaunchTemplateVersions":
+		xml, fault = s.template(form)
 	default:
 		do := s.Actions[action]
 		if do == nil {
