@@ -15,7 +15,7 @@ import (
 
 // judgeSnapshot verifies a snapshot of src, and compares src with a volume made of it, in
 // which all is random that no generation has put.
-func judgeSnapshot(t *testing.T, s *ebstest.Server, src, place string, size int64) {
+func judgeSnapshot(t *testing.T, s *ebstest.Server, call caller, src, place string, size int64) {
 	t.Helper()
 	if code, stdout, stderr := call("verify", "--deep", place); code != cli.StatusDone || !strings.Contains(stdout, "manifest, digests and file system") {
 		t.Fatalf("verify: status %d\n%s%s", code, stdout, stderr)
@@ -39,7 +39,8 @@ func TestBaseGenerationsEBS(t *testing.T) {
 	}
 	s := ebstest.Start(t)
 	s.Encrypt = true
-	s.Setenv(t)
+	t.Parallel()
+	call := callIn(t, s.Env())
 	top := t.TempDir()
 	src := subdir(t, top, "src")
 	imgtest.RandomTree(t, 17, src, imgtest.RandomOptions{Entries: 150, Plain: imgtest.NoFlags})
@@ -50,7 +51,7 @@ func TestBaseGenerationsEBS(t *testing.T) {
 	base, first, kept := "", 0, 0
 	bundle := func(gen int) {
 		t.Helper()
-		sum, said := bundleOn(t, src, "ebs:", base, "--free", "100%")
+		sum, said := bundleBy(t, call, src, "ebs:", base, "--free", "100%")
 		if (sum.Base == "") != (base == "") {
 			t.Errorf("generation %d: base %q: %s", gen, sum.Base, said)
 		}
@@ -65,7 +66,7 @@ func TestBaseGenerationsEBS(t *testing.T) {
 			t.Errorf("generation %d: %d blocks put, %d at first", gen, made.Blocks, first)
 		}
 		kept += sum.KeptParts
-		judgeSnapshot(t, s, src, string(sum.Dest), sum.ImageSize)
+		judgeSnapshot(t, s, call, src, string(sum.Dest), sum.ImageSize)
 		if base != "" {
 			s.Delete(strings.TrimPrefix(base, "ebs:"))
 		}
@@ -83,7 +84,7 @@ func TestBaseGenerationsEBS(t *testing.T) {
 
 	// Into a directory the parts come from the snapshot, and a download is the same bundle.
 	out := filepath.Join(top, "out")
-	if sum, said := bundleOn(t, src, out, base, "--free", "100%"); sum.KeptParts == 0 {
+	if sum, said := bundleBy(t, call, src, out, base, "--free", "100%"); sum.KeptParts == 0 {
 		t.Errorf("nothing is taken from the snapshot: %s", said)
 	}
 	judgeBundle(t, src, out)
@@ -103,11 +104,11 @@ func TestBaseGenerationsEBS(t *testing.T) {
 	s.Encrypt = false
 	refused := func(want string, args ...string) {
 		t.Helper()
-		sum, said := bundleOn(t, src, "ebs:", base, args...)
+		sum, said := bundleBy(t, call, src, "ebs:", base, args...)
 		if sum.Base != "" || strings.Count(said, "is not used as the base") != 1 || !strings.Contains(said, want) {
 			t.Errorf("%s: base %q: %s", want, sum.Base, said)
 		}
-		judgeSnapshot(t, s, src, string(sum.Dest), sum.ImageSize)
+		judgeSnapshot(t, s, call, src, string(sum.Dest), sum.ImageSize)
 	}
 	refused("another key", "--kms-key-id", "arn:aws:kms:eu-west-1:123456789012:key/other")
 	s.Put(t, strings.TrimPrefix(base, "ebs:"), 0, make([]byte, ebstest.BlockSize))

@@ -117,9 +117,14 @@ func (m *Image) Parts() ext2img.Parts {
 			ps.Zero = without(ps.Zero, last)
 			ps.Meta = append(ps.Meta, last)
 		}
+		if last := int(s.Plan.Size()/m.partSize) - 1; s.tail && slices.Contains(ps.Kept, last) { // the table is this disk's
+			ps.Kept = without(ps.Kept, last)
+			ps.Data = append(ps.Data, last)
+		}
 		all.Data = slices.Concat(all.Data, m.shift(s, ps.Data))
 		all.Meta = slices.Concat(all.Meta, m.shift(s, ps.Meta))
 		all.Zero = slices.Concat(all.Zero, m.shift(s, ps.Zero))
+		all.Kept = slices.Concat(all.Kept, m.shift(s, ps.Kept))
 	}
 	return all
 }
@@ -129,6 +134,15 @@ func (m *Image) shift(s system, parts []int) []int {
 	out := make([]int, len(parts))
 	for i, n := range parts {
 		out[i] = n + int(s.start/m.partSize)
+	}
+	return out
+}
+
+// unshift does the reverse.
+func unshift(s system, partSize int64, parts []int) []int {
+	out := make([]int, len(parts))
+	for i, n := range parts {
+		out[i] = n - int(s.start/partSize)
 	}
 	return out
 }
@@ -170,6 +184,17 @@ func (m *Image) makeSystem(ctx context.Context, s system, out ext2img.Output) (e
 				parts = without(parts, last)
 			}
 			return out.Zeros(ctx, parts)
+		},
+		Keep: func(ctx context.Context, parts []int) (lost []int, err error) {
+			if out.Keep == nil {
+				return parts, nil
+			}
+			ours := m.shift(s, parts)
+			if s.tail && slices.Contains(ours, last) {
+				ours, lost = without(ours, last), []int{last}
+			}
+			more, err := out.Keep(ctx, ours)
+			return unshift(s, m.partSize, append(more, lost...)), err
 		},
 	})
 	if err != nil || made {

@@ -3,6 +3,7 @@ package create
 import (
 	"context"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"time"
@@ -23,6 +24,7 @@ type base struct {
 	name     string // as it was given
 	bundle   *chunk.Bundle
 	snapshot *ebs.Snapshot // that it is in; nil: it is in none
+	start    int64         // of root's file system in its image, in bytes
 	used     bool          // the layout is one with it
 }
 
@@ -49,6 +51,13 @@ func (r *Run) OpenBase(ctx context.Context) error {
 	if why != "" {
 		r.noBase(name, why)
 		return b.bundle.Close()
+	}
+	if disk := b.bundle.Manifest().Disk; disk != nil {
+		for _, p := range disk.Partitions {
+			if p.Root {
+				b.start = p.Start
+			}
+		}
 	}
 	r.base = b
 	if r.Opt.AnyUUID {
@@ -115,8 +124,10 @@ func (r *Run) unfitBase(m *chunk.Manifest) string {
 	switch {
 	case m.Tool != tool:
 		return fmt.Sprintf("it was made by %s, and this is %s", m.Tool, tool)
-	case m.Disk != nil:
-		return "it is a whole disk"
+	case m.Disk != nil && r.Opt.Disk == nil:
+		return "it is a whole disk, and the new one is a file system alone"
+	case m.Disk == nil && r.Opt.Disk != nil:
+		return "it is a file system alone, and the new one is a whole disk"
 	case m.Synced == nil:
 		return "it does not say when its run had synced SOURCE"
 	case !m.Synced.Before(time.Now()):
@@ -133,7 +144,8 @@ func (b *base) forImage(reread bool) *ext2img.Base {
 		return nil
 	}
 	m := b.bundle.Manifest()
-	base := &ext2img.Base{Image: b.bundle, Size: b.bundle.Size(), Reread: reread,
+	size := b.bundle.Size() - b.start // of a disk, root is the last
+	base := &ext2img.Base{Image: io.NewSectionReader(b.bundle, b.start, size), Size: size, Reread: reread,
 		Synced: ext2img.Time{Sec: m.Synced.Unix(), Nsec: uint32(m.Synced.Nanosecond())}}
 	for _, c := range m.Changes {
 		base.Changed = append(base.Changed, string(c.Path))
@@ -150,7 +162,11 @@ func (r *Run) laidOut(root *ext2img.Plan) {
 		return
 	}
 	r.base.bundle.Forget() // what the layout took of it
-	if why := root.Fresh(); why != "" {
+	why := root.Fresh()
+	if start := r.Opt.Disk.lead(); why == "" && start != r.base.start {
+		why = fmt.Sprintf("its root begins at byte %d of the disk, and the new one at %d", r.base.start, start)
+	}
+	if why != "" {
 		r.noBase(r.base.name, why+"; the image is laid out anew")
 		return
 	}

@@ -82,9 +82,6 @@ func (c *bundleFlags) run(cmd *cobra.Command, a *cli.App, args []string) error {
 	if err != nil {
 		return err
 	}
-	if opt.Base != "" && DiskKind(c.kind) != NoDisk {
-		return cli.WithHint(cli.Usagef("bundle %s: --disk, and --base", source), "a disk is made anew each time")
-	}
 	if err := OpenDisk(&opt, DiskKind(c.kind)); err != nil {
 		return err
 	}

@@ -272,12 +272,17 @@ func (d *Disk) around(root *ext2img.Plan) (image, error) {
 	return d.image, err
 }
 
+// lead returns where root begins on the disk, in bytes: 0 if there is none.
+func (d *Disk) lead() int64 {
+	if d == nil {
+		return 0
+	}
+	return d.layout.Lead()
+}
+
 // least returns the size of the disk whose root has so many bytes at least.
 func (d *Disk) least(root int64) int64 {
-	if d == nil {
-		return root
-	}
-	return root + d.layout.Lead()
+	return root + d.lead()
 }
 
 // Options adds to those of the walk what becomes of the partitions.

@@ -169,6 +169,7 @@ func (m *machine) run(t *testing.T, dest string, flags ...string) (said string, 
 	cfg.ImageFlags(cmd)
 	cmd.Flags().BoolVarP(&cfg.DryRun, "dry-run", "n", false, "")
 	cmd.Flags().BoolVar(&cfg.JSON, "json", false, "")
+	cfg.BaseFlags(cmd.Flags())
 	if err := cmd.ParseFlags(append([]string{"--no-filter"}, flags...)); err != nil {
 		t.Fatal(err)
 	}

@@ -97,7 +97,7 @@ func (r *Run) Write(ctx context.Context, out Output) (err error) {
 			return out.Write(ctx, img, b.Parts, made)
 		},
 		Keep: func(ctx context.Context, parts []int) ([]int, error) {
-			if k == nil {
+			if k == nil || !r.base.used {
 				return parts, nil
 			}
 			lost, err := k.Keep(ctx, parts, func(int) {
