@@ -69,12 +69,14 @@ func (l *Loader) name() string {
 }
 
 // grubInstall returns the command that installs GRUB for a BIOS.
-func (c *check) grubInstall() string {
+func (c *check) grubInstall() string { return c.grubInstallOn(c.disk().Path) }
+
+func (c *check) grubInstallOn(disk string) string {
 	name := "grub-install"
 	if c.files.Distro.family == "fedora" || c.files.Distro.family == "suse" {
 		name = "grub2-install"
 	}
-	return name + " --target=i386-pc " + c.disk().Path
+	return name + " --target=i386-pc " + disk
 }
 
 // Fields of GRUB's boot.img: where core.img begins on the disk, in sectors, 8 bytes.
@@ -106,7 +108,7 @@ func (c *check) bios() (loader string, f Finding) {
 	if !image.Has("ext2") {
 		has := slices.DeleteFunc(slices.Clone(image.Modules), func(m string) bool { return m != "xfs" && m != "btrfs" && m != "f2fs" && m != "zfs" })
 		return "", Finding{BIOSFileSystem, "", "", fmt.Sprintf("GRUB's core.img on %s has no driver for ext4 (it has %s)", d.Path, cmpOr(strings.Join(has, ", "), "none")),
-			"a BIOS cannot start the image, whose /boot is an ext4", "grub-mkimage cannot be told from here: boot the image by UEFI once, or by hand, and there: " + c.grubInstall()}
+			"a BIOS cannot start the image, whose /boot is an ext4", "start the new machine by UEFI, or chroot into its disk from a rescue system, and run there (DISK is its disk): " + c.grubInstallOn("DISK")}
 	}
 	return GRUB, f
 }
