@@ -1,6 +1,7 @@
 package edit
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -59,9 +60,14 @@ func (f *Facts) words(text string, done *changes) string {
 	return out.String()
 }
 
-// optionAt returns the name of the option that text begins with, if it is about root.
+// absentOptions have an initrd wait for devices of LVM, LUKS or RAID, none of which comes
+// along (dracut.cmdline(7), systemd-cryptsetup-generator(8)).
+var absentOptions = []string{"rd.lvm.lv", "rd.lvm.vg", "rd.luks.uuid", "rd.luks.name", "rd.md.uuid"}
+
+// optionAt returns the name of the option that text begins with, if it is about root, or
+// about a device that may not come along.
 func optionAt(text string) string {
-	for _, name := range []string{"root", "rootfstype", "rootflags"} {
+	for _, name := range append([]string{"root", "rootfstype", "rootflags", "resume"}, absentOptions...) {
 		if len(text) > len(name) && text[:len(name)] == name && text[len(name)] == '=' {
 			return name
 		}
@@ -85,6 +91,12 @@ func (f *Facts) option(name, value string, done *changes) (now string, drop bool
 		}
 		done.add(UUID, "root="+now+" instead of "+short(value))
 		return now, false
+	case name == "resume" || slices.Contains(absentOptions, name):
+		if name == "resume" && (!isDevice(value) || strings.Contains(value, "$") || f.comesAlong(value)) || value == "" || !f.Makes(KernelAbsent) {
+			return value, false
+		}
+		done.add(KernelAbsent, "without "+name+"="+short(value)+", which does not come along")
+		return "", true
 	case value == "" || !f.converts() || !f.Makes(KernelType):
 		return value, false
 	case name == "rootfstype":

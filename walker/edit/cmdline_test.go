@@ -28,7 +28,14 @@ func TestCommandLine(t *testing.T) {
 		{"subvolume last", "btrfs", "quiet  rootflags=subvol=@\r\n", "quiet \r\n"},
 		{"some flags", "btrfs", "rootflags=noatime,subvol=@,compress=zstd ro", "rootflags=noatime ro"},
 		{"of ext4", "ext4", root + " rootfstype=ext4 rootflags=data=journal,subvol=@", root + " rootfstype=ext4 rootflags=data=journal,subvol=@"},
-		{"others", "xfs", "resume=/dev/sda3 overlayroot=/dev/sda1 nfsroot=x myroot=/dev/sda2", "resume=/dev/sda3 overlayroot=/dev/sda1 nfsroot=x myroot=/dev/sda2"},
+		{"others", "xfs", "overlayroot=/dev/sda1 nfsroot=x myroot=/dev/sda2 rd.lvm=1 rd.luks=0", "overlayroot=/dev/sda1 nfsroot=x myroot=/dev/sda2 rd.lvm=1 rd.luks=0"},
+		{"LVM", "xfs", "ro rd.lvm.lv=rhel/root rd.lvm.lv=rhel/swap rhgb", "ro rhgb"},
+		{"LUKS", "ext4", "rd.luks.uuid=luks-5a rd.luks.name=5a=root quiet", "quiet"},
+		{"RAID", "ext4", "quiet rd.md.uuid=5a:5b", "quiet"},
+		{"resume", "ext4", root + " resume=UUID=5a5b ro", root + " ro"},
+		{"resume by device", "xfs", "resume=/dev/mapper/rhel-swap ro", "ro"},
+		{"resume from a file", "ext4", "resume=UUID=" + rootUUID + " resume_offset=5", "resume=UUID=" + rootUUID + " resume_offset=5"},
+		{"resume of no device", "ext4", "resume=swap: resume=$swap resume=", "resume=swap: resume=$swap resume="},
 		{"no disk", "xfs", "root=/dev/nfs root=live:CDLABEL=x root=/dev/ram0 root=$root root=", "root=/dev/nfs root=live:CDLABEL=x root=/dev/ram0 root=$root root="},
 		{"filled in", "xfs", "root=UUID=${u} rootfstype=$t rootflags=$f", "root=UUID=${u} rootfstype=$t rootflags=$f"},
 		{"empty", "xfs", "", ""},
@@ -38,9 +45,43 @@ func TestCommandLine(t *testing.T) {
 			t.Errorf("%s: %q, %v, %v", c.name, now, done, err)
 		}
 		f := facts(c.kind, nil)
-		f.Without = []string{edit.KernelType, edit.UUID}
+		f.Without = []string{edit.KernelType, edit.KernelAbsent, edit.UUID}
 		if now, done, _ := f.CommandLine([]byte(c.old)); string(now) != c.old || len(done) > 0 {
 			t.Errorf("%s, without: %q, %v", c.name, now, done)
+		}
+	}
+}
+
+// TestCrypttab comments out the lines of devices that do not come along, once.
+func TestCrypttab(t *testing.T) {
+	f := facts("ext4", func(f *edit.Facts) {
+		f.Along = []edit.Volume{{Type: "vfat", UUID: "7B77-95E7", Devices: []string{"/dev/sda1"}}}
+	})
+	const old = "# name device key options\nroot UUID=5a none luks\nswap /dev/sda3 /dev/urandom swap\r\n" +
+		"file /srv/file none luks\nhand /dev/sdb1 none luks,noauto\nesp /dev/sda1 none\n\nalone\nlast /dev/sdc"
+	const comment = "# purebundle: its device does not come along\n#"
+	const want = "# name device key options\n" + comment + "root UUID=5a none luks\n" + comment + "swap /dev/sda3 /dev/urandom swap\r\n" +
+		"file /srv/file none luks\nhand /dev/sdb1 none luks,noauto\nesp /dev/sda1 none\n\nalone\n" + comment + "last /dev/sdc"
+	now, done, err := f.Edit("/etc/crypttab", []byte(old))
+	if err != nil || string(now) != want || len(done) != 3 || done[0].Name != edit.FstabAbsent {
+		t.Errorf("%q, %v, %v", now, done, err)
+	}
+	if again, done, _ := f.Edit("/etc/crypttab", now); string(again) != want || len(done) > 0 {
+		t.Errorf("twice: %q, %v", again, done)
+	}
+	f.Without = []string{edit.FstabAbsent}
+	if now, done, _ := f.Edit("/etc/crypttab", []byte(old)); string(now) != old || len(done) > 0 {
+		t.Errorf("without: %q, %v", now, done)
+	}
+}
+
+// TestMergedInto says of which file system a mount is now a part that was merged.
+func TestMergedInto(t *testing.T) {
+	f := facts("ext4", func(f *edit.Facts) { f.Merged, f.Own = []string{"/boot/extra", "/bootleg", "/home"}, []string{"/boot"} })
+	now, _, err := f.Fstab([]byte("UUID=1 /boot/extra ext4 defaults 0 2\nUUID=2 /bootleg ext4 defaults 0 2\nUUID=3 /home ext4 defaults 0 2\n"))
+	for _, want := range []string{"what was in /boot/extra is in the file system of /boot now\n", "what was in /bootleg is in the file system of / now\n", "what was in /home is in the file system of / now\n"} {
+		if err != nil || !strings.Contains(string(now), want) {
+			t.Errorf("%q, %v", now, err)
 		}
 	}
 }

@@ -13,6 +13,7 @@ type Facts struct {
 	Root   Volume   // the one that root is on now, an ext4
 	Along  []Volume // others that the new machine has as well
 	Merged []string // mount points, as the machine sees them, whose content is in root now
+	Own    []string // mount points of other file systems that are made, which have what was merged below them
 	Moved  []Moved  // directories of the old file system, as boot loaders name them
 	Swap   []string // swap files that the new root has not
 	New    []string // lines for an fstab that has none
@@ -40,18 +41,19 @@ type Moved struct {
 
 // The names of the edits.
 const (
-	FstabType   = "fstab-type"
-	FstabMerged = "fstab-merged"
-	FstabAbsent = "fstab-absent"
-	FstabNew    = "fstab-new"
-	KernelType  = "kernel-type"
-	UUID        = "uuid"
-	GrubPaths   = "grub-paths"
-	EFI         = "efi" // files that are added to an EFI system partition, which is the caller's to do
+	FstabType    = "fstab-type"
+	FstabMerged  = "fstab-merged"
+	FstabAbsent  = "fstab-absent"
+	FstabNew     = "fstab-new"
+	KernelType   = "kernel-type"
+	KernelAbsent = "kernel-absent"
+	UUID         = "uuid"
+	GrubPaths    = "grub-paths"
+	EFI          = "efi" // files that are added to an EFI system partition, which is the caller's to do
 )
 
 // Names lists the edits.
-var Names = []string{FstabType, FstabMerged, FstabAbsent, FstabNew, KernelType, UUID, GrubPaths, EFI}
+var Names = []string{FstabType, FstabMerged, FstabAbsent, FstabNew, KernelType, KernelAbsent, UUID, GrubPaths, EFI}
 
 // Change says what one edit did to a text.
 type Change struct {
@@ -71,6 +73,7 @@ type File struct {
 func (f *Facts) Files() []File {
 	list := []File{
 		{Path: "/etc/fstab", Keep: "fstab.purebundle-old", Edit: f.Fstab, Make: len(f.New) > 0 && f.Makes(FstabNew)},
+		{Path: "/etc/crypttab", Edit: f.Crypttab},
 		{Path: "/etc/kernel/cmdline", Edit: f.CommandLine},
 		{Path: "/etc/default/grub", Edit: f.GrubDefaults},
 		{Path: "/etc/default/grub.d/*.cfg", Edit: f.GrubDefaults},
@@ -102,6 +105,22 @@ func (f *Facts) converts() bool { return f.Source.isOther() }
 
 // isOther says whether a file system was of another type than ext4.
 func (v *Volume) isOther() bool { return v.Type != "" && v.Type != "ext4" }
+
+// into returns the mount point of the file system that has what was merged at another.
+func (f *Facts) into(where string) string {
+	into := "/"
+	for _, at := range f.Own {
+		if strings.HasPrefix(where, at+"/") && len(at) > len(into) {
+			into = at
+		}
+	}
+	return into
+}
+
+// comesAlong says whether a name is that of a file system that the new machine has.
+func (f *Facts) comesAlong(spec string) bool {
+	return f.Root.had(spec) || slices.ContainsFunc(f.Along, func(v Volume) bool { return v.had(spec) })
+}
 
 // renamed returns the name by which root is found now if spec, as fstab and root= have
 // it, does not find it.

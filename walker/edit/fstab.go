@@ -183,7 +183,7 @@ func (t *fstab) judgeDevice(l *line) {
 			t.named(l, v)
 		}
 	case where != "" && slices.Contains(f.Merged, where):
-		t.commentOut(l, FstabMerged, "what was in "+where+" is in the file system of / now")
+		t.commentOut(l, FstabMerged, "what was in "+where+" is in the file system of "+f.into(where)+" now")
 	case f.converts() && (l.what() == t.root || f.Source.had(l.what())):
 		t.commentOut(l, FstabMerged, "the "+f.Source.Type+" that "+where+" was of is the ext4 of / now")
 	case v != nil:

@@ -37,7 +37,8 @@ type image interface {
 type Disk struct {
 	old     *survey.Disk // of a new one what it is to be
 	fresh   *fresh       // nil: it is that of SOURCE
-	esp     espCopy
+	esp     fatCopy
+	boot    *fatCopy // of kernels; nil: there is none
 	table   *disk.Table
 	layout  *disk.Layout
 	image   *disk.Image // when all file systems are laid out
@@ -51,7 +52,7 @@ type Disk struct {
 // openDisk opens the disk of a machine.
 func openDisk(opt *Options, m *survey.Machine) (d *Disk, err error) {
 	source := opt.Source
-	d = &Disk{old: m.Disk, notes: m.Notes}
+	d = &Disk{old: m.Disk, notes: m.Notes, esp: newESP()}
 	defer func() {
 		if err != nil {
 			d.Close()
@@ -168,6 +169,11 @@ func (d *Disk) copy(p *disk.Partition) error {
 		return nil
 	case err != nil:
 		return fmt.Errorf("partition %d: %w", p.Number, err)
+	}
+	if i := d.old.Boot; i >= 0 && p.Number == d.old.Partitions[i].Number {
+		d.boot = newBoot(p.Content, p.Size)
+		p.Content, p.Used = d.boot, d.boot.used
+		return nil
 	}
 	p.Content, p.Used = f, func() ([]ext2img.Range, error) { return usedOf(f.Used()) }
 	return nil

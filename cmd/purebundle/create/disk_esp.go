@@ -20,9 +20,11 @@ import (
 	"purebundle/walker/fat"
 )
 
-// espCopy is the EFI system partition of the disk that is made: a copy of that of SOURCE,
-// or a new one, with what is changed in it.
-type espCopy struct {
+// fatCopy is a FAT of the disk that is made, the EFI system partition or one of kernels
+// (XBOOTLDR): a copy of that of SOURCE, or a new one, with what is changed in it.
+type fatCopy struct {
+	at    string // where texts of it that are edited are in a tree: "/boot/efi/"
+	shown string // where its files stand in the manifest, mounted or not: "ESP:/"
 	under io.ReaderAt
 	size  int64 // bytes; 0: there is none
 	now   time.Time
@@ -36,15 +38,23 @@ type espCopy struct {
 	notes []string // files that are not edited
 }
 
-// espPath is where files of an EFI system partition stand in the manifest, mounted or not.
+// espPath is where files of an EFI system partition stand in the manifest.
 const espPath = "ESP:/"
 
+// newESP returns an EFI system partition of which nothing is known yet.
+func newESP() fatCopy { return fatCopy{at: "/boot/efi/", shown: espPath} }
+
+// newBoot returns a FAT of kernels.
+func newBoot(under io.ReaderAt, size int64) *fatCopy {
+	return &fatCopy{at: "/boot/", shown: "XBOOTLDR:/", under: under, size: size}
+}
+
 // ReadAt implements io.ReaderAt: the partition as it was at the last look.
-func (e *espCopy) ReadAt(p []byte, off int64) (int, error) { return e.seen.ReadAt(p, off) }
+func (e *fatCopy) ReadAt(p []byte, off int64) (int, error) { return e.seen.ReadAt(p, off) }
 
 // used looks at the partition, which may be of a live file system, and changes what it
 // finds. It returns what is in use.
-func (e *espCopy) used() ([]ext2img.Range, error) {
+func (e *fatCopy) used() ([]ext2img.Range, error) {
 	v, err := fat.Edit(e.under, e.size)
 	if errors.Is(err, fat.ErrNone) {
 		e.seen = e.under
@@ -62,7 +72,7 @@ func (e *espCopy) used() ([]ext2img.Range, error) {
 
 // look returns the partition as it will be, if it is there and a FAT; with edited, texts
 // are edited as facts say.
-func (e *espCopy) look(facts *edit.Facts, edited bool) (*fat.Volume, error) {
+func (e *fatCopy) look(facts *edit.Facts, edited bool) (*fat.Volume, error) {
 	if e.size == 0 {
 		return nil, nil
 	}
@@ -70,7 +80,7 @@ func (e *espCopy) look(facts *edit.Facts, edited bool) (*fat.Volume, error) {
 	if errors.Is(err, fat.ErrNone) {
 		return nil, nil
 	}
-	trial := espCopy{add: e.add, now: e.now}
+	trial := fatCopy{at: e.at, shown: e.shown, add: e.add, now: e.now}
 	if edited {
 		trial.facts = facts
 	}
@@ -81,7 +91,7 @@ func (e *espCopy) look(facts *edit.Facts, edited bool) (*fat.Volume, error) {
 }
 
 // apply changes a volume.
-func (e *espCopy) apply(v *fat.Volume) error {
+func (e *fatCopy) apply(v *fat.Volume) error {
 	e.done, e.notes = slices.Clone(e.made), nil
 	for _, f := range e.add {
 		if err := v.WriteFrom(f.Path, f.Content, f.Size, e.now); err != nil {
@@ -93,7 +103,7 @@ func (e *espCopy) apply(v *fat.Volume) error {
 		return nil
 	}
 	for _, f := range e.facts.Files() {
-		pattern, ok := strings.CutPrefix(f.Path, "/boot/efi/")
+		pattern, ok := strings.CutPrefix(f.Path, e.at)
 		if !ok {
 			continue
 		}
@@ -107,14 +117,14 @@ func (e *espCopy) apply(v *fat.Volume) error {
 }
 
 // edit changes the text of one file, if it is to be another.
-func (e *espCopy) edit(v *fat.Volume, name string, f edit.File) error {
+func (e *fatCopy) edit(v *fat.Volume, name string, f edit.File) error {
 	text, err := v.ReadFile(name, maxEdited)
 	var changes []edit.Change
 	if err == nil {
 		text, changes, err = f.Edit(text)
 	}
 	if err != nil {
-		e.notes = append(e.notes, fmt.Sprintf("%s%s is not edited: %v", espPath, name, err))
+		e.notes = append(e.notes, fmt.Sprintf("%s%s is not edited: %v", e.shown, name, err))
 		return nil
 	}
 	if len(changes) == 0 {
@@ -123,7 +133,7 @@ func (e *espCopy) edit(v *fat.Volume, name string, f edit.File) error {
 	if err := v.WriteFile(name, text, e.now); err != nil {
 		return fmt.Errorf("EFI system partition: %w", err)
 	}
-	e.done = append(e.done, editsOf(espPath+name, changes)...)
+	e.done = append(e.done, editsOf(e.shown+name, changes)...)
 	return nil
 }
 
@@ -142,7 +152,9 @@ func addedEdit(f esp.File) chunk.Edit {
 // completeESP finds what the EFI system partition of SOURCE's disk lacks, and has it and
 // all edits done in the copy.
 func (d *Disk) completeESP(opt *Options) error {
-	d.esp.now = nowOf(opt)
+	for _, f := range d.fats() {
+		f.now = nowOf(opt)
+	}
 	if d.esp.size == 0 || opt.Edits.Keep {
 		return nil
 	}
@@ -173,7 +185,7 @@ func (d *Disk) addMissing(opt *Options, v *fat.Volume) error {
 	}
 	d.esp.add, err = esp.Missing(v, m)
 	if err == nil {
-		trial := espCopy{add: d.esp.add, now: d.esp.now}
+		trial := fatCopy{at: d.esp.at, shown: d.esp.shown, add: d.esp.add, now: d.esp.now}
 		err = trial.apply(v)
 	}
 	if err != nil { // the partition is copied as it is, as it may be of no use on this machine
@@ -194,21 +206,31 @@ func lookAt(source string) (*walker.Tree, error) {
 	return plan.Open()
 }
 
-// edited returns what was done to files of an EFI system partition.
-func (d *Disk) edited() []chunk.Edit {
-	if d == nil {
+// fats returns the FATs that are changed.
+func (d *Disk) fats() []*fatCopy {
+	switch {
+	case d == nil:
 		return nil
+	case d.boot == nil:
+		return []*fatCopy{&d.esp}
 	}
-	return d.esp.done
+	return []*fatCopy{&d.esp, d.boot}
 }
 
-// unedited returns warnings of files of an EFI system partition that should be edited.
-func (d *Disk) unedited() (list []walker.Warning) {
-	if d == nil {
-		return nil
+// edited returns what was done to files of FATs.
+func (d *Disk) edited() (list []chunk.Edit) {
+	for _, f := range d.fats() {
+		list = append(list, f.done...)
 	}
-	for _, text := range d.esp.notes {
-		list = append(list, walker.Warning{Path: "/", Text: text, Count: 1})
+	return list
+}
+
+// unedited returns warnings of files of FATs that should be edited.
+func (d *Disk) unedited() (list []walker.Warning) {
+	for _, f := range d.fats() {
+		for _, text := range f.notes {
+			list = append(list, walker.Warning{Path: "/", Text: text, Count: 1})
+		}
 	}
 	return list
 }

@@ -69,7 +69,7 @@ func openFresh(opt *Options) (_ *Disk, err error) {
 		}
 		return fail(fmt.Errorf("a new disk starts by UEFI, for which the tree lacks %s", strings.Join(list, ", ")))
 	}
-	d := &Disk{fresh: new(fresh)}
+	d := &Disk{fresh: new(fresh), esp: newESP()}
 	defer func() {
 		if err != nil {
 			d.Close()
@@ -239,7 +239,7 @@ func (d *Disk) freshESP(opt *Options, view *walker.View, files *bootcheck.Files,
 
 // copyESP copies the files below a directory of the tree into a new partition, as long as
 // there is room in bytes.
-func copyESP(v *fat.Volume, view *walker.View, from, to string, room *int64, e *espCopy) error {
+func copyESP(v *fat.Volume, view *walker.View, from, to string, room *int64, e *fatCopy) error {
 	names, err := view.Names(path.Join(from, to))
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 	"purebundle/cmd/purebundle/look"
 	"purebundle/ext2img/imgtest"
 	"purebundle/walker/bootcheck"
+	"purebundle/walker/edit"
 	"purebundle/walker/survey"
 )
 
@@ -417,10 +418,12 @@ func TestESPOnBoot(t *testing.T) {
 			imgtest.NeedTool(t, "mcopy")
 			divide := func(image string) {
 				imgtest.Run(t, "sgdisk", "-a", "1", "-n", "2:2048:+40M", "-t", "2:"+code, "-n", "3:204800:0", "-t", "3:8304", image)
-				loader := filepath.Join(t.TempDir(), "loader.conf")
-				put(t, filepath.Dir(loader), map[string]string{"loader.conf": "timeout 3\n"})
+				dir := t.TempDir()
+				loader := filepath.Join(dir, "loader.conf")
+				put(t, dir, map[string]string{"loader.conf": "timeout 3\n", "loader/entries/a.conf": "title A\noptions root=/dev/vda3 ro\n"})
 				imgtest.Run(t, "mkfs.vfat", "--offset", "2048", "-n", "BOOT", image, "40960")
 				imgtest.Run(t, "mcopy", "-i", image+"@@1M", loader, "::loader.conf")
+				imgtest.Run(t, "mcopy", "-s", "-i", image+"@@1M", filepath.Join(dir, "loader"), "::")
 			}
 			m := newMachine(t, 300*mib, divide, fs{3, "/", []string{"mkfs.ext4", "-q"}}, fs{2, "/boot", []string{"true"}})
 			put(t, m.root, map[string]string{"etc/hostname": "x"})
@@ -432,6 +435,15 @@ func TestESPOnBoot(t *testing.T) {
 			if have := imgtest.Run(t, "mtype", "-i", b.image+"@@1M", "::loader.conf"); have != "timeout 3\n" {
 				t.Errorf("loader.conf is %q", have)
 			}
+			entry, id := "loader/entries/a.conf", b.m.Image.UUID
+			if have := imgtest.Run(t, "mtype", "-i", b.image+"@@1M", "::"+entry); have != "title A\noptions root=UUID="+id+" ro\n" {
+				t.Errorf("entry is %q, root %s", have, id)
+			}
+			if !slices.ContainsFunc(b.m.Edits, func(e chunk.Edit) bool { return string(e.Path) == name+":/"+entry && e.Name == edit.UUID }) {
+				t.Errorf("edits %+v", b.m.Edits)
+			}
+			imgtest.Run(t, "dd", "if="+b.image, "of="+b.image+".fat", "bs=1M", "skip=1", "count=40", "status=none")
+			imgtest.Run(t, "fsck.vfat", "-n", b.image+".fat")
 			m.compare(t, b, b.mount(t, 3))
 		})
 	}

@@ -43,8 +43,8 @@ func (r *Run) facts(tree *walker.Tree) *edit.Facts {
 		return nil
 	}
 	f := r.Opt.facts(tree.Mounts)
-	if r.Opt.Disk != nil {
-		r.Opt.Disk.esp.facts = f
+	for _, c := range r.Opt.Disk.fats() {
+		c.facts = f
 	}
 	return f
 }
@@ -61,6 +61,9 @@ func (o *Options) facts(mounts []walker.Mount) *edit.Facts {
 	}
 	f.Root.UUID, f.Root.Label = uuid.UUID(o.Image.UUID).String(), o.Image.Label
 	f.Merged, f.Moved = o.Disk.merged(mounts), o.Disk.moved(mounts)
+	for _, v := range o.Disk.others() {
+		f.Own = append(f.Own, v.at())
+	}
 	if !o.Walk.NoDefaultExcludes {
 		swaps, _ := os.ReadFile("/proc/swaps") // a kernel without it has no swap
 		f.Swap = swapFiles(string(swaps), cli.Absolute(o.Source))
