@@ -229,18 +229,18 @@ func TestManuals(t *testing.T) {
 	}
 	aws, env := "AWS_PROFILE", ".SH ENVIRONMENT\n"
 	for _, c := range []struct{ page, has, lacks string }{
-		{"bundle", aws + "|AWS_REQUEST_CHECKSUM_CALCULATION|SOURCE_DATE_EPOCH|GOMEMLIMIT|PREFIX.sha256|/proc/self/mountinfo|nothing is left behind, but with --resume its parts|s3:DeleteObject",
-			"EC2_AMITOOL_HOME|AWS_ENDPOINT_URL_EC2|TMPDIR|ec2:"},
+		{"bundle", aws + "|AWS_REQUEST_CHECKSUM_CALCULATION|SOURCE_DATE_EPOCH|GOMEMLIMIT|PREFIX.sha256|/proc/self/mountinfo|nothing is left behind, but with --resume its parts|s3:DeleteObject|AWS_ENDPOINT_URL_EBS|ebs:PutSnapshotBlock|kms:CreateGrant",
+			"EC2_AMITOOL_HOME|TMPDIR|ec2:RegisterImage"},
 		{"mounts", "/proc/self/mountinfo", env + "|.SH IAM|PREFIX|left behind"},
 		{"completion", "", env + "|.SH IAM"},
-		{"verify", aws + "|AWS_RESPONSE_CHECKSUM_VALIDATION|PREFIX.manifest.json|~/.aws/config", "AWS_REQUEST_CHECKSUM|s3:PutObject|manifest.xml|left behind|SOURCE_DATE"},
+		{"verify", aws + "|AWS_RESPONSE_CHECKSUM_VALIDATION|PREFIX.manifest.json|~/.aws/config|AWS_ENDPOINT_URL_EBS|ebs:GetSnapshotBlock", "ebs:Put|AWS_REQUEST_CHECKSUM|s3:PutObject|manifest.xml|left behind|SOURCE_DATE"},
 		{"upload", "s3:PutObject|the parts that were sent stay", "left behind|SOURCE_DATE"},
-		{"delete", aws + "|s3:DeleteObject", "s3:PutObject|left behind"},
-		{"register", "ec2:RegisterImage|AWS_ENDPOINT_URL_EC2|PREFIX.manifest.xml", "s3:PutObject|manifest.json"},
-		{"ship", "ec2:RegisterImage|AWS_ENDPOINT_URL_EC2|PREFIX.manifest.xml|PREFIX.manifest.json|TMPDIR|EC2_AMITOOL_HOME|cert-ec2.pem", ""},
+		{"delete", aws + "|s3:DeleteObject", "AWS_ENDPOINT_URL_EBS|ebs:|s3:PutObject|left behind"},
+		{"register", "ec2:RegisterImage|AWS_ENDPOINT_URL_EBS, AWS_ENDPOINT_URL_EC2|PREFIX.manifest.xml|image/*", "s3:PutObject|manifest.json"},
+		{"ship", "ec2:RegisterImage|ec2:DeregisterImage|ec2:DescribeLaunchTemplateVersions|AWS_ENDPOINT_URL_EC2|PREFIX.manifest.xml|PREFIX.manifest.json|TMPDIR|EC2_AMITOOL_HOME|cert-ec2.pem", ""},
 		{"ec2-bundle-vol", "EC2_AMITOOL_HOME|GOMEMLIMIT|PREFIX.manifest.xml|TMPDIR", aws + "|.SH IAM|SOURCE_DATE"},
 		{"ec2-verify", "PREFIX.manifest.xml", env + "|.SH IAM|manifest.json"},
-		{"ec2-upload-bundle", "s3:CreateBucket|~/.aws/config|the parts that were sent stay", "manifest.json|TMPDIR"},
+		{"ec2-upload-bundle", "s3:CreateBucket|~/.aws/config|the parts that were sent stay", "AWS_ENDPOINT_URL_EBS|ebs:|manifest.json|TMPDIR"},
 		{"ec2-migrate-manifest", "manifest.xml.bak|EC2_AMITOOL_HOME", aws + "|TMPDIR"},
 	} {
 		page, err := os.ReadFile(filepath.Join(dir, "man1", "purebundle-"+c.page+".1"))

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -64,5 +66,13 @@ func TestDestIsNoManifest(t *testing.T) {
 		if err := CheckDest("bundle", dest); err != nil {
 			t.Errorf("%q: %v", dest, err)
 		}
+	}
+}
+
+// Of each command that takes places in EBS, and of no other, the manual says what IAM must
+// allow there.
+func TestEBSCommands(t *testing.T) {
+	if have, want := slices.Sorted(maps.Keys(iamEBS)), slices.Sorted(slices.Values(knowEBS)); !slices.Equal(have, want) {
+		t.Errorf("%v, want %v", have, want)
 	}
 }

@@ -24,8 +24,7 @@ var environment = []variable{
 	{"AWS_PROFILE, AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE", "the shared files, which somebody else than root or this user must not be able to write", "endpoint-url"},
 	{"AWS_REGION", "the region; without it, the profile's, or that of the instance", "endpoint-url"},
 	{"AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3", "another server that speaks S3", "endpoint-url"},
-	{"AWS_ENDPOINT_URL_EBS", "another server that speaks EBS", "endpoint-url"},
-	{"AWS_ENDPOINT_URL_EC2", "another server that speaks EC2; AWS_ENDPOINT_URL is taken for both", "ec2-endpoint-url"},
+	{"AWS_ENDPOINT_URL_EBS, AWS_ENDPOINT_URL_EC2", "other servers that speak EBS and EC2; AWS_ENDPOINT_URL is taken for both", knowsEBS},
 	{"AWS_CA_BUNDLE", "certificates to trust", "endpoint-url"},
 	{"AWS_MAX_ATTEMPTS", "tries of a request, 10 unless set; once 100 MiB have been moved, --patience says for how long it is tried beyond them", "endpoint-url"},
 	{"AWS_REQUEST_CHECKSUM_CALCULATION", "if when_required, Content-MD5 guards what is sent instead of SHA-256; so by itself if a server refuses checksums", "acl"},
@@ -37,34 +36,57 @@ var environment = []variable{
 	{"GOMEMLIMIT", "the memory that the run may take, such as 8GiB; unless set, three quarters of what machine and control group have left", "size"},
 }
 
+// knowsEBS stands for a flag that commands have which take places in EBS.
+const knowsEBS = "ebs:"
+
 // Actions of IAM, for the bucket and for the objects in it.
 const (
 	iamRead  = "s3:ListBucket, s3:GetObject"
 	iamWrite = iamRead + ", s3:PutObject, s3:DeleteObject; with --acl s3:PutObjectAcl, with --tag s3:PutObjectTagging; with --sse aws:kms kms:GenerateDataKey and kms:Decrypt on the key"
-	iamEC2   = "ec2:RegisterImage, ec2:DescribeImages; with --tag ec2:CreateTags"
+	iamStore = "; with --register --instance-store ec2:RegisterImage and ec2:DescribeImages on *, and ec2:CreateTags with --tag"
+)
+
+// Actions of IAM, for snapshots and images.
+const (
+	iamSnapshots = " on arn:aws:ec2:REGION::snapshot/*"
+	iamReadEBS   = "ebs:ListSnapshotBlocks, ebs:GetSnapshotBlock" + iamSnapshots + " and ec2:DescribeSnapshots on *, and of an encrypted one kms:Decrypt on its key"
+	iamWriteEBS  = "ebs:StartSnapshot, ebs:PutSnapshotBlock, ebs:CompleteSnapshot, ec2:DeleteSnapshot, ec2:CreateTags" + iamSnapshots + " and ec2:DescribeSnapshots on *; " +
+		"where it is encrypted, by --encrypt, --kms-key-id or the account's default, " + iamKMS + " on the key"
+	iamKMS   = "kms:GenerateDataKeyWithoutPlaintext, kms:CreateGrant, kms:ReEncrypt*, kms:Decrypt and kms:DescribeKey"
+	iamImage = "ec2:RegisterImage, ec2:CreateTags" + iamSnapshots + " and arn:aws:ec2:REGION::image/*, and ec2:DescribeImages on *"
 )
 
 // iam lists what IAM must allow, by command.
 var iam = map[string]string{
-	"doctor": "s3:ListBucket; for ebs: ec2:DescribeSnapshots and ebs:ListSnapshotBlocks", "ls": iamRead, "cat": iamRead, "verify": iamRead, "unbundle": iamRead, "download": iamRead,
-	"bundle": iamWrite, "ship": iamWrite + "; with --register " + iamEC2,
+	"doctor": "s3:ListBucket", "ls": iamRead, "cat": iamRead, "verify": iamRead, "unbundle": iamRead, "download": iamRead,
+	"bundle": iamWrite, "ship": iamWrite + iamStore,
 	"upload":          strings.Replace(iamWrite, "s3:DeleteObject", "and where a bundle or its remains are replaced s3:DeleteObject", 1),
 	"delete":          iamRead + ", s3:DeleteObject",
-	"register":        iamRead + ", " + iamEC2,
+	"register":        iamRead + ", and ec2:RegisterImage, ec2:DescribeImages and, with --tag, ec2:CreateTags on *",
 	"download-bundle": iamRead, "delete-bundle": iamRead + ", s3:DeleteObject; with --clear s3:DeleteBucket",
 	"upload-bundle": iamRead + ", s3:PutObject, s3:PutObjectAcl, s3:DeleteObject; for a bucket that it makes s3:CreateBucket, s3:PutBucketOwnershipControls",
+}
+
+// iamEBS lists what IAM must allow for a place in EBS, by command.
+var iamEBS = map[string]string{
+	"doctor": "ebs:ListSnapshotBlocks" + iamSnapshots + " and ec2:DescribeSnapshots on *",
+	"ls":     iamReadEBS, "cat": iamReadEBS, "verify": iamReadEBS, "unbundle": iamReadEBS, "download": iamReadEBS,
+	"bundle": iamWriteEBS + "; with --base ebs:… " + iamReadEBS, "upload": iamWriteEBS,
+	"register": "for a snapshot " + iamReadEBS + "; for a bundle " + iamWriteEBS + "; for the image " + iamImage,
+	"ship": "with --register " + iamWriteEBS + "; " + iamReadEBS + "; " + iamImage +
+		"; with --keep ec2:DeregisterImage on arn:aws:ec2:REGION::image/*; with --in-use ec2:DescribeLaunchTemplateVersions on *",
 }
 
 // writeEnvironment writes what a command reads of the environment, and what AWS must
 // allow it.
 func writeEnvironment(w io.Writer, cmd *cobra.Command) {
-	others := slices.DeleteFunc(slices.Clone(environment), func(v variable) bool { return cmd.Flags().Lookup(v.flag) == nil })
+	others := slices.DeleteFunc(slices.Clone(environment), func(v variable) bool { return !v.readBy(cmd) })
 	if len(others) == 0 {
 		return
 	}
 	fmt.Fprint(w, ".SH ENVIRONMENT\n")
 	if remote(cmd) {
-		fmt.Fprint(w, "Where the flags say nothing, and there is a place in S3, the environment does, then ~/.aws, then the role of the instance.\n")
+		fmt.Fprint(w, "Where the flags say nothing, and there is a place in S3 or EBS, the environment does, then ~/.aws, then the role of the instance.\n")
 	}
 	for _, v := range others {
 		fmt.Fprintf(w, ".TP\n.B %s\n%s\n", words.Roff(v.names), words.Roff(v.what))
@@ -72,6 +94,17 @@ func writeEnvironment(w io.Writer, cmd *cobra.Command) {
 	if remote(cmd) {
 		fmt.Fprintf(w, ".SH IAM\nFor a place in S3, on the bucket and on what is in it: %s.\n", words.Roff(iam[cmd.Name()]))
 	}
+	if text := iamEBS[cmd.Name()]; remote(cmd) && text != "" {
+		fmt.Fprintf(w, ".PP\nFor a place in EBS: %s.\n", words.Roff(text))
+	}
+}
+
+// readBy says whether a command reads the variable.
+func (v variable) readBy(cmd *cobra.Command) bool {
+	if v.flag == knowsEBS {
+		return remote(cmd) && iamEBS[cmd.Name()] != ""
+	}
+	return cmd.Flags().Lookup(v.flag) != nil
 }
 
 // remote returns true if a command has flags about S3.
