@@ -54,6 +54,7 @@ func TestDiskFresh(t *testing.T) {
 		fstab string // what is in it; @ID@ stands for the UUID, @SERIAL@ for that of the ESP
 		stub  string // what is in the ESP's grub.cfg
 		kind  string // "vfat" serial: what blkid says
+		cfg   string // what is in root's grub.cfg
 	}{
 		"no fstab": {fstab: "UUID=@ID@ / ext4 errors=remount-ro 0 1\nUUID=@SERIAL@ /boot/efi vfat umask=0077,nofail 0 1\n",
 			stub: "  linux ($root)/boot/vmlinuz-6.1.0-1-amd64 root=UUID=@ID@ ro"},
@@ -62,10 +63,21 @@ func TestDiskFresh(t *testing.T) {
 		"its fstab, another UUID": {files: map[string]string{"etc/fstab": "UUID=" + id + " / ext4 defaults 0 1\n"}, args: []string{"--uuid", other}, uuid: other,
 			fstab: "\nUUID=@ID@ / ext4 defaults 0 1\n", stub: "search.fs_uuid @ID@ root\n"},
 		"its grub.cfg": {files: map[string]string{"boot/grub/grub.cfg": "search --fs-uuid --set=root " + id + "\n\tlinux\t/boot/vmlinuz-6.1.0-1-amd64 root=UUID=" + id + " ro\n\tinitrd\t/boot/initrd.img-6.1.0-1-amd64\n"}, uuid: id,
-			fstab: "UUID=@ID@ / ext4", stub: "set prefix=($root)/boot/grub\n"},
+			fstab: "UUID=@ID@ / ext4", stub: "set prefix=($root)/boot/grub\n", cfg: "root=UUID=" + id + " ro\n"},
+		// Nothing of the old disks is waited for.
+		"LVM on LUKS": {files: map[string]string{
+			"etc/fstab":          "/dev/mapper/vg-root / ext4 defaults 0 1\n/dev/mapper/vg-swap none swap sw 0 0\n/dev/vg/srv /srv xfs defaults 0 2\n",
+			"etc/crypttab":       "crypt UUID=" + other + " none luks\n",
+			"boot/grub/grub.cfg": "linux /boot/vmlinuz-6.1.0-1-amd64 root=/dev/mapper/vg-root ro rd.luks.uuid=luks-" + other + " rd.lvm.lv=vg/root rd.lvm.lv=vg/swap resume=/dev/mapper/vg-swap quiet\ninitrd /boot/initrd.img-6.1.0-1-amd64\n",
+		}, args: []string{"--disk=fresh"}, fstab: "\nUUID=@ID@ / ext4 defaults 0 1\n", stub: "search.fs_uuid @ID@ root\nset prefix=($root)/boot/grub\n",
+			cfg: "linux /boot/vmlinuz-6.1.0-1-amd64 root=UUID=@ID@ ro quiet\n"},
+		"RAID": {files: map[string]string{
+			"etc/fstab":          "/dev/md0 / ext4 defaults 0 1\n",
+			"boot/grub/grub.cfg": "search --fs-uuid --set=root " + id + "\nlinux /boot/vmlinuz-6.1.0-1-amd64 root=/dev/md0 rd.md.uuid=5a:5b ro\ninitrd /boot/initrd.img-6.1.0-1-amd64\n",
+		}, args: []string{"--disk=fresh", "--uuid", id}, uuid: id, fstab: "\nUUID=@ID@ / ext4 defaults 0 1\n", stub: "search.fs_uuid @ID@ root\n", cfg: "linux /boot/vmlinuz-6.1.0-1-amd64 root=UUID=@ID@ ro\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, file := range []string{"etc/fstab", "boot/grub/grub.cfg"} {
+			for _, file := range []string{"etc/fstab", "etc/crypttab", "boot/grub/grub.cfg"} {
 				if err := os.RemoveAll(filepath.Join(root, file)); err != nil {
 					t.Fatal(err)
 				}
@@ -104,9 +116,18 @@ func TestDiskFresh(t *testing.T) {
 				t.Errorf("serial %s, want %s", serial, c.kind)
 			}
 			names := strings.NewReplacer("@ID@", m.Image.UUID, "@SERIAL@", serial)
-			fstab, err := os.ReadFile(filepath.Join(imgtest.Mount(t, disk+".root"), "etc/fstab"))
+			mounted := imgtest.Mount(t, disk+".root")
+			fstab, err := os.ReadFile(filepath.Join(mounted, "etc/fstab"))
 			if want := names.Replace(c.fstab); err != nil || !strings.Contains("\n"+string(fstab), want) {
 				t.Errorf("fstab, %v:\n%s\nwant\n%s", err, fstab, want)
+			}
+			if c.cfg != "" {
+				if cfg, err := os.ReadFile(filepath.Join(mounted, "boot/grub/grub.cfg")); err != nil || !strings.Contains(string(cfg), names.Replace(c.cfg)) {
+					t.Errorf("grub.cfg, %v:\n%s", err, cfg)
+				}
+			}
+			if c.files["etc/crypttab"] != "" && !strings.Contains(imgtest.Run(t, "cat", filepath.Join(mounted, "etc/crypttab")), "\n#crypt UUID=") {
+				t.Error("crypttab has the old disk")
 			}
 			if stub := imgtest.Run(t, "mtype", "-i", esp, "::EFI/debian/grub.cfg"); !strings.Contains(stub, names.Replace(c.stub)) {
 				t.Errorf("grub.cfg of the ESP:\n%s", stub)
