@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,24 +17,6 @@ import (
 	"purebundle/chunk/ebs/ebstest"
 	"purebundle/chunk/ec2/ami/amitest"
 )
-
-// notes collects what is said.
-type notes struct {
-	mu  sync.Mutex
-	all []string
-}
-
-func (n *notes) add(text string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.all = append(n.all, text)
-}
-
-func (n *notes) text() string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return strings.Join(n.all, "\n")
-}
 
 // connect returns a client of s.
 func connect(t testing.TB, s *ebstest.Server, opt ebs.Options) *ebs.Client {
@@ -91,6 +72,19 @@ func write(t testing.TB, ctx context.Context, c *ebs.Client, b []byte, m ebs.Mak
 		return "", w, errors.Join(err, w.Abort())
 	}
 	return w.ID(), w, nil
+}
+
+// begun begins a snapshot of so many parts, of which the first is there.
+func begun(t *testing.T, c *ebs.Client, m ebs.Making, parts int) *ebs.Writer {
+	t.Helper()
+	w := c.Create(m)
+	if err := w.Preflight(parts, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.WriteZero(t.Context(), []int{0}, nil); err != nil {
+		t.Fatal(err)
+	}
+	return w
 }
 
 // same compares what the server assembled of a snapshot with what was written, block by
@@ -260,8 +254,8 @@ func TestYoungAndThrottled(t *testing.T) {
 	s := ebstest.Start(t)
 	s.Unknown, s.Looks = 5, 3
 	slow := ebstest.Fault{Status: 400, Code: "RequestThrottledException", Message: "slow down", Reason: "ACCOUNT_THROTTLED"}
-	var said notes
-	c := connect(t, s, ebs.Options{Options: awsapi.Options{Notify: said.add}})
+	notes := make(chan string, 100)
+	c := connect(t, s, ebs.Options{Options: awsapi.Options{Notify: func(text string) { notes <- text }}})
 	s.Fail("PutSnapshotBlock", slow, ebstest.Fault{Status: 400, Code: "ThrottlingException", Message: "Rate exceeded"})
 	b := disk(5, 1, func(int) bool { return false })
 	id, _, err := write(t, t.Context(), c, b, ebs.Making{})
@@ -269,9 +263,13 @@ func TestYoungAndThrottled(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, s, id, b, nil)
+	said := ""
+	for len(notes) > 0 {
+		said += <-notes + "\n"
+	}
 	for _, want := range []string{"ResourceNotFoundException: again in", "RequestThrottledException (400): again in", "ThrottlingException (400): again in"} {
-		if !strings.Contains(said.text(), want) {
-			t.Errorf("%q does not say %q", said.text(), want)
+		if !strings.Contains(said, want) {
+			t.Errorf("%q does not say %q", said, want)
 		}
 	}
 }
@@ -334,13 +332,7 @@ func TestLeftovers(t *testing.T) {
 	s.Page = 1
 	c := connect(t, s, ebs.Options{})
 	for _, machine := range []string{"a", "b", "a"} {
-		w := c.Create(ebs.Making{Tags: map[string]string{"machine": machine}})
-		if err := w.Preflight(1, 0); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.WriteZero(t.Context(), []int{0}, nil); err != nil {
-			t.Fatal(err)
-		}
+		begun(t, c, ebs.Making{Tags: map[string]string{"machine": machine}}, 1)
 	}
 	list, err := c.Leftovers(t.Context(), "machine", "a")
 	if err != nil || len(list) != 2 || list[0].ID == list[1].ID || list[0].Began.IsZero() {
@@ -352,13 +344,7 @@ func TestLeftovers(t *testing.T) {
 func TestCommitRefused(t *testing.T) {
 	s := ebstest.Start(t)
 	c := connect(t, s, ebs.Options{})
-	w := c.Create(ebs.Making{})
-	if err := w.Preflight(2, 0); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.WriteZero(t.Context(), []int{0}, nil); err != nil {
-		t.Fatal(err)
-	}
+	w := begun(t, c, ebs.Making{}, 2)
 	if err := w.Commit(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "1 parts made of 2") {
 		t.Errorf("one part lacks: %v", err)
 	}
@@ -374,6 +360,22 @@ func TestCommitRefused(t *testing.T) {
 	}
 	if err := w.WriteZero(t.Context(), []int{1}, nil); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("after Abort: %v", err)
+	}
+}
+
+// A snapshot that was idle for too long is given up, and the error says that it is to be
+// begun again.
+func TestIdle(t *testing.T) {
+	s := ebstest.Start(t)
+	c := connect(t, s, ebs.Options{})
+	w := begun(t, c, ebs.Making{}, 2)
+	s.Idle = time.Nanosecond
+	err := w.WriteZero(t.Context(), []int{1}, nil)
+	if e, ok := errors.AsType[*chunk.Error](err); !ok || !strings.Contains(err.Error(), "timed out") || !strings.Contains(e.Hint, "start again") {
+		t.Errorf("error %v", err)
+	}
+	if err := w.Abort(); err != nil || len(s.Snapshots()) != 0 {
+		t.Errorf("left %+v, %v", s.Snapshots(), err)
 	}
 }
 

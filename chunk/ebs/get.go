@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ebs"
@@ -77,56 +76,4 @@ func (s *Snapshot) try(ctx context.Context, index int32, p []byte) error {
 		}
 	}
 	return nil
-}
-
-// maxCached is how many blocks are kept in memory.
-const maxCached = 32
-
-// cache keeps the blocks that were used last.
-type cache struct {
-	mu     sync.Mutex
-	recent []*cached // the last used at the end
-}
-
-// cached is a block that is there or on its way.
-type cached struct {
-	index int32
-	once  sync.Once
-	data  []byte
-	err   error
-}
-
-// get returns a block, fetched with fetch if need be; once, however many ask. An error
-// is not kept.
-func (c *cache) get(index int32, fetch func() ([]byte, error)) ([]byte, error) {
-	b := c.slot(index)
-	b.once.Do(func() { b.data, b.err = fetch() })
-	if b.err != nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.recent = slices.DeleteFunc(c.recent, func(other *cached) bool { return other == b })
-	}
-	return b.data, b.err
-}
-
-func (c *cache) slot(index int32) *cached {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if at := slices.IndexFunc(c.recent, func(b *cached) bool { return b.index == index }); at >= 0 {
-		b := c.recent[at]
-		c.recent = append(slices.Delete(c.recent, at, at+1), b)
-		return b
-	}
-	b := &cached{index: index}
-	if len(c.recent) == maxCached {
-		c.recent = slices.Delete(c.recent, 0, 1)
-	}
-	c.recent = append(c.recent, b)
-	return b
-}
-
-func (c *cache) drop() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.recent = nil
 }

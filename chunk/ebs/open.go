@@ -28,9 +28,9 @@ type Snapshot struct {
 	id     string
 	size   int64 // bytes
 	info   Info
-	tail   *tail        // nil: it has none, or Bundle was not called
-	parts  []chunk.Part // of its manifest
-	cache  cache
+	tail   *tail              // nil: it has none, or Bundle was not called
+	parts  []chunk.Part       // of its manifest
+	cache  work.Recent[int32] // blocks
 
 	mu     sync.Mutex
 	tokens map[int32]string // of the blocks that are there
@@ -45,12 +45,15 @@ type Info struct {
 	Tags        map[string]string
 }
 
+// maxCached is how many blocks are kept in memory.
+const maxCached = 32
+
 // maxListed is how many blocks are listed by one request.
 const maxListed = 10000
 
 // Open opens a snapshot. Reads of it end when ctx is done.
 func (c *Client) Open(ctx context.Context, id string) (*Snapshot, error) {
-	s := &Snapshot{client: c, ctx: ctx, id: id, tokens: map[int32]string{}}
+	s := &Snapshot{client: c, ctx: ctx, id: id, tokens: map[int32]string{}, cache: work.Recent[int32]{Most: maxCached}}
 	out, err := c.ec2.DescribeSnapshots(awsapi.WithSubject(ctx, id), &ec2.DescribeSnapshotsInput{SnapshotIds: []string{id}})
 	if err != nil {
 		return nil, c.explain(ctx, "open", id, err)
@@ -118,7 +121,7 @@ func (s *Snapshot) Size() int64 { return s.size }
 func (s *Snapshot) Info() Info { return s.info }
 
 // Forget lets go of the blocks that are kept in memory.
-func (s *Snapshot) Forget() { s.cache.drop() }
+func (s *Snapshot) Forget() { s.cache.Drop() }
 
 // Close does the same.
 func (s *Snapshot) Close() error {
@@ -175,7 +178,7 @@ func (s *Snapshot) read(ctx context.Context, index int32, p []byte, within int64
 		clear(p)
 		return nil
 	}
-	block, err := s.cache.get(index, func() ([]byte, error) {
+	block, err := s.cache.Get(index, func() ([]byte, error) {
 		b := make([]byte, BlockSize)
 		return b, s.fetch(ctx, index, b)
 	})

@@ -105,6 +105,10 @@ func (g *generation) make(t *testing.T, c *ebs.Client, m ebs.Making, parent *wri
 // is in use, also in an encrypted volume; blocks are put only if they are other ones than the
 // parent's; and each is a bundle that can be verified and read.
 func TestGenerations(t *testing.T) {
+	generations := 5
+	if testing.Short() { // the race detector makes ten times of it
+		generations = 2
+	}
 	for seed, encrypt := range []bool{false, true} {
 		t.Run(fmt.Sprintf("encrypted %v", encrypt), func(t *testing.T) {
 			s := ebstest.Start(t)
@@ -120,7 +124,7 @@ func TestGenerations(t *testing.T) {
 				t.Fatal(err)
 			}
 			kept := 0
-			for n := range 5 {
+			for n := range generations {
 				next := g.next(rng)
 				copy(next.disk[2*chunk.Size:3*chunk.Size], g.disk[2*chunk.Size:]) // a part that stays
 				copy(next.used[40:60], g.used[40:])
@@ -153,7 +157,7 @@ func TestGenerations(t *testing.T) {
 				}
 				w, g = child, next
 			}
-			if kept < 5 {
+			if kept < generations {
 				t.Errorf("%d parts kept", kept)
 			}
 		})

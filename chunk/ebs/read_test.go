@@ -107,13 +107,7 @@ func TestReadDamaged(t *testing.T) {
 func TestOpenRefused(t *testing.T) {
 	s := ebstest.Start(t)
 	c := connect(t, s, ebs.Options{})
-	w := c.Create(ebs.Making{})
-	if err := w.Preflight(1, 0); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.WriteZero(t.Context(), []int{0}, nil); err != nil {
-		t.Fatal(err)
-	}
+	w := begun(t, c, ebs.Making{}, 1)
 	for id, want := range map[string]string{w.ID(): "not complete yet", "snap-01234567": "does not exist"} {
 		_, err := c.Open(t.Context(), id)
 		if e, ok := errors.AsType[*chunk.Error](err); !ok || !strings.Contains(err.Error(), want) || e.Hint == "" {

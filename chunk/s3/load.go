@@ -2,10 +2,9 @@ package s3
 
 import (
 	"context"
-	"slices"
-	"sync"
 
 	"purebundle/chunk"
+	"purebundle/chunk/work"
 )
 
 // Load opens a bundle; prefix may be "" if there is only one in the directory.
@@ -15,12 +14,14 @@ func (s *Store) Load(ctx context.Context, prefix string) (*chunk.Bundle, error) 
 }
 
 // Place returns the directory for reading.
-func (s *Store) Place() chunk.Place { return &reader{store: s} }
+func (s *Store) Place() chunk.Place {
+	return &reader{store: s, cache: work.Recent[string]{Most: maxCached}}
+}
 
 // reader is the chunk.Place of a directory in S3.
 type reader struct {
 	store *Store
-	cache cache
+	cache work.Recent[string] // parts by name
 }
 
 func (r *reader) Path(name string) string { return r.store.loc.Path(name) }
@@ -60,7 +61,7 @@ func (r *reader) Read(ctx context.Context, f chunk.File, buf []byte, off int64) 
 	case int64(len(buf)) == f.Size:
 		return r.store.fetch(ctx, f, buf)
 	}
-	part, err := r.cache.get(f.Name, func() ([]byte, error) {
+	part, err := r.cache.Get(f.Name, func() ([]byte, error) {
 		part := make([]byte, f.Size)
 		return part, r.store.fetch(ctx, f, part)
 	})
@@ -72,65 +73,12 @@ func (r *reader) Read(ctx context.Context, f chunk.File, buf []byte, off int64) 
 }
 
 // Forget drops the parts that are kept.
-func (r *reader) Forget() { r.cache.drop() }
+func (r *reader) Forget() { r.cache.Drop() }
 
 func (r *reader) Close() error {
-	r.cache.drop()
+	r.cache.Drop()
 	return nil
 }
 
 // maxCached is how many parts a bundle keeps in memory.
 const maxCached = 4
-
-// cache keeps the parts that were used last.
-type cache struct {
-	mu     sync.Mutex
-	recent []*cached // the last used at the end
-}
-
-// cached is a part that is there or on its way.
-type cached struct {
-	name string
-	once sync.Once
-	data []byte
-	err  error
-}
-
-// get returns a part, fetched with fetch if need be; once, however many ask. An
-// error is not kept.
-func (c *cache) get(name string, fetch func() ([]byte, error)) ([]byte, error) {
-	p := c.slot(name)
-	p.once.Do(func() { p.data, p.err = fetch() })
-	if p.err != nil {
-		c.forget(p)
-	}
-	return p.data, p.err
-}
-
-func (c *cache) slot(name string) *cached {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if at := slices.IndexFunc(c.recent, func(p *cached) bool { return p.name == name }); at >= 0 {
-		p := c.recent[at]
-		c.recent = append(slices.Delete(c.recent, at, at+1), p)
-		return p
-	}
-	p := &cached{name: name}
-	if len(c.recent) == maxCached {
-		c.recent = slices.Delete(c.recent, 0, 1)
-	}
-	c.recent = append(c.recent, p)
-	return p
-}
-
-func (c *cache) forget(p *cached) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.recent = slices.DeleteFunc(c.recent, func(q *cached) bool { return p == q })
-}
-
-func (c *cache) drop() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.recent = nil
-}

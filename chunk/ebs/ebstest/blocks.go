@@ -296,6 +296,9 @@ func (s *Server) put(w *reply, r *http.Request, id, index string, body []byte) *
 			return &Fault{http.StatusInternalServerError, "InternalServerException", err.Error(), ""}
 		}
 	}
+	if have, put := sn.sums[int32(i)]; put && have == sum {
+		s.again++
+	}
 	sn.sums[int32(i)], sn.last = sum, time.Now()
 	w.status = http.StatusCreated
 	w.header.Set("x-amz-Checksum", base64.StdEncoding.EncodeToString(sum[:]))

@@ -45,6 +45,7 @@ type Server struct {
 	counts    map[string]int     // requests by operation
 	inFlight  map[string]int     // requests by path, of blocks
 	twice     int                // requests for a block that another one was in flight for
+	again     int                // blocks that were put as they were already
 	most      int                // requests for blocks at once
 	secret    string             // of tokens
 }
@@ -128,6 +129,13 @@ func (s *Server) AtOnce() (most, twice int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.most, s.twice
+}
+
+// Again returns how often a block was put that was there already, as it was.
+func (s *Server) Again() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.again
 }
 
 // random returns n random bytes as hexadecimal digits.

@@ -1,0 +1,58 @@
+package work
+
+import (
+	"slices"
+	"sync"
+)
+
+// Recent keeps what was used last, up to Most of it. Its zero value but for Most is ready.
+type Recent[K comparable] struct {
+	Most int
+
+	mu     sync.Mutex
+	recent []*kept[K] // the last used at the end
+}
+
+// kept is a thing that is there or on its way.
+type kept[K comparable] struct {
+	key  K
+	once sync.Once
+	data []byte
+	err  error
+}
+
+// Get returns the thing with this key, made with get if need be; once, however many ask. An
+// error is not kept.
+func (r *Recent[K]) Get(key K, get func() ([]byte, error)) ([]byte, error) {
+	k := r.slot(key)
+	k.once.Do(func() { k.data, k.err = get() })
+	if k.err != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.recent = slices.DeleteFunc(r.recent, func(other *kept[K]) bool { return other == k })
+	}
+	return k.data, k.err
+}
+
+func (r *Recent[K]) slot(key K) *kept[K] {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if at := slices.IndexFunc(r.recent, func(k *kept[K]) bool { return k.key == key }); at >= 0 {
+		k := r.recent[at]
+		r.recent = append(slices.Delete(r.recent, at, at+1), k)
+		return k
+	}
+	k := &kept[K]{key: key}
+	if len(r.recent) >= r.Most {
+		r.recent = slices.Delete(r.recent, 0, 1)
+	}
+	r.recent = append(r.recent, k)
+	return k
+}
+
+// Drop lets go of all.
+func (r *Recent[K]) Drop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.recent = nil
+}
