@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -30,16 +31,7 @@ func TestBootFresh(t *testing.T) {
 	work := t.TempDir()
 	src := bootSource{dir: subdir(t, work, "tree"), uuid: uuid.NewString(), password: "purebundle"}
 	src.unpack(ctx, t, debianTree(ctx, t), "")
-	out, disk := filepath.Join(work, "out"), filepath.Join(work, "disk")
-	mustCall(t, "bundle", "--disk", "--progress", "none", "--uuid", src.uuid, "--label", bootHost, src.dir, out)
-	mustCall(t, "unbundle", "-q", out, disk)
-	if verify := imgtest.Run(t, "sgdisk", "-v", disk); !strings.Contains(verify, "No problems found") {
-		t.Error(verify)
-	}
-	esp := filepath.Join(work, "esp")
-	imgtest.Run(t, "dd", "if="+disk, "of="+esp, "bs=1M", "skip=1", "count=127", "status=none")
-	imgtest.Run(t, "fsck.vfat", "-n", esp)
-
+	out, disk := src.freshDisk(t, work)
 	size := 3 * fileSize(t, disk)
 	grow(t, disk, size)
 	m := start(ctx, t, "fresh", secureBoot(t, work, disk)...)
@@ -61,6 +53,43 @@ func TestBootFresh(t *testing.T) {
 	m.try("dmesg -n 1") // the kernel's messages would end up between ours
 	checkSecure(m)
 	checkBooted(m, src.uuid)
+	m.poweroff()
+}
+
+// freshDisk makes a disk of a tree, below work.
+func (s *bootSource) freshDisk(t *testing.T, work string) (out, disk string) {
+	t.Helper()
+	out, disk = filepath.Join(work, "out"), filepath.Join(work, "disk")
+	mustCall(t, "bundle", "--disk", "--progress", "none", "--uuid", s.uuid, "--label", bootHost, s.dir, out)
+	mustCall(t, "unbundle", "-q", out, disk)
+	if verify := imgtest.Run(t, "sgdisk", "-v", disk); !strings.Contains(verify, "No problems found") {
+		t.Error(verify)
+	}
+	esp := filepath.Join(work, "esp")
+	imgtest.Run(t, "dd", "if="+disk, "of="+esp, "bs=1M", "skip=1", "count=127", "status=none")
+	imgtest.Run(t, "fsck.vfat", "-n", esp)
+	return out, disk
+}
+
+// TestBootSystemdBoot makes a disk of a tree that has systemd-boot and no GRUB for EFI: its
+// kernel and initrd are in the EFI system partition.
+func TestBootSystemdBoot(t *testing.T) {
+	needBootTools(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
+	defer cancel()
+	work := t.TempDir()
+	src := bootSource{dir: subdir(t, work, "tree"), uuid: uuid.NewString(), password: "purebundle"}
+	src.unpack(ctx, t, debianTree(ctx, t), "")
+	packages := exec.CommandContext(ctx, "apt-get", "-q", "download", "systemd-boot-efi")
+	packages.Dir = subdir(t, work, "packages")
+	outputOf(t, packages)
+	imgtest.Run(t, "sh", "-c", "dpkg-deb -x "+packages.Dir+"/*.deb "+src.dir+" && rm -r "+src.dir+"/usr/lib/grub/x86_64-efi-signed "+src.dir+"/usr/lib/shim")
+	_, disk := src.freshDisk(t, work)
+	m := start(ctx, t, "systemd-boot", uefi(t, work, disk)...)
+	t.Logf("systemd-boot: login prompt after %.0f s", m.login(src.password).Seconds())
+	m.try("dmesg -n 1") // the kernel's messages would end up between ours
+	checkBooted(m, src.uuid)
+	m.run("tr -d '\\0' < /sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f | grep -q systemd-boot")
 	m.poweroff()
 }
 

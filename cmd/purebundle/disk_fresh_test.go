@@ -145,6 +145,37 @@ func TestDiskFresh(t *testing.T) {
 	}
 }
 
+// TestDiskFreshTwice makes a new disk of one tree twice: with --uuid and --time the bytes
+// are the same, and nothing is written beside the bundle.
+func TestDiskFreshTwice(t *testing.T) {
+	root := uefiTree(t)
+	var digests []string
+	for range 2 {
+		tmp, dest := t.TempDir(), filepath.Join(t.TempDir(), "out")
+		t.Setenv("TMPDIR", tmp)
+		args := []string{"bundle", "--disk", "--progress", "none", "--uuid", "1b4e28ba-2fa1-11d2-883f-0016d3cca427", "--time", "@1700000000", root, dest}
+		if code, _, stderr := call(args...); code != cli.StatusDone {
+			t.Fatalf("status %d\n%s", code, stderr)
+		}
+		text, err := os.ReadFile(filepath.Join(dest, "image.sha256"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		digests = append(digests, string(text))
+		others, err := os.ReadDir(tmp)
+		if err != nil || len(others) > 0 {
+			t.Errorf("%s holds %v, %v", tmp, others, err)
+		}
+		names, err := os.ReadDir(dest)
+		if err != nil || len(names) != strings.Count(string(text), "image.part.")+2 { // and the manifest
+			t.Errorf("%s holds %v, %v", dest, names, err)
+		}
+	}
+	if digests[0] != digests[1] || strings.Count(digests[0], "image.part.") < 13 {
+		t.Errorf("%s\nthen\n%s", digests[0], digests[1])
+	}
+}
+
 // TestDiskSystemdBoot makes a disk of a tree that has systemd-boot and no GRUB.
 func TestDiskSystemdBoot(t *testing.T) {
 	root := uefiTree(t)
