@@ -45,17 +45,18 @@ func (r *Run) First(ctx context.Context, atMost time.Duration, flags string) err
 	defer stop()
 	s, err := r.Foresee(look)
 	var rows [][2]string
-	var need int64
+	var need needed
 	switch {
 	case err == nil:
-		need = r.target().need(r.Image)
+		need.bytes = r.target().need(r.Image)
 		rows = slices.Concat([][2]string{{"would bundle", r.ContentLine()}}, r.Opt.Disk.rows(), [][2]string{
 			{"image", r.ImageLine(s)},
-			{"parts", fmt.Sprintf("%s of 10 MiB, %s of disk at most", words.Count(int64(s.Parts)), words.Size(need))},
+			{"parts", fmt.Sprintf("%s of 10 MiB, %s of disk at most", words.Count(int64(s.Parts)), words.Size(need.bytes))},
 		}, r.LeftOutRows())
 	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
 		r.UI.Close()
-		need, rows = inUse(mounts, statUsed)
+		need.bytes, rows = inUse(mounts, statUsed)
+		need.atMost = true
 		rows = slices.Concat([][2]string{{"would bundle", fmt.Sprintf("%s: at least %s, counted for %s; \"purebundle bundle --dry-run /\" counts all of them",
 			words.Printable(r.Opt.Source), words.Plural(r.counts.Entries, "entry", "entries"), words.Seconds(atMost.Seconds()))}}, rows)
 	default:
@@ -92,6 +93,12 @@ func statUsed(point string) int64 {
 		return 0
 	}
 	return int64(fs.Blocks-fs.Bfree) * fs.Bsize
+}
+
+// needed is how much room a bundle needs, in bytes; atMost: less may do.
+type needed struct {
+	bytes  int64
+	atMost bool
 }
 
 // room is a directory in which a bundle could be made.
@@ -146,11 +153,15 @@ func statRoom(point string) (free int64, usable bool) {
 }
 
 // proposal says where there is room for so many bytes, and what to type.
-func proposal(list []room, need int64, flags string) string {
+func proposal(list []room, need needed, flags string) string {
 	var b strings.Builder
 	for _, r := range list {
-		if r.free < need+need/10 {
-			fmt.Fprintf(&b, "%s has %s free, which is not enough.\n", r.dir, words.Size(r.free))
+		if r.free < need.bytes+need.bytes/10 {
+			enough := "is not enough"
+			if need.atMost {
+				enough = "may not be enough"
+			}
+			fmt.Fprintf(&b, "%s has %s free, which %s.\n", r.dir, words.Size(r.free), enough)
 			continue
 		}
 		force, does, other := "", "makes the bundle there", ""
@@ -163,7 +174,11 @@ func proposal(list []room, need int64, flags string) string {
 		fmt.Fprintf(&b, "%s has %s free. Nothing was written. This %s%s:\n\n  purebundle bundle%s%s / %s\n", r.dir, words.Size(r.free), does, other, flags, force, words.Quote(r.dir))
 		return b.String()
 	}
-	fmt.Fprintf(&b, "No local disk has room for %s. Mount another one, or send it to S3, which takes no disk:\n\n  purebundle bundle%s / s3://BUCKET/DIR\n", words.Size(need), flags)
+	if need.atMost {
+		fmt.Fprintf(&b, "Nothing was written. This says how much it is, and writes nothing either:\n\n  purebundle bundle --dry-run%s /\n", flags)
+		return b.String()
+	}
+	fmt.Fprintf(&b, "No local disk has room for %s. Mount another one, or send it to S3, which takes no disk:\n\n  purebundle bundle%s / s3://BUCKET/DIR\n", words.Size(need.bytes), flags)
 	return b.String()
 }
 

@@ -42,7 +42,7 @@ func TestProposal(t *testing.T) {
 		{19 << 30, "", "  purebundle bundle / /var/lib/purebundle\n"}, // a tenth more than is needed
 		{60 << 30, "", "  purebundle bundle / s3://BUCKET/DIR\n"},
 	} {
-		text := proposal(rooms(mounts, stat), c.need, c.flags)
+		text := proposal(rooms(mounts, stat), needed{bytes: c.need}, c.flags)
 		if !strings.HasSuffix(text, c.want) || strings.Count(text, "purebundle bundle") != 1 {
 			t.Errorf("%d GiB: %s", c.need>>30, text)
 		}
@@ -50,7 +50,10 @@ func TestProposal(t *testing.T) {
 	if strings.Contains(asked, "nfs") || strings.Contains(asked, "run") || strings.Contains(asked, "proc") {
 		t.Errorf("asked about %s", asked)
 	}
-	if text := proposal([]room{{dir: "/x", free: 1 << 30, full: true}}, 1<<20, ""); !strings.HasSuffix(text, "  purebundle bundle --force / /x\n") {
+	if text := proposal(rooms(mounts, stat), needed{60 << 30, true}, " --disk"); !strings.HasSuffix(text, "  purebundle bundle --dry-run --disk /\n") || !strings.Contains(text, " may not be enough.") {
+		t.Error(text)
+	}
+	if text := proposal([]room{{dir: "/x", free: 1 << 30, full: true}}, needed{1 << 20, true}, ""); !strings.HasSuffix(text, "  purebundle bundle --force / /x\n") {
 		t.Error(text)
 	}
 }
@@ -85,7 +88,7 @@ func TestFirstLookIsShort(t *testing.T) {
 		return out.String(), err
 	}
 	said, err := first(t.Context(), time.Nanosecond)
-	for _, want := range []string{source + ": at least ", " counted for ", "--dry-run /\" counts all", " is in use on /\n", "purebundle bundle --label=x / "} {
+	for _, want := range []string{source + ": at least ", " counted for ", "--dry-run /\" counts all", " is in use on /\n", " --label=x /"} {
 		if err != nil || !strings.Contains(said, want) {
 			t.Errorf("%v, no %q in\n%s", err, want, said)
 		}
