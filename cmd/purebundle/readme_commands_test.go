@@ -67,15 +67,20 @@ func TestReadmeCommands(t *testing.T) {
 	}
 
 	m.types(t, nightly, "")
-	if want := "systemctl enable --now purebundle.timer\n"; !strings.HasSuffix(m.asked(t), want) {
+	if want := "systemctl start purebundle-ship\nsystemctl enable --now purebundle-ship.timer\n"; !strings.HasSuffix(m.asked(t), want) {
 		t.Errorf("the recipe does %q, want %q", m.asked(t), want)
 	}
-	unit, err := os.ReadFile(filepath.Join(m.root, "etc/systemd/system/purebundle.service"))
+	unit, err := os.ReadFile("systemd/purebundle-ship.service")
 	start := regexp.MustCompile(`(?m)^ExecStart=(.*)$`).FindSubmatch(unit)
 	if err != nil || start == nil {
 		t.Fatalf("%v, no ExecStart in %q", err, unit)
 	}
-	m.types(t, string(start[1]), "shipped")
+	settings, err := os.ReadFile(filepath.Join(m.root, "etc/default/purebundle"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings = regexp.MustCompile(`(?m)^([A-Z]+)=(.*)$`).ReplaceAll(settings, []byte("$1='$2'")) // as systemd reads them
+	m.types(t, string(settings)+string(start[1]), "shipped")
 	if keys := m.s3.Keys(t, "my-bucket"); !slices.ContainsFunc(keys, func(k string) bool { return strings.HasSuffix(k, "/image.manifest.json") }) {
 		t.Errorf("the bucket has %q", keys)
 	}
@@ -120,7 +125,7 @@ func newReadmeMachine(t *testing.T) *readmeMachine {
 	imgtest.Run(t, "cp", "-a", uefiTree(t)+"/.", m.root)
 	put(t, m.root, map[string]string{"usr/lib/os-release": "ID=debian\n", "etc/fstab": "/dev/vda1 / ext4 defaults 0 1\n", "dev/sdX": "", "run/asked": "",
 		"lib/modules/6.1.0-1-amd64/modules.builtin": "kernel/drivers/net/ethernet/amazon/ena/ena.ko\nkernel/drivers/nvme/host/nvme.ko\nkernel/fs/ext4/ext4.ko\n"})
-	for _, dir := range []string{"mnt/host", "tmp", "var/tmp", "usr/bin", "usr/local/bin", "etc/systemd/system"} {
+	for _, dir := range []string{"mnt/host", "tmp", "var/tmp", "usr/bin", "usr/local/bin", "etc/default"} {
 		subdir(t, m.root, dir)
 	}
 	imgtest.Run(t, "mount", "--bind", "/", filepath.Join(m.root, "mnt/host"))
@@ -132,6 +137,7 @@ func newReadmeMachine(t *testing.T) *readmeMachine {
 	}
 	imgtest.Run(t, "sh", "-euc", `cp -a /dev/loop* "$0/dev"`, m.root)
 
+	copyFile(t, "systemd/purebundle.default", filepath.Join(m.root, "etc/default/purebundle"))
 	copyFile(t, "/bin/sh", filepath.Join(m.root, "bin/sh"))
 	copyFile(t, program(t), filepath.Join(m.root, "usr/bin/purebundle"))
 	noted := "#!/bin/sh\necho \"${0##*/} $*\" >> /run/asked\n"
