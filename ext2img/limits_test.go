@@ -89,6 +89,9 @@ func TestLeavesBound(t *testing.T) {
 // TestLongText adds more long names and targets than an image takes: the rest is
 // unfit, and usual ones are not, whoever comes before them.
 func TestLongText(t *testing.T) {
+	if testing.Short() {
+		t.Skip("nothing goes on beside it")
+	}
 	for _, c := range []struct {
 		what         string
 		name, target int // bytes
@@ -136,6 +139,9 @@ func TestLongText(t *testing.T) {
 // TestManySets adds more attributes than an image takes, no two sets the same: the
 // rest of their files is unfit; those that share a set, or have few, are not.
 func TestManySets(t *testing.T) {
+	if testing.Short() {
+		t.Skip("nothing goes on beside it")
+	}
 	b := NewBuilder(Params{PartSize: 10 << 20})
 	if err := b.Add("/", File{Mode: 0o40755}); err != nil {
 		t.Fatal(err)
