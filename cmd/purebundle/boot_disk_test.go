@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"purebundle/chunk/ebs/ebstest"
 	"purebundle/ext2img/imgtest"
 )
 
@@ -66,6 +67,10 @@ func bootDisk(ctx context.Context, t *testing.T, l diskLayout) {
 	disk := filepath.Join(work, "disk")
 	mustCall(t, "unbundle", "-q", out, disk)
 	l.judge(t, src.disk, disk)
+	if l.snapshot {
+		disk = poisoned(t, out)
+		l.judge(t, src.disk, disk)
+	}
 
 	size := 3 * fileSize(t, disk)
 	grow(t, disk, size)
@@ -95,6 +100,22 @@ func bootDisk(ctx context.Context, t *testing.T, l diskLayout) {
 	m.poweroff()
 }
 
+// poisoned puts the disk of a bundle into an encrypted snapshot, and returns a volume made of
+// it, in which each block that was never put is random.
+func poisoned(t *testing.T, out string) string {
+	t.Helper()
+	s := ebstest.Start(t)
+	s.Encrypt = true
+	s.Setenv(t)
+	mustCall(t, "upload", "-q", out, "ebs:")
+	made := s.Snapshots()
+	size := bootManifest(t, out).Image.Size
+	if all := size / ebstest.BlockSize; len(made) != 1 || !made[0].Encrypted || int64(made[0].Blocks) > all*9/10 {
+		t.Fatalf("of %d blocks, in EBS are %+v", all, made)
+	}
+	return s.File(t, made[0].ID, size)
+}
+
 // startOfRoot returns where a bundle's root partition begins, in bytes.
 func startOfRoot(t *testing.T, out string) int64 {
 	t.Helper()
@@ -115,6 +136,7 @@ type diskLayout struct {
 	rootStart int64  // sectors
 	core      int64  // sector of GRUB's core.img
 	boot      int64  // sector of a /boot of its own; 0: it is part of root
+	snapshot  bool   // what was made goes through an encrypted snapshot before it is started
 	grub      string
 	divide    func(t *testing.T, disk string, root int64) // root is the size of its partition, in sectors
 	judge     func(t *testing.T, source, disk string)
@@ -122,7 +144,7 @@ type diskLayout struct {
 
 // debianGPT is the disk of Debian's cloud images.
 var debianGPT = diskLayout{
-	name: "GPT", uefi: true, rootStart: rootStart, core: biosStart,
+	name: "GPT", uefi: true, rootStart: rootStart, core: biosStart, snapshot: true,
 	grub: "-p '(,gpt1)/boot/grub' biosdisk part_gpt ext2",
 	divide: func(t *testing.T, disk string, root int64) {
 		imgtest.Run(t, "sgdisk", disk,
@@ -141,7 +163,7 @@ var debianGPT = diskLayout{
 // debian13 is the same disk with a newer Debian.
 func debian13() diskLayout {
 	l := debianGPT
-	l.name, l.suite = "Debian-13", "trixie"
+	l.name, l.suite, l.snapshot = "Debian-13", "trixie", false
 	return l
 }
 
