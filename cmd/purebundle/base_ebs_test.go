@@ -9,21 +9,40 @@ import (
 	"time"
 
 	"purebundle/chunk/ebs/ebstest"
-	"purebundle/cmd/purebundle/cli"
+	"purebundle/chunk/ec2/ami/amitest"
+	"purebundle/chunk/s3/s3test"
+	"purebundle/cmd/purebundle/ship"
 	"purebundle/ext2img/imgtest"
 )
 
-// judgeSnapshot verifies a snapshot of src, and compares src with a volume made of it, in
-// which all is random that no generation has put.
-func judgeSnapshot(t *testing.T, s *ebstest.Server, call caller, src, place string, size int64) {
+// inEBS is a tree, an EBS, and the program that takes one to the other.
+type inEBS struct {
+	elsewhere
+	server *ebstest.Server
+	src    string
+}
+
+// bundle makes a snapshot of the tree, on a base unless that is "".
+func (e *inEBS) bundle(t *testing.T, base string, more ...string) (s ship.Summary, said string) {
 	t.Helper()
-	if code, stdout, stderr := call("verify", "--deep", place); code != cli.StatusDone || !strings.Contains(stdout, "manifest, digests and file system") {
-		t.Fatalf("verify: status %d\n%s%s", code, stdout, stderr)
+	args := append([]string{"bundle"}, more...)
+	if base != "" {
+		args = append(args, "--base", base)
 	}
-	image := s.File(t, strings.TrimPrefix(place, "ebs:"), size)
+	return e.made(t, append(args, e.src, "ebs:")...)
+}
+
+// judgeVolume verifies a snapshot, and compares the tree with a volume made of it, in which
+// all is random that no generation has put.
+func (e *inEBS) judgeVolume(t *testing.T, s ship.Summary) {
+	t.Helper()
+	if out, _ := e.call(t, "verify", "--deep", string(s.Dest)); !strings.Contains(out, "manifest, digests and file system") {
+		t.Error(out)
+	}
+	image := e.server.File(t, strings.TrimPrefix(string(s.Dest), "ebs:"), s.ImageSize)
 	imgtest.Fsck(t, image)
 	mnt := imgtest.Mount(t, image)
-	imgtest.Compare(t, src, mnt, imgtest.CompareOptions{})
+	imgtest.Compare(t, e.src, mnt, imgtest.CompareOptions{})
 	imgtest.Unmount(t, mnt)
 	if err := os.Remove(image); err != nil {
 		t.Fatal(err)
@@ -31,27 +50,30 @@ func judgeSnapshot(t *testing.T, s *ebstest.Server, call caller, src, place stri
 }
 
 // TestBaseGenerationsEBS puts a tree that changes into encrypted snapshots, each made of the
-// one before it, which is then deleted: what did not change is neither read nor sent.
+// one before it, which is then deleted: what did not change is neither read nor sent. Then
+// the last one is taken elsewhere.
 func TestBaseGenerationsEBS(t *testing.T) {
 	imgtest.RequireRoot(t)
 	if testing.Short() {
 		t.Skip("waits, and TestBaseGenerations has the same goroutines")
 	}
-	s := ebstest.Start(t)
-	s.Encrypt = true
 	t.Parallel()
-	call := callIn(t, s.Env())
+	store := s3test.Start(t)
+	s := ebstest.StartFor(t, amitest.Account{Region: store.Region, Access: store.Access, Secret: store.Secret})
+	s.Encrypt = true
 	top := t.TempDir()
-	src := subdir(t, top, "src")
-	imgtest.RandomTree(t, 17, src, imgtest.RandomOptions{Entries: 150, Plain: imgtest.NoFlags})
+	e := &inEBS{elsewhere{program(t), append(s.Env(), "AWS_ENDPOINT_URL_S3="+store.Endpoint)}, s, subdir(t, top, "src")}
+	imgtest.RandomTree(t, 17, e.src, imgtest.RandomOptions{Entries: 150, Plain: imgtest.NoFlags})
 	for i := range 6 {
-		noisy(t, filepath.Join(src, fmt.Sprint("large", i)), 6<<20)
+		noisy(t, filepath.Join(e.src, fmt.Sprint("large", i)), 6<<20)
 	}
 	time.Sleep(11 * time.Second) // until the files are such as a base may vouch for
 	base, first, kept := "", 0, 0
-	bundle := func(gen int) {
-		t.Helper()
-		sum, said := bundleBy(t, call, src, "ebs:", base, "--free", "100%")
+	for gen := range 4 {
+		if gen > 1 {
+			imgtest.Churn(t, uint64(gen), e.src, 5)
+		}
+		sum, said := e.bundle(t, base)
 		if (sum.Base == "") != (base == "") {
 			t.Errorf("generation %d: base %q: %s", gen, sum.Base, said)
 		}
@@ -65,52 +87,53 @@ func TestBaseGenerationsEBS(t *testing.T) {
 		case made.Blocks >= first:
 			t.Errorf("generation %d: %d blocks put, %d at first", gen, made.Blocks, first)
 		}
+		t.Logf("generation %d: %d blocks put", gen, made.Blocks)
 		kept += sum.KeptParts
-		judgeSnapshot(t, s, call, src, string(sum.Dest), sum.ImageSize)
+		e.judgeVolume(t, sum)
 		if base != "" {
 			s.Delete(strings.TrimPrefix(base, "ebs:"))
 		}
 		base = string(sum.Dest)
 	}
-	for gen := range 4 {
-		if gen > 1 {
-			imgtest.Churn(t, uint64(gen), src, 5)
-		}
-		bundle(gen)
-	}
 	if kept == 0 {
 		t.Error("no part was kept")
 	}
+	e.takeElsewhere(t, base, top, "s3://"+store.Bucket(t)+"/dir")
+	e.refuse(t, base)
+}
 
-	// Into a directory the parts come from the snapshot, and a download is the same bundle.
+// takeElsewhere makes of a snapshot of the tree bundles in a directory and in S3: as the
+// base, of which parts are read, and as what is downloaded, also without its manifest.
+func (e *inEBS) takeElsewhere(t *testing.T, place, top, bucket string) {
+	t.Helper()
 	out := filepath.Join(top, "out")
-	if sum, said := bundleBy(t, call, src, out, base, "--free", "100%"); sum.KeptParts == 0 {
+	if sum, said := e.made(t, "bundle", "--base", place, e.src, out); sum.KeptParts == 0 {
 		t.Errorf("nothing is taken from the snapshot: %s", said)
 	}
-	judgeBundle(t, src, out)
-	stranger := "ebs:" + s.Copy(t, strings.TrimPrefix(base, "ebs:"))
-	if _, stdout, _ := call("verify", stranger); !strings.Contains(stdout, "GiB: digests\n") {
-		t.Errorf("verify of a copy: %s", stdout)
+	e.judge(t, e.src, out)
+	stranger := "ebs:" + e.server.Copy(t, strings.TrimPrefix(place, "ebs:"))
+	if said, _ := e.call(t, "verify", stranger); !strings.Contains(said, "GiB: digests\n") {
+		t.Errorf("verify of a copy: %s", said)
 	}
-	for from, kind := range map[string]string{base: "ours", stranger: "a stranger's"} {
-		copied := filepath.Join(top, kind)
-		if code, _, stderr := call("download", from, copied); code != cli.StatusDone {
-			t.Fatalf("download of %s: status %d: %s", kind, code, stderr)
-		}
-		judgeBundle(t, src, copied)
+	for from, to := range map[string]string{place: bucket, stranger: filepath.Join(top, "stranger")} {
+		e.call(t, "download", from, to)
+		e.judge(t, e.src, to)
 	}
+}
 
-	// A base that cannot be one is not used, and the snapshot is right all the same.
-	s.Encrypt = false
+// refuse has bases that cannot be one: they are not used, and the snapshot is right all the
+// same.
+func (e *inEBS) refuse(t *testing.T, base string) {
+	t.Helper()
 	refused := func(want string, args ...string) {
 		t.Helper()
-		sum, said := bundleBy(t, call, src, "ebs:", base, args...)
+		sum, said := e.bundle(t, base, args...)
 		if sum.Base != "" || strings.Count(said, "is not used as the base") != 1 || !strings.Contains(said, want) {
 			t.Errorf("%s: base %q: %s", want, sum.Base, said)
 		}
-		judgeSnapshot(t, s, call, src, string(sum.Dest), sum.ImageSize)
+		e.judgeVolume(t, sum)
 	}
 	refused("another key", "--kms-key-id", "arn:aws:kms:eu-west-1:123456789012:key/other")
-	s.Put(t, strings.TrimPrefix(base, "ebs:"), 0, make([]byte, ebstest.BlockSize))
+	e.server.Put(t, strings.TrimPrefix(base, "ebs:"), 0, make([]byte, ebstest.BlockSize))
 	refused("SHA-256 is", "--patience", "1s")
 }

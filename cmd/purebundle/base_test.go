@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -30,30 +29,6 @@ func noisy(t *testing.T, name string, n int) {
 // bundleOn bundles src to out, with a base unless that is "", and returns the summary and
 // what was said.
 func bundleOn(t *testing.T, src, out, base string, more ...string) (s create.Summary, said string) {
-	t.Helper()
-	return bundleBy(t, call, src, out, base, more...)
-}
-
-// caller runs a command, as call does.
-type caller func(args ...string) (code int, stdout, stderr string)
-
-// callIn returns a caller of the program in a process of its own, with more "NAME=value" in
-// its environment: tests beside it see nothing of that.
-func callIn(t *testing.T, env []string) caller {
-	self := program(t)
-	return func(args ...string) (int, string, string) {
-		var out, errs bytes.Buffer
-		cmd := exec.Command(self, args...)
-		cmd.Env, cmd.Stdout, cmd.Stderr = append(os.Environ(), env...), &out, &errs
-		if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
-			t.Fatal(err)
-		}
-		return cmd.ProcessState.ExitCode(), out.String(), errs.String()
-	}
-}
-
-// bundleBy does what bundleOn does.
-func bundleBy(t *testing.T, call caller, src, out, base string, more ...string) (s create.Summary, said string) {
 	t.Helper()
 	args := append([]string{"bundle", "--json", "--no-filter", "--no-default-excludes"}, more...)
 	if base != "" {

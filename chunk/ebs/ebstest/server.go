@@ -68,9 +68,12 @@ func New(dir string, account amitest.Account) *Server {
 }
 
 // Start runs a server until the test ends.
-func Start(t testing.TB) *Server {
+func Start(t testing.TB) *Server { t.Helper(); return StartFor(t, amitest.Account{}) }
+
+// StartFor does the same for an account that other servers have, too.
+func StartFor(t testing.TB, account amitest.Account) *Server {
 	t.Helper()
-	s := New(t.TempDir(), amitest.Account{})
+	s := New(t.TempDir(), account)
 	front := httptest.NewServer(s)
 	t.Cleanup(front.Close)
 	s.Endpoint = front.URL
