@@ -17,11 +17,11 @@ import (
 // cleanTime is how long cleaning up after a run may take.
 const cleanTime = 10 * time.Second
 
-// Abort deletes the snapshot if it is not sealed. After Commit has succeeded or Abort it
+// Abort deletes the snapshot if it is not sealed, and no journal has it. After Commit has succeeded or Abort it
 // does nothing. The error says what is left.
 func (w *Writer) Abort() error {
 	w.mu.Lock()
-	done, asked := w.closed || w.sealed, w.asked
+	done, asked := w.closed || w.sealed || w.noted, w.asked
 	w.closed = true
 	w.mu.Unlock()
 	if done || !asked {

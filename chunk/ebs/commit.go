@@ -38,10 +38,14 @@ func (w *Writer) Commit(ctx context.Context, m *chunk.Manifest) error {
 	case made != parts || made == 0:
 		return &chunk.Error{Op: "complete", Path: Scheme + w.id, Err: fmt.Errorf("%d parts made of %d", made, parts)}
 	}
+	var err error
 	if m != nil {
-		if err := w.putTail(ctx, m); err != nil {
-			return err
-		}
+		err = w.putTail(ctx, m)
+	} else {
+		err = w.clearBehind(ctx)
+	}
+	if err != nil {
+		return err
 	}
 	if err := w.seal(ctx); err != nil {
 		return err
@@ -74,6 +78,11 @@ func (w *Writer) seal(ctx context.Context) error {
 	in := &ebs.CompleteSnapshotInput{SnapshotId: &w.id, ChangedBlocksCount: &count, Checksum: aws.String(base64.StdEncoding.EncodeToString(sum)),
 		ChecksumAlgorithm:         types.ChecksumAlgorithmChecksumAlgorithmSha256,
 		ChecksumAggregationMethod: types.ChecksumAggregationMethodChecksumAggregationLinear}
+	if j := w.making.Journal; j != nil {
+		if err := j.seal(w.id); err != nil {
+			return err
+		}
+	}
 	var tries atomic.Int64
 	for {
 		_, err := w.client.ebs.CompleteSnapshot(awsapi.WithSubject(ctx, w.id), in, ebs.WithAPIOptions(awsapi.CountTries(&tries)))
@@ -82,10 +91,16 @@ func (w *Writer) seal(ctx context.Context) error {
 			w.mu.Lock()
 			w.sealed = true
 			w.mu.Unlock()
+			if j := w.making.Journal; j != nil {
+				j.done()
+			}
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case !w.young(err):
+			if _, denied := errors.AsType[*types.AccessDeniedException](err); w.making.Journal != nil && (denied || isInvalid(err)) {
+				_ = w.making.Journal.open(w.id) // else the next run makes a new one
+			}
 			return w.client.explain(ctx, "complete", w.id, err)
 		}
 		select {

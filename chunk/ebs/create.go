@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -44,6 +45,11 @@ type Making struct {
 	// Started, if not nil, is told the id as soon as it is known, and whether the snapshot
 	// is encrypted.
 	Started func(id string, encrypted bool)
+	// Journal, if not nil, has a snapshot that is gone on with, if that can be, or notes what
+	// becomes of a new one: Abort leaves it then.
+	Journal *Journal
+	// Anew, if not nil, is told why the snapshot of the journal cannot be gone on with.
+	Anew func(id, why string)
 }
 
 // idle is for how long nothing may be written to a snapshot before EBS gives it up, in
@@ -72,7 +78,9 @@ type Writer struct {
 	sealed bool
 	parts  int
 	made   map[int]madePart
-	sums   map[int32][sha256.Size]byte // of the blocks that were put
+	sums   map[int32][sha256.Size]byte // of the blocks that were put, by a run before this one, too
+	unsure map[int32]bool              // blocks that such a run may have put
+	noted  bool                        // the journal has the snapshot
 	sent   int64                       // bytes
 }
 
@@ -80,6 +88,7 @@ type Writer struct {
 type madePart struct {
 	sum   string // its digest
 	taken bool   // it is the parent's
+	kept  bool   // it was there, put by a run before this one
 }
 
 // readers is how many parts are read at once, each into a buffer of chunk.Size bytes.
@@ -135,6 +144,9 @@ func (w *Writer) begin(ctx context.Context) error {
 		w.gib = volumeGiB(w.parts)
 		w.parent = w.choose()
 	}
+	if going, err := w.goOn(ctx); going || err != nil {
+		return err
+	}
 	out, err := w.request(ctx)
 	if w.parent != nil && isInvalid(err) { // such as that all is to be encrypted by now
 		w.alone(err.Error())
@@ -149,6 +161,9 @@ func (w *Writer) begin(ctx context.Context) error {
 		return &chunk.Error{Op: "start", Path: Scheme + id, Err: fmt.Errorf("EBS wants blocks of %d bytes, and only those of %d are made", size, BlockSize)}
 	}
 	w.id, w.began = id, time.Now()
+	if err := w.note(out); err != nil {
+		return err
+	}
 	if w.making.Started != nil {
 		w.making.Started(id, out.KmsKeyArn != nil || out.SseType == types.SSETypeSseKms || out.SseType == types.SSETypeSseEbs)
 	}
@@ -157,8 +172,17 @@ func (w *Writer) begin(ctx context.Context) error {
 
 // request sends StartSnapshot: twice, it is the same snapshot.
 func (w *Writer) request(ctx context.Context) (*ebs.StartSnapshotOutput, error) {
+	in := w.input()
+	return w.client.ebs.StartSnapshot(awsapi.WithSubject(ctx, fmt.Sprintf("of %d GiB", *in.VolumeSize)), in)
+}
+
+// input returns what StartSnapshot is told.
+func (w *Writer) input() *ebs.StartSnapshotInput {
 	m := &w.making
 	in := &ebs.StartSnapshotInput{VolumeSize: &w.gib, ClientToken: &w.token, Timeout: aws.Int32(idle)}
+	if m.Journal != nil {
+		in.Timeout = aws.Int32(idleKept)
+	}
 	if m.Description != "" {
 		in.Description = &m.Description
 	}
@@ -174,7 +198,7 @@ func (w *Writer) request(ctx context.Context) (*ebs.StartSnapshotOutput, error) 
 	for _, key := range slices.Sorted(maps.Keys(m.Tags)) {
 		in.Tags = append(in.Tags, types.Tag{Key: aws.String(key), Value: aws.String(m.Tags[key])})
 	}
-	return w.client.ebs.StartSnapshot(awsapi.WithSubject(ctx, fmt.Sprintf("of %d GiB", *in.VolumeSize)), in)
+	return in
 }
 
 // Write makes the parts with these numbers from img, which is read with ReadAt from
@@ -235,6 +259,7 @@ func (w *Writer) part(ctx context.Context, i int, buf []byte) error {
 	defer cancel(nil)
 	empty := true
 	var wg sync.WaitGroup
+	var sent atomic.Bool
 	for k := range perPart {
 		index, p := int32(i*perPart+k), w.zeros
 		if buf != nil {
@@ -246,8 +271,12 @@ func (w *Writer) part(ctx context.Context, i int, buf []byte) error {
 			continue
 		}
 		wg.Go(func() {
-			if err := w.block(ctx, index, p, isZero); err != nil {
+			put, err := w.block(ctx, index, p, isZero)
+			if err != nil {
 				cancel(err)
+			}
+			if put {
+				sent.Store(true)
 			}
 		})
 	}
@@ -262,6 +291,7 @@ func (w *Writer) part(ctx context.Context, i int, buf []byte) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	part.kept = w.noted && !empty && !sent.Load()
 	w.made[i] = part
 	return nil
 }
@@ -284,27 +314,41 @@ func (w *Writer) has(index int32) (sum [sha256.Size]byte, ok bool) {
 
 // needed says whether a block that is all zero must be there.
 func (w *Writer) needed(index int32) bool {
-	_, there := w.there(index)
+	w.mu.Lock()
+	_, there := w.has(index)
+	there = there || w.unsure[index]
+	w.mu.Unlock()
 	return there || w.making.InUse == nil || w.making.InUse(int64(index)*BlockSize, BlockSize)
 }
 
 // block puts a block if it is not there as it is to be, and notes its digest.
-func (w *Writer) block(ctx context.Context, index int32, p []byte, isZero bool) error {
+func (w *Writer) block(ctx context.Context, index int32, p []byte, isZero bool) (put bool, err error) {
 	sum := w.zero
 	if !isZero {
 		sum = sha256.Sum256(p)
 	}
 	if have, there := w.there(index); there && have == sum {
-		return nil
+		return false, nil
 	}
-	if err := w.put(ctx, index, p, sum); err != nil {
-		return err
+	j := w.making.Journal
+	if j != nil {
+		err = j.put(index)
+	}
+	if err == nil {
+		err = w.put(ctx, index, p, sum)
+	}
+	if err == nil && j != nil {
+		err = j.has(index, sum)
+	}
+	if err != nil {
+		return false, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.sums[index] = sum
+	delete(w.unsure, index)
 	w.sent += BlockSize
-	return nil
+	return true, nil
 }
 
 // Stats says what was made so far.
@@ -318,6 +362,9 @@ func (w *Writer) Stats() chunk.Stats {
 		}
 		if part.taken {
 			s.Taken++
+		}
+		if part.kept {
+			s.Kept++
 		}
 	}
 	return s

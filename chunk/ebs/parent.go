@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/ebs/types"
 
@@ -94,14 +95,27 @@ func (w *Writer) keep(i int) bool {
 	}
 	for k := range int32(perPart) {
 		index := int32(i)*perPart + k
-		if _, there := w.parent.tail.digest(index); !there && (w.making.InUse == nil || w.making.InUse(int64(index)*BlockSize, BlockSize)) {
+		sum, there := w.parent.tail.digest(index)
+		if w.differs(index, sum) {
+			return false
+		}
+		if !there && (w.making.InUse == nil || w.making.InUse(int64(index)*BlockSize, BlockSize)) {
 			return false
 		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.made[i] = madePart{sums[i].SHA256, true}
+	w.made[i] = madePart{sum: sums[i].SHA256, taken: true}
 	return true
+}
+
+// differs says whether a run before this one has put a block otherwise than it is in the
+// parent, or may have.
+func (w *Writer) differs(index int32, sum [sha256.Size]byte) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	have, put := w.sums[index]
+	return put && have != sum || w.unsure[index]
 }
 
 // putTail puts the last blocks, and zeros over what the parent has behind the image.
@@ -136,6 +150,7 @@ func (w *Writer) putTail(ctx context.Context, m *chunk.Manifest) error {
 	for i := range int32(len(all) / BlockSize) {
 		list = append(list, first+i)
 	}
+	list = append(list, w.strays(first)...)
 	if w.parent != nil {
 		for _, i := range w.parent.Blocks() {
 			if i >= int32(w.parts*perPart) && i < first {
@@ -143,11 +158,13 @@ func (w *Writer) putTail(ctx context.Context, m *chunk.Manifest) error {
 			}
 		}
 	}
-	return work.Each(ctx, work.Crew{Workers: readers, Grace: grace}, list, func(ctx context.Context, i int32) error {
+	slices.Sort(list)
+	return work.Each(ctx, work.Crew{Workers: readers, Grace: grace}, slices.Compact(list), func(ctx context.Context, i int32) error {
 		p := w.zeros
 		if i >= first {
 			p = all[int64(i-first)*BlockSize:][:BlockSize]
 		}
-		return w.block(ctx, i, p, i < first)
+		_, err := w.block(ctx, i, p, i < first)
+		return err
 	})
 }

@@ -128,7 +128,8 @@ func TestEBSFlags(t *testing.T) {
 	tree := t.TempDir()
 	for _, c := range []struct{ args, wrong string }{
 		{"bundle --acl private " + tree + " ebs:", "--acl is about S3"},
-		{"bundle --resume " + tree + " ebs:", "--resume is about S3"},
+		{"bundle --journal x " + tree + " ebs:", "--journal, but no --resume"},
+		{"bundle --resume --journal s3://x/y " + tree + " ebs:", "no path of this machine"},
 		{"bundle --encrypt " + tree + " s3://bucket/x", "--encrypt is about EBS"},
 		{"bundle --snapshot-name x " + tree + " out", "--snapshot-name is about EBS"},
 		{"bundle --kms-key-id alias/x " + tree + " ebs:", "is no ARN"},

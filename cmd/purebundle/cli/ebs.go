@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"strings"
 
@@ -15,8 +17,8 @@ import (
 	"purebundle/cmd/purebundle/words"
 )
 
-// ebsGroup is the heading of the flags below.
-const ebsGroup = "EBS"
+// EBSGroup is the heading of the flags about EBS.
+const EBSGroup = "EBS"
 
 // EBS holds what the flags about a new snapshot say. How EBS is reached, the flags about
 // S3 say as well.
@@ -24,16 +26,44 @@ type EBS struct {
 	Name, Description string
 	Encrypt           bool
 	KMSKey            string
+	journal           string // directory
 }
 
 // Flags adds them.
 func (c *EBS) Flags(cmd *cobra.Command) {
-	Group(cmd, ebsGroup, func(f *pflag.FlagSet) {
+	Group(cmd, EBSGroup, func(f *pflag.FlagSet) {
 		f.StringVar(&c.Name, "snapshot-name", "", "tag the snapshot with Name=`TEXT`")
 		f.StringVar(&c.Description, "description", "", "`TEXT` about the snapshot, at most 255 characters")
 		f.BoolVar(&c.Encrypt, "encrypt", false, "encrypt the snapshot (default: as the account does)")
 		f.StringVar(&c.KMSKey, "kms-key-id", "", "`ARN` of the KMS key to encrypt the snapshot with (default: the account's)")
 	})
+}
+
+// JournalFlag adds the flag of what can go on with a run that was cut.
+func (c *EBS) JournalFlag(f *pflag.FlagSet) {
+	DirVarP(f, &c.journal, "journal", "", "", "with --resume, `DIR` for what EBS has acknowledged (default: $STATE_DIRECTORY, else "+usualJournal+")")
+}
+
+// HasJournal says whether a directory for the journal was given.
+func (c *EBS) HasJournal() bool { return c.journal != "" }
+
+// usualJournal is where journals are if nothing else is said.
+const usualJournal = "/var/lib/purebundle/journal"
+
+// JournalDir returns the directory of the journals.
+func (c *EBS) JournalDir() string {
+	first, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":") // systemd.exec(5)
+	return cmp.Or(c.journal, first, usualJournal)
+}
+
+// OpenJournal opens the journal of a snapshot that these words tell from others, such as
+// SOURCE; its directory is made if it is missing.
+func (c *EBS) OpenJournal(about ...string) (*ebs.Journal, error) {
+	dir := c.JournalDir()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, WithHint(err, "--journal names another directory")
+	}
+	return ebs.OpenJournal(ebs.JournalName(dir, about...))
 }
 
 // Check checks the values.
@@ -48,7 +78,7 @@ func (c *EBS) Check(name string) error {
 }
 
 // shared lists the flags about S3 that EBS has as well.
-var shared = []string{"region", "profile", "endpoint-url", "limit-rate", "patience", "concurrency", "tag"}
+var shared = []string{"region", "profile", "endpoint-url", "limit-rate", "patience", "concurrency", "tag", "resume"}
 
 // checkEBS refuses flags that are about S3 alone, unless one of the places is there.
 func (c *S3) checkEBS(cmd *cobra.Command, alsoS3 bool) (err error) {
@@ -64,7 +94,7 @@ func (c *S3) checkEBS(cmd *cobra.Command, alsoS3 bool) (err error) {
 // onlyEBS refuses flags about EBS, because no place is there.
 func onlyEBS(cmd *cobra.Command) (err error) {
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if err == nil && GroupOf(f) == ebsGroup {
+		if err == nil && GroupOf(f) == EBSGroup {
 			err = WithHint(Usagef("%s: --%s is about EBS, and there is no place in EBS here", cmd.Name(), f.Name), "a new snapshot is written ebs:")
 		}
 	})
@@ -109,8 +139,8 @@ func (c *S3) OpenSnapshot(ctx context.Context, a *App, place string) (*ebs.Snaps
 }
 
 // Making returns what is made of a snapshot: with tags that say by whom and of what.
-func (c *EBS) Making(a *App, client *ebs.Client, tags map[string]string, about map[string]string) ebs.Making {
-	m := ebs.Making{Description: c.Description, Encrypt: c.Encrypt, KMSKey: c.KMSKey, Tags: map[string]string{TagVersion: a.Version}}
+func (c *EBS) Making(a *App, client *ebs.Client, tags map[string]string, about map[string]string, journal *ebs.Journal) ebs.Making {
+	m := ebs.Making{Journal: journal, Description: c.Description, Encrypt: c.Encrypt, KMSKey: c.KMSKey, Tags: map[string]string{TagVersion: a.Version}}
 	for _, some := range []map[string]string{about, tags} {
 		for key, value := range some {
 			m.Tags[key] = cut(value, MaxTag)
@@ -123,11 +153,14 @@ func (c *EBS) Making(a *App, client *ebs.Client, tags map[string]string, about m
 		if a.Quiet {
 			return
 		}
-		how := ""
+		how, what := "", "writing "
 		if encrypted {
 			how = ", encrypted"
 		}
-		a.Say("writing " + ebs.Scheme + id + how + "; should it stay unfinished: " + client.Delete(id))
+		if id == journal.ID() {
+			what = "going on with "
+		}
+		a.Say(what + ebs.Scheme + id + how + "; should it stay unfinished: " + client.Delete(id))
 	}
 	return m
 }
@@ -158,8 +191,8 @@ func cut(text string, n int) string {
 
 // WarnLeftovers names the snapshots of this machine that nobody has completed: about has
 // the tags by which they are known. It is the first request, too: without permission
-// nothing is begun.
-func WarnLeftovers(ctx context.Context, a *App, client *ebs.Client, about map[string]string) error {
+// nothing is begun. journal, which may be nil, has one that is known.
+func WarnLeftovers(ctx context.Context, a *App, client *ebs.Client, about map[string]string, journal *ebs.Journal) error {
 	key := TagMachine
 	if about[key] == "" {
 		key = TagHost
@@ -172,6 +205,9 @@ func WarnLeftovers(ctx context.Context, a *App, client *ebs.Client, about map[st
 		return err
 	}
 	for _, l := range left {
+		if l.ID == journal.ID() {
+			continue
+		}
 		a.Say("warning: " + ebs.Scheme + l.ID + ": begun " + l.Began.Format("2006-01-02 15:04") + " on this machine and never completed, unless another run is at it: " + words.Printable(client.Delete(l.ID)))
 	}
 	return nil

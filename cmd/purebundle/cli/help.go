@@ -62,7 +62,7 @@ var rare = setOf("exclude-from snapshots bundles keep-privileges no-default-excl
 	"path-style limit-rate patience concurrency acl storage-class sse sse-kms-key-id tag endpoint-url ec2-endpoint-url " +
 	"description architecture kernel ramdisk virtualization-type block-device-mapping no-wait no-inherit inherit " +
 	"arch productcodes level clone-only no-size-checks fstab generate-fstab all filter " +
-	"for snapshot-name encrypt kms-key-id boot-mode imds tpm " +
+	"for journal snapshot-name encrypt kms-key-id boot-mode imds tpm " +
 	"base reread debug batch manual partition grub-config script retry sigv delegation-token location url skipmanifest part no-mapping")
 
 // common are flags of that name that a command is about: its first help has them.

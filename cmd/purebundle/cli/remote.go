@@ -31,6 +31,7 @@ var environment = []variable{
 	{"AWS_RESPONSE_CHECKSUM_VALIDATION", "if when_required, S3 is not asked for the checksum of what it has", "endpoint-url"},
 	{"HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "proxies; never for link-local addresses", "endpoint-url"},
 	{"SOURCE_DATE_EPOCH", "the default of --time", "time"},
+	{"STATE_DIRECTORY", "the directory of the journal for --resume and EBS, without --journal; systemd sets it", "journal"},
 	{"TMPDIR", "where the bundle is made without --destination, see there", "user"},
 	{"EC2_AMITOOL_HOME, EC2_HOME", "where EC2's certificate is looked for first, without --ec2cert", "ec2cert"},
 	{"GOMEMLIMIT", "the memory that the run may take, such as 8GiB; unless set, three quarters of what machine and control group have left", "size"},
@@ -119,7 +120,7 @@ func statuses(cmd *cobra.Command) string {
 	has := func(flag string) bool { return cmd.Flags().Lookup(flag) != nil }
 	switch {
 	case has("resume"):
-		return strings.Replace(exitStatuses, failedStatus, failedStatus+", but with --resume its parts in S3", 1)
+		return strings.Replace(exitStatuses, failedStatus, failedStatus+", but with --resume its parts in S3, or blocks in EBS", 1)
 	case cmd.HasAvailableSubCommands() || has("strict") || has("volume"): // which make images
 		return exitStatuses
 	case cmd.Name() == "check":

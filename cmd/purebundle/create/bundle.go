@@ -144,6 +144,7 @@ func New(a *cli.App) *cobra.Command {
 	c.S3.WriteFlags(cmd)
 	c.S3.ResumeFlag(cmd)
 	c.EBS.Flags(cmd)
+	cli.Group(cmd, cli.EBSGroup, c.EBS.JournalFlag)
 	cli.CompleteProgress(cmd)
 	return cmd
 }

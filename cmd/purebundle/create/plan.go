@@ -40,8 +40,9 @@ type Run struct {
 	synced   *time.Time
 	boot     *bootCheck // nil: whether the disk would start is not judged
 
-	volume *ebs.Writer // what DEST is, if it is in EBS
-	ebs    *ebs.Client
+	volume  *ebs.Writer // what DEST is, if it is in EBS
+	ebs     *ebs.Client
+	journal *ebs.Journal // of it, with --resume
 
 	opened  func(*walker.Tree) error // gives up power when SOURCE is open; nil: keeps it
 	walked  func()                   // called when the walk is over; nil: nothing is

@@ -33,6 +33,7 @@ func (r *Run) run(ctx context.Context) (err error) {
 
 // Make makes the bundle and nothing else.
 func (r *Run) Make(ctx context.Context) (made chunk.Stats, err error) {
+	defer func() { _ = r.journal.Close() }() // every line of it was written at once
 	out, err := r.target().open(ctx)
 	if err != nil {
 		return made, err

@@ -16,17 +16,23 @@ import (
 // snapshot is a DEST in EBS.
 type snapshot struct{ run *Run }
 
-func (s *snapshot) open(ctx context.Context) (Output, error) {
+func (s *snapshot) open(ctx context.Context) (_ Output, err error) {
 	r := s.run
+	if r.Opt.S3.Resume {
+		if r.journal, err = r.Opt.EBS.OpenJournal(cli.Absolute(r.Opt.Source), r.Opt.S3.Tags.Values[cli.TagTemplate]); err != nil {
+			return nil, err
+		}
+	}
 	client, err := r.Opt.S3.EBS(ctx, r.App)
 	if err != nil {
 		return nil, err
 	}
 	about := AboutMaker(MakerOf(r.Opt.Source))
-	if err := cli.WarnLeftovers(ctx, r.App, client, about); err != nil {
+	if err := cli.WarnLeftovers(ctx, r.App, client, about, r.journal); err != nil {
 		return nil, err
 	}
-	m := r.Opt.EBS.Making(r.App, client, r.Opt.S3.Tags.Values, about)
+	m := r.Opt.EBS.Making(r.App, client, r.Opt.S3.Tags.Values, about, r.journal)
+	m.Anew = func(id, why string) { r.UI.Warn(ebs.Scheme+id, "is not gone on with: "+why) }
 	m.InUse = func(off, n int64) bool { return r.Image.InUse(off, n) }
 	m.Prefix = r.Opt.Prefix
 	m.Parent = func() *ebs.Snapshot { return r.base.parent() }
@@ -52,7 +58,13 @@ func (s *snapshot) id() string {
 	return ebs.Scheme + s.run.volume.ID()
 }
 
-func (s *snapshot) leaveOut() []string { return nil }
+// leaveOut returns the directory of the journal, which changes all the time.
+func (s *snapshot) leaveOut() []string {
+	if s.run.journal == nil {
+		return nil
+	}
+	return []string{s.run.Opt.EBS.JournalDir()}
+}
 
 // metered counts the parts that EBS has acknowledged.
 func (s *snapshot) metered(img io.ReaderAt, u *progress.UI) (io.ReaderAt, func(int)) {
@@ -67,14 +79,20 @@ func (s *snapshot) metered(img io.ReaderAt, u *progress.UI) (io.ReaderAt, func(i
 func (s *snapshot) traceless() bool { return false }
 
 func (s *snapshot) failed(err error) error {
-	if cli.LeftBehind(err) == "" || s.run.volume == nil {
+	switch {
+	case s.run.volume == nil || s.run.volume.ID() == "":
+		return err
+	case s.run.journal != nil:
+		left := &cli.LeftError{Err: err, Left: "what is in " + s.id() + " stays: --resume goes on from there"}
+		return cli.AddHint(left, "or %s deletes it", s.run.ebs.Delete(s.run.volume.ID()))
+	case cli.LeftBehind(err) == "":
 		return err
 	}
 	return cli.AddHint(err, "%s", s.run.ebs.Delete(s.run.volume.ID()))
 }
 
 func (s *snapshot) aborting() func() {
-	if s.run.App.Quiet {
+	if s.run.App.Quiet || s.run.journal != nil { // which deletes nothing
 		return func() {}
 	}
 	late := time.AfterFunc(time.Second, func() { s.run.App.Say("deleting " + s.id() + "; another signal leaves it there") })
@@ -88,10 +106,15 @@ func (s *snapshot) bundle(string) string       { return s.id() }
 func (s *snapshot) need(image image) int64     { return image.Used() }
 func (s *snapshot) needs() string              { return "upload" }
 func (s *snapshot) note(sum *Summary, n int64) { sum.SentBytes = n }
-func (s *snapshot) took(sum *Summary) string   { return words.Size(sum.SentBytes) + " sent" }
+
+func (s *snapshot) took(sum *Summary) string { return sentLine(sum) }
 
 func (s *snapshot) power(ctx context.Context) confine.Rest {
-	return s.run.base.power(ctx, &s.run.Opt.S3, s.run.Opt.S3.Remote(ctx, confine.Rest{}))
+	var rest confine.Rest
+	if s.run.Opt.S3.Resume {
+		rest = confine.Making(s.run.Opt.EBS.JournalDir())
+	}
+	return s.run.base.power(ctx, &s.run.Opt.S3, s.run.Opt.S3.Remote(ctx, rest))
 }
 
 func (s *snapshot) opened() []confine.Capability { return nil }

@@ -203,7 +203,10 @@ func (b *bucket) bundle(prefix string) string  { return cli.BundleURL(b.opt.Plac
 func (b *bucket) needs() string                { return "upload" }
 func (b *bucket) note(s *Summary, bytes int64) { s.SentBytes = bytes }
 
-func (b *bucket) took(s *Summary) string {
+func (b *bucket) took(s *Summary) string { return sentLine(s) }
+
+// sentLine says how much was sent, and what did not have to be.
+func sentLine(s *Summary) string {
 	sent := words.Size(s.SentBytes) + " sent"
 	if s.SkippedParts > 0 {
 		sent += ", " + words.Plural(int64(s.SkippedParts), "part was", "parts were") + " there already"

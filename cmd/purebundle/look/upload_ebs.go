@@ -20,10 +20,10 @@ import (
 func ToEBS(ctx context.Context, a *cli.App, b *chunk.Bundle, client *ebs.Client, e *cli.EBS, tags map[string]string, done func(part int)) (w *ebs.Writer, err error) {
 	m := b.Manifest()
 	about := create.AboutMaker(create.Maker{Host: m.Host, Machine: m.Machine, Source: m.Source})
-	if err := cli.WarnLeftovers(ctx, a, client, about); err != nil {
+	if err := cli.WarnLeftovers(ctx, a, client, about, nil); err != nil {
 		return nil, err
 	}
-	making := e.Making(a, client, tags, about)
+	making := e.Making(a, client, tags, about, nil)
 	making.Prefix = m.Prefix
 	if c, err := contents.Of(b, b.Size()); err == nil {
 		making.InUse = c.InUse

@@ -126,7 +126,7 @@ func (d *diskRun) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	d.about = create.AboutMaker(create.MakerOf(c.bundle.Source))
-	d.tags = c.bundle.EBS.Making(d.App, d.client, place.Tags.Values, d.about).Tags
+	d.tags = c.bundle.EBS.Making(d.App, d.client, place.Tags.Values, d.about, nil).Tags
 	if d.ask, err = c.disk.foreseen(&c.image, d.tags); err != nil {
 		return err
 	}

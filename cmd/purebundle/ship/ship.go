@@ -137,6 +137,7 @@ progress. What goes in is decided as by "purebundle bundle".`,
 	})
 	cli.Group(cmd, diskGroup, func(f *pflag.FlagSet) {
 		c.disk.flags(f)
+		c.disk.volume.JournalFlag(f)
 		f.StringVar(&c.kind, "disk", string(create.AutoDisk), "the disk: `auto`, that of SOURCE or a new one if it has none, or fresh, a new one that starts by UEFI")
 		f.BoolVar(&c.noCheck, "no-check", false, "do not look whether a machine of EC2 would start from it (see \"purebundle check --for aws\")")
 	})

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"purebundle/chunk/ebs/ebstest"
+	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/create"
+	"purebundle/ext2img/imgtest"
+)
+
+// killedAt runs the program until EBS has so many blocks, and kills it.
+func killedAt(t *testing.T, s *ebstest.Server, blocks int, args ...string) {
+	t.Helper()
+	cmd := exec.Command(program(t), args...)
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if list := s.Snapshots(); len(list) > 0 && list[len(list)-1].Blocks >= blocks && list[len(list)-1].State == "pending" {
+			break
+		}
+		if s.Count("CompleteSnapshot") > 0 {
+			t.Errorf("it was over before it was killed: %s", errs.String())
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait() // it was killed
+}
+
+// A run with --resume that is killed in the middle is gone on with: what is sent twice are
+// the blocks that were on their way, and no more.
+func TestResumeEBS(t *testing.T) {
+	imgtest.RequireRoot(t)
+	s := ebstest.Start(t)
+	s.Setenv(t)
+	dir := t.TempDir()
+	tree, state := filepath.Join(dir, "tree"), filepath.Join(dir, "tree/state")
+	fillFile(t, filepath.Join(tree, "data"), 60<<20)
+	const flying = 4
+	args := []string{"bundle", "--resume", "--journal", state, "--progress", "none", "--concurrency", "4", "--time", time.Now().Add(24 * time.Hour).Format(time.RFC3339), "--uuid", "1b4e28ba-2fa1-11d2-883f-0016d3cca427", "--json", tree, "ebs:"}
+	s.Hold(50 * time.Millisecond)
+	killedAt(t, s, 40, args...)
+	killedAt(t, s, 80, args...)
+	s.Hold(0)
+	code, stdout, stderr := call(args...)
+	list := s.Snapshots()
+	if code != cli.StatusDone || len(list) != 1 || list[0].State != "completed" {
+		t.Fatalf("status %d: %s; %+v", code, stderr, list)
+	}
+	var sum create.Summary
+	if err := json.Unmarshal([]byte(stdout), &sum); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(stderr, "going on with ebs:"+list[0].ID) || strings.Contains(stderr, "never completed") || sum.SkippedParts < 1 {
+		t.Errorf("%d parts were there: %s", sum.SkippedParts, stderr)
+	}
+	if twice := s.Count("PutSnapshotBlock") - list[0].Blocks; twice > 2*flying {
+		t.Errorf("%d blocks were sent twice, and %d were on their way when it was killed, twice", twice, flying)
+	}
+	image := s.File(t, list[0].ID, sum.ImageSize)
+	imgtest.Fsck(t, image)
+	if left, err := os.ReadDir(state); err != nil || len(left) != 0 {
+		t.Errorf("%v are left, %v", left, err)
+	}
+	imgtest.Compare(t, tree, imgtest.Mount(t, image), imgtest.CompareOptions{Scope: func(path string) imgtest.Scope {
+		switch path {
+		case "/":
+			return imgtest.Full
+		case "/state": // it was emptied later
+			return imgtest.Ignore
+		}
+		return imgtest.Full
+	}})
+}
+
+// A run with --resume that fails leaves its snapshot, and says so; without --resume, the
+// next one names what is left.
+func TestResumeEBSFails(t *testing.T) {
+	s := ebstest.Start(t)
+	s.Setenv(t)
+	tree, state := t.TempDir(), t.TempDir()
+	fillFile(t, filepath.Join(tree, "data"), 1<<20)
+	s.Fail("CompleteSnapshot", ebstest.Fault{Status: 403, Code: "AccessDeniedException", Message: "no"})
+	args := []string{"--journal", state, "--resume", tree, "ebs:"}
+	code, _, stderr := call(append([]string{"bundle"}, args...)...)
+	list := s.Snapshots()
+	if code != cli.StatusFailed || len(list) != 1 {
+		t.Fatalf("status %d: %s; %+v", code, stderr, list)
+	}
+	for _, want := range []string{"allow ebs:CompleteSnapshot", "ebs:" + list[0].ID + " stays: --resume goes on", "aws ec2 delete-snapshot --region eu-west-1 --snapshot-id " + list[0].ID} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("%q is not said: %s", want, stderr)
+		}
+	}
+	code, _, stderr = call("bundle", "--progress", "none", tree, "ebs:")
+	if code != cli.StatusDone || !strings.Contains(stderr, list[0].ID+": begun") {
+		t.Errorf("status %d: %s", code, stderr)
+	}
+	code, _, stderr = call(append([]string{"bundle"}, args...)...)
+	if ids := s.Snapshots(); code != cli.StatusDone || len(ids) != 2 || slices.ContainsFunc(ids, func(sn ebstest.Snapshot) bool { return sn.State != "completed" }) {
+		t.Errorf("status %d: %s; %+v", code, stderr, ids)
+	}
+}
