@@ -65,6 +65,20 @@ type old struct {
 	trees   []treeBlock     // of these
 }
 
+// MadeAt returns Params.Now of an image of size bytes, which a layout keeps that has it as
+// its base.
+func MadeAt(image io.ReaderAt, size int64) (Time, error) {
+	fs, err := extfs.Open(image, size)
+	if err != nil {
+		return Time{}, err
+	}
+	journal, err := fs.Inode(ondisk.JournalIno)
+	if err != nil {
+		return Time{}, err
+	}
+	return Time{journal.Crtime.Sec, journal.Crtime.Nsec}, nil
+}
+
 // errNoBase is an error that says why a base is of no use, for people.
 type errNoBase string
 

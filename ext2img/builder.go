@@ -40,6 +40,9 @@ func NewBuilder(p Params) *Builder {
 // image becomes.
 func (b *Builder) Resize(size int64) { b.p.Size = size }
 
+// KeepTo changes Params.Base, likewise.
+func (b *Builder) KeepTo(base *Base) { b.p.Base = base }
+
 // Add adds the inode f under path. The root, "/", comes first, a directory
 // before what is in it and directly after its last older sibling's content, and
 // names of a directory ascend in byte order. A path that was just added is not

@@ -20,7 +20,7 @@ type Output struct {
 	Parts func(ctx context.Context, b Batch) error
 	Zeros func(ctx context.Context, parts []int) error // parts that are all zero; called beside Parts
 	// Keep takes parts as the base has them, and returns those that cannot be taken, which
-	// are made then; nil takes none. It is called once, before Parts.
+	// are made then; nil takes none. A file system calls it once, before Parts.
 	Keep func(ctx context.Context, parts []int) (lost []int, err error)
 }
 

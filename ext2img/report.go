@@ -100,6 +100,8 @@ func (r *Report) Join(other Report, at string) {
 		r.More[k] += more
 	}
 	r.MoreWarnings += other.MoreWarnings
+	r.FilesRead += other.FilesRead
+	r.BytesRead += other.BytesRead
 	r.sort()
 }
 

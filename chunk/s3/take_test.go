@@ -164,6 +164,19 @@ func TestTakeSame(t *testing.T) {
 	wantBundle(t, srv, s.In("new"), "abc0")
 }
 
+// TestUploadOnBase uploads a bundle of which a part is the base's: one is sent.
+func TestUploadOnBase(t *testing.T) {
+	srv := s3test.Start(t)
+	s := open(t, srv, s3.Options{})
+	build(t, s, "ab", chunk.Options{})
+	st, err := s.In("new").Upload(t.Context(), onDisk(t, "ax"), s3.UploadOptions{Base: load(t, s)})
+	must(t, err)
+	if st.Taken != 1 || st.Bytes != chunk.Size {
+		t.Errorf("%+v", st)
+	}
+	wantBundle(t, srv, s.In("new"), "ax")
+}
+
 // TestTakeAcross keeps parts of a base in a place of another kind: they are read there,
 // and a damaged one is made.
 func TestTakeAcross(t *testing.T) {

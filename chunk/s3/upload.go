@@ -28,6 +28,7 @@ func (s *Store) Create(ctx context.Context, opt chunk.Options) (*chunk.Writer, e
 // UploadOptions of Upload; the zero value is what most want.
 type UploadOptions struct {
 	Force bool           // replace another bundle of that prefix
+	Base  *chunk.Bundle  // an older one in S3, whose parts are copied there if they are the same; nil: none
 	Done  func(part int) // if not nil, called after each part, sent or kept, never twice at once
 }
 
@@ -37,7 +38,7 @@ type UploadOptions struct {
 // the first of its parts is replaced. If Upload fails or ctx is done, the parts
 // that were sent stay: the next one goes on from there.
 func (s *Store) Upload(ctx context.Context, b *chunk.Bundle, opt UploadOptions) (chunk.Stats, error) {
-	w, err := s.Create(ctx, chunk.Options{Prefix: b.Manifest().Prefix, Force: opt.Force, Resume: b.Manifest()})
+	w, err := s.Create(ctx, chunk.Options{Prefix: b.Manifest().Prefix, Force: opt.Force, Resume: b.Manifest(), Base: opt.Base})
 	if err != nil {
 		return chunk.Stats{}, err
 	}

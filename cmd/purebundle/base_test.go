@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -190,6 +191,63 @@ func TestUselessBases(t *testing.T) {
 			}
 			judgeBundle(t, src, out)
 		})
+	}
+}
+
+// TestBaseDisk makes a new disk of a tree again and again: its names, and those of its
+// partitions, stay, though nothing in the tree says them.
+func TestBaseDisk(t *testing.T) {
+	t.Parallel()
+	root := uefiTree(t)
+	for i := range 3 {
+		noisy(t, filepath.Join(root, fmt.Sprint("f", i)), 9<<20)
+	}
+	time.Sleep(11 * time.Second)
+	top := t.TempDir()
+	var first *chunk.Disk
+	base := ""
+	for gen := range 3 {
+		out, disk := filepath.Join(top, fmt.Sprint(gen)), filepath.Join(top, "disk")
+		if gen == 2 {
+			noisy(t, filepath.Join(root, "more"), 5000)
+		}
+		s, said := bundleOn(t, root, out, base, "--disk", "--free", "100%")
+		if gen > 0 && (s.Base == "" || s.KeptParts < 4 || s.BytesRead > chunk.Size || s.Parts-s.ZeroParts-s.KeptParts > 3) {
+			t.Errorf("generation %d: base %q, %d bytes read, %d of %d parts kept: %s", gen, s.Base, s.BytesRead, s.KeptParts, s.Parts-s.ZeroParts, said)
+		}
+		for _, args := range [][]string{{"verify", "-q", "--deep", out}, {"unbundle", "-q", "--force", out, disk}} {
+			if code, stdout, stderr := call(args...); code != cli.StatusDone {
+				t.Fatalf("%s: status %d\n%s%s", args[0], code, stdout, stderr)
+			}
+		}
+		if verify := imgtest.Run(t, "sgdisk", "-v", disk); !strings.Contains(verify, "No problems found") {
+			t.Error(verify)
+		}
+		d := s.Disk
+		for _, p := range d.Partitions {
+			if p.Root {
+				image := disk + ".root"
+				imgtest.Run(t, "dd", "if="+disk, "of="+image, "bs=1M", "iflag=skip_bytes,count_bytes", fmt.Sprint("skip=", p.Start), fmt.Sprint("count=", p.Size), "conv=sparse", "status=none")
+				imgtest.Fsck(t, image)
+				mnt := imgtest.Mount(t, image)
+				imgtest.Compare(t, root, mnt, imgtest.CompareOptions{Scope: func(path string) imgtest.Scope {
+					if path == "/etc" || strings.HasPrefix(path, "/etc/fstab") { // which is edited
+						return imgtest.Ignore
+					}
+					return 0
+				}})
+				imgtest.Unmount(t, mnt)
+			}
+		}
+		if first == nil {
+			first = d
+		} else if !reflect.DeepEqual(first, d) {
+			t.Errorf("generation %d: the disk was\n%+v, is\n%+v", gen, first, d)
+		}
+		base = out
+	}
+	if s, said := bundleOn(t, root, filepath.Join(top, "plain"), base); s.Base != "" || !strings.Contains(said, "it is a whole disk") {
+		t.Errorf("no disk on one: base %q: %s", s.Base, said)
 	}
 }
 

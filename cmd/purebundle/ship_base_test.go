@@ -120,6 +120,10 @@ func TestShipsInARow(t *testing.T) {
 		t.Errorf("to S3: base %q, %d parts kept: %s", s.Base, s.KeptParts, said)
 	}
 	direct.judge(t, src, "s3://"+bucket+"/from-disk")
+	if said, _ := direct.call(t, "upload", "--base", "s3://"+bucket+"/from-disk", out, "s3://"+bucket+"/upload"); !strings.Contains(said, " copied of s3://") {
+		t.Errorf("upload --base: %s", said)
+	}
+	direct.judge(t, src, "s3://"+bucket+"/upload")
 
 	if s, _ := direct.made(t, "ship", "--dry-run", src, "s3://"+bucket+"/{hostname}/{date}-{uuid}"); string(s.Base) != last || s.KeptParts == 0 {
 		t.Errorf("a dry run has base %q and keeps %d parts", s.Base, s.KeptParts)

@@ -113,13 +113,14 @@ func (m *Image) Parts() ext2img.Parts {
 	all := m.first
 	for _, s := range m.systems {
 		ps := s.Plan.Parts()
-		if last := int(s.Plan.Size()/m.partSize) - 1; s.tail && slices.Contains(ps.Zero, last) {
+		last := int(s.Plan.Size()/m.partSize) - 1
+		if s.tail && slices.Contains(ps.Zero, last) {
 			ps.Zero = without(ps.Zero, last)
 			ps.Meta = append(ps.Meta, last)
 		}
-		if last := int(s.Plan.Size()/m.partSize) - 1; s.tail && slices.Contains(ps.Kept, last) { // the table is this disk's
-			ps.Kept = without(ps.Kept, last)
-			ps.Data = append(ps.Data, last)
+		if s.tail && slices.Contains(ps.Kept, last) {
+			ps.Kept = without(slices.Clone(ps.Kept), last)
+			ps.Data = append(slices.Clone(ps.Data), last)
 		}
 		all.Data = slices.Concat(all.Data, m.shift(s, ps.Data))
 		all.Meta = slices.Concat(all.Meta, m.shift(s, ps.Meta))

@@ -114,6 +114,21 @@ func (l *Layout) boot() (copied, made []*Partition) {
 // Lead returns the number of bytes before root, whole parts.
 func (l *Layout) Lead() int64 { return l.lead }
 
+// Start returns the byte of the disk at which a partition begins, -1 if there is none of
+// that number.
+func (l *Layout) Start(number int) int64 {
+	for _, p := range l.table.Partitions {
+		switch {
+		case p.Number != number:
+		case p.Root:
+			return l.lead
+		default:
+			return p.Start
+		}
+	}
+	return -1
+}
+
 // Params changes the parameters of root's image, whose Size is that of the disk, to
 // those of the file system that has its place in it.
 func (l *Layout) Params(p ext2img.Params) (ext2img.Params, error) {

@@ -1,10 +1,12 @@
 package create
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,8 +26,8 @@ type base struct {
 	name     string // as it was given
 	bundle   *chunk.Bundle
 	snapshot *ebs.Snapshot // that it is in; nil: it is in none
-	start    int64         // of root's file system in its image, in bytes
-	used     bool          // the layout is one with it
+	given    bool          // the layout may be one with it
+	used     bool          // it is
 }
 
 // OpenBase opens the bundle that Options.Base names. One that is of no use is left, and a
@@ -44,7 +46,7 @@ func (r *Run) OpenBase(ctx context.Context) error {
 		r.noBase(name, err.Error())
 		return nil
 	}
-	why := r.unfitBase(b.bundle.Manifest())
+	why := cmp.Or(r.unfitBase(b.bundle.Manifest()), r.Opt.Disk.unlike(b.bundle.Manifest().Disk))
 	if why == "" && b.snapshot != nil && ebs.IsPlace(r.Opt.Dest) {
 		why = b.snapshot.Unfit(ebs.Making{Encrypt: r.Opt.EBS.Encrypt, KMSKey: r.Opt.EBS.KMSKey})
 	}
@@ -52,18 +54,51 @@ func (r *Run) OpenBase(ctx context.Context) error {
 		r.noBase(name, why)
 		return b.bundle.Close()
 	}
-	if disk := b.bundle.Manifest().Disk; disk != nil {
-		for _, p := range disk.Partitions {
-			if p.Root {
-				b.start = p.Start
-			}
-		}
-	}
 	r.base = b
-	if r.Opt.AnyUUID {
+	if r.Opt.AnyUUID && r.Opt.Disk == nil { // else LikeBase has done so
 		r.Opt.Image.UUID = uuid.MustParse(b.bundle.Manifest().Image.UUID)
 	}
 	return nil
+}
+
+// LikeBase gives what is made of nothing for a disk, before that is opened, UUID and
+// times of the base: partitions that are new each time would be other ones. What is wrong with the base
+// OpenBase says.
+func LikeBase(ctx context.Context, a *cli.App, opt *Options) error {
+	r := &Run{App: a, Opt: *opt}
+	b := &base{name: opt.Base}
+	err := r.loadBase(ctx, b)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return nil
+	}
+	defer b.bundle.Close()
+	m := b.bundle.Manifest()
+	if m.Disk == nil || r.unfitBase(m) != "" {
+		return nil
+	}
+	if opt.AnyUUID {
+		opt.Image.UUID = uuid.MustParse(m.Image.UUID)
+	}
+	for _, p := range m.Disk.Partitions {
+		if image := sectionOf(b.bundle, p); p.Root {
+			if t, err := ext2img.MadeAt(image, image.Size()); err == nil {
+				opt.madeAt = &t
+			}
+		}
+	}
+	return nil
+}
+
+// sectionOf returns a partition that is made, with all of the parts it lies in.
+func sectionOf(b *chunk.Bundle, p chunk.Partition) *io.SectionReader {
+	end := p.Start + (p.Size+chunk.Size-1)/chunk.Size*chunk.Size
+	if p.Root {
+		end = b.Size()
+	}
+	return io.NewSectionReader(b, p.Start, end-p.Start)
 }
 
 // loadBase opens the bundle that b names: in a directory or in S3 its manifest, or the only
@@ -124,10 +159,6 @@ func (r *Run) unfitBase(m *chunk.Manifest) string {
 	switch {
 	case m.Tool != tool:
 		return fmt.Sprintf("it was made by %s, and this is %s", m.Tool, tool)
-	case m.Disk != nil && r.Opt.Disk == nil:
-		return "it is a whole disk, and the new one is a file system alone"
-	case m.Disk == nil && r.Opt.Disk != nil:
-		return "it is a file system alone, and the new one is a whole disk"
 	case m.Synced == nil:
 		return "it does not say when its run had synced SOURCE"
 	case !m.Synced.Before(time.Now()):
@@ -138,22 +169,53 @@ func (r *Run) unfitBase(m *chunk.Manifest) string {
 	return ""
 }
 
-// forImage returns the base for the layout, nil if there is none.
-func (b *base) forImage(reread bool) *ext2img.Base {
+// forImage returns the base for the layout of root, or of another file system that is made,
+// nil if there is none; d is the disk that is made, with the partition of that number.
+func (b *base) forImage(d *Disk, number int, at string, reread bool) *ext2img.Base {
 	if b == nil {
 		return nil
 	}
 	m := b.bundle.Manifest()
-	size := b.bundle.Size() - b.start // of a disk, root is the last
-	base := &ext2img.Base{Image: io.NewSectionReader(b.bundle, b.start, size), Size: size, Reread: reread,
+	image := io.NewSectionReader(b.bundle, 0, b.bundle.Size())
+	if m.Disk != nil {
+		i := slices.IndexFunc(m.Disk.Partitions, func(p chunk.Partition) bool {
+			return p.Number == number && (p.Root || p.FS != nil && p.FS.Made)
+		})
+		if i < 0 || m.Disk.Partitions[i].Start != d.layout.Start(number) {
+			return nil
+		}
+		image = sectionOf(b.bundle, m.Disk.Partitions[i])
+	}
+	base := &ext2img.Base{Image: image, Size: image.Size(), Reread: reread,
 		Synced: ext2img.Time{Sec: m.Synced.Unix(), Nsec: uint32(m.Synced.Nanosecond())}}
+	changed := func(path chunk.Path) {
+		if rest, ok := strings.CutPrefix(string(path), at); ok && (rest == "" || rest[0] == '/') {
+			base.Changed = append(base.Changed, cmp.Or(rest, "/"))
+		}
+	}
 	for _, c := range m.Changes {
-		base.Changed = append(base.Changed, string(c.Path))
+		changed(c.Path)
 	}
 	for _, e := range m.Edits {
-		base.Changed = append(base.Changed, string(e.Path))
+		changed(e.Path)
 	}
 	return base
+}
+
+// keepTo has the file systems laid out with the base: those beside root, or root when they
+// are laid out.
+func (r *Run) keepTo(root *ext2img.Builder) {
+	switch d := r.Opt.Disk; {
+	case r.base == nil:
+	case root == nil:
+		for _, v := range d.others() {
+			v.builder.KeepTo(r.base.forImage(d, v.old.Number, v.at(), r.Opt.Reread))
+		}
+	default:
+		base := r.base.forImage(d, d.rootNumber(), "", r.Opt.Reread)
+		r.base.given = base != nil
+		root.KeepTo(base)
+	}
 }
 
 // laidOut notes whether the layout is one with the base, and says why if it is not.
@@ -163,8 +225,8 @@ func (r *Run) laidOut(root *ext2img.Plan) {
 	}
 	r.base.bundle.Forget() // what the layout took of it
 	why := root.Fresh()
-	if start := r.Opt.Disk.lead(); why == "" && start != r.base.start {
-		why = fmt.Sprintf("its root begins at byte %d of the disk, and the new one at %d", r.base.start, start)
+	if !r.base.given {
+		why = "its root begins elsewhere on the disk"
 	}
 	if why != "" {
 		r.noBase(r.base.name, why+"; the image is laid out anew")

@@ -46,7 +46,6 @@ const (
 func (v *bootVolume) begin(p ext2img.Params) {
 	p.Size, p.Tail, p.Grow = v.old.Size/ext2img.BlockSize*ext2img.BlockSize, 0, true
 	p.Free, p.FreePercent = roomBytes, roomPercent
-	p.Base = nil // which is root's
 	names := v.names(p.UUID)
 	p.Label, p.UUID = names.Label, uuid.MustParse(names.UUID)
 	if xattrs := p.Xattrs; xattrs != nil {

@@ -82,6 +82,11 @@ func (c *bundleFlags) run(cmd *cobra.Command, a *cli.App, args []string) error {
 	if err != nil {
 		return err
 	}
+	if opt.Base != "" && DiskKind(c.kind) != NoDisk {
+		if err := LikeBase(cmd.Context(), a, &opt); err != nil {
+			return err
+		}
+	}
 	if err := OpenDisk(&opt, DiskKind(c.kind)); err != nil {
 		return err
 	}

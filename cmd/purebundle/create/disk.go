@@ -187,6 +187,29 @@ func usedOf(used []fat.Range, err error) (ranges []ext2img.Range, _ error) {
 	return ranges, err
 }
 
+// rootNumber returns the number of root's partition, 0 if there is no disk.
+func (d *Disk) rootNumber() int {
+	if d == nil {
+		return 0
+	}
+	return d.old.Partitions[d.old.Root].Number
+}
+
+// unlike says why an older bundle with this disk, nil if it has none, cannot be the base.
+func (d *Disk) unlike(base *chunk.Disk) string {
+	switch {
+	case d == nil && base == nil:
+		return ""
+	case d == nil:
+		return "it is a whole disk, and the new one is a file system"
+	case base == nil:
+		return "it is a file system, and the new one is a whole disk"
+	case base.Table != d.table.Kind || base.ID != d.table.ID:
+		return "it is another disk"
+	}
+	return ""
+}
+
 // espNumber returns the number of the EFI system partition, 0 if there is none.
 func (d *Disk) espNumber() int {
 	if d.old.ESP < 0 {
@@ -269,7 +292,7 @@ func (d *Disk) around(root *ext2img.Plan) (image, error) {
 	if d == nil {
 		return root, nil
 	}
-	systems := []disk.FileSystem{{Number: d.old.Partitions[d.old.Root].Number, Plan: root}}
+	systems := []disk.FileSystem{{Number: d.rootNumber(), Plan: root}}
 	for _, v := range d.volumes {
 		systems = append(systems, disk.FileSystem{Number: v.old.Number, At: v.at(), Plan: v.plan})
 	}
@@ -278,17 +301,12 @@ func (d *Disk) around(root *ext2img.Plan) (image, error) {
 	return d.image, err
 }
 
-// lead returns where root begins on the disk, in bytes: 0 if there is none.
-func (d *Disk) lead() int64 {
-	if d == nil {
-		return 0
-	}
-	return d.layout.Lead()
-}
-
 // least returns the size of the disk whose root has so many bytes at least.
 func (d *Disk) least(root int64) int64 {
-	return root + d.lead()
+	if d == nil {
+		return root
+	}
+	return root + d.layout.Lead()
 }
 
 // Options adds to those of the walk what becomes of the partitions.

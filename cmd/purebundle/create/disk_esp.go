@@ -241,9 +241,13 @@ func (c *EditChoice) makes(name string) bool {
 	return !c.Keep && f.Makes(name)
 }
 
-// nowOf returns the time of all that a run makes.
+// nowOf returns the time of all that a run makes, or that of its base.
 func nowOf(opt *Options) time.Time {
-	return time.Unix(opt.Image.Now.Sec, int64(opt.Image.Now.Nsec)).UTC()
+	now := opt.Image.Now
+	if opt.madeAt != nil {
+		now = *opt.madeAt
+	}
+	return time.Unix(now.Sec, int64(now.Nsec)).UTC()
 }
 
 // grubDir returns the directory of a tree in which GRUB's configuration is, "" if it has

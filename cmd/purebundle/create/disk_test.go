@@ -3,13 +3,16 @@ package create_test
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -359,6 +362,59 @@ func TestDiskTwice(t *testing.T) {
 	if other := m.bundle(t, flags[2:]...); slices.Equal(first.m.Parts, other.m.Parts) {
 		t.Error("another UUID, the same parts")
 	}
+}
+
+// TestDiskBase bundles a machine again with the first bundle as the base: nothing is read,
+// and what names the disk and its partitions stays; then a file more, and one more kernel.
+func TestDiskBase(t *testing.T) {
+	t.Parallel()
+	m := small(t, 60)
+	for i := range 4 {
+		put(t, m.root, map[string]string{fmt.Sprint("srv/", i): strings.Repeat(fmt.Sprintln("data", i), 1<<20)})
+	}
+	imgtest.RandomTree(t, 3, filepath.Join(m.root, "srv"), imgtest.RandomOptions{Entries: 50, Plain: imgtest.NoOld})
+	time.Sleep(11 * time.Second) // until the files are such as a base may vouch for
+	first := m.bundle(t, "--free", "50%")
+	for n, c := range []struct {
+		change func()
+		read   int64 // parts that are read of files, at most: with those that are edited, others in their parts
+		made   int   // parts, at most
+	}{
+		{func() {}, 2, 4},
+		{func() { put(t, m.root, map[string]string{"etc/new": "new\n"}) }, 2, 5},
+		{func() { put(t, m.root, map[string]string{"boot/vmlinuz-2": strings.Repeat("Kernel", 1<<20)}) }, 4, 7},
+	} {
+		c.change()
+		b := m.bundle(t, "--free", "50%", "--base", first.dest, "--json")
+		var s create.Summary
+		if at := strings.Index(b.said, "{\n"); at < 0 || json.NewDecoder(strings.NewReader(b.said[at:])).Decode(&s) != nil {
+			t.Fatal(b.said)
+		}
+		made := s.Parts - s.ZeroParts - s.KeptParts
+		if s.Base == "" || s.BytesRead > c.read*chunk.Size || made > c.made || s.KeptParts == 0 {
+			t.Errorf("%d: base %q, %d bytes read, %d parts kept, %d made: %s", n, s.Base, s.BytesRead, s.KeptParts, made, b.said)
+		}
+		if !reflect.DeepEqual(names(first.m.Disk), names(b.m.Disk)) {
+			t.Errorf("%d: the disk was\n%+v, is\n%+v", n, first.m.Disk, b.m.Disk)
+		}
+		if verify := imgtest.Run(t, "sgdisk", "-v", b.image); !strings.Contains(verify, "No problems found") {
+			t.Error(verify)
+		}
+		m.compare(t, b, b.mount(t, 1, 16))
+		first = b
+	}
+}
+
+// names returns what of a disk must not depend on what is in it.
+func names(d *chunk.Disk) *chunk.Disk {
+	n := &chunk.Disk{Table: d.Table, ID: d.ID}
+	for _, p := range d.Partitions {
+		if p.FS != nil {
+			p.FS = &chunk.FileSystem{Type: p.FS.Type, UUID: p.FS.UUID, Label: p.FS.Label, Size: p.FS.Size}
+		}
+		n.Partitions = append(n.Partitions, p)
+	}
+	return n
 }
 
 // TestBootGrows bundles a machine whose /boot has no room for the journal of an ext4.

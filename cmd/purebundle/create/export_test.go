@@ -14,6 +14,11 @@ func BundleDisk(ctx context.Context, a *cli.App, opt Options, m *survey.Machine)
 	if err := cannot(m); err != nil {
 		return err
 	}
+	if opt.Base != "" {
+		if err := LikeBase(ctx, a, &opt); err != nil {
+			return err
+		}
+	}
 	d, err := openDisk(&opt, m)
 	if err != nil {
 		return err

@@ -42,9 +42,10 @@ type Options struct {
 	EBS    cli.EBS     // the snapshot, if DEST is one
 	Work   string      // directory of this run alone that DEST is in; "": none
 
-	Base    string // an older bundle that the new one is to keep to; "": none
-	Reread  bool   // read every file all the same
-	AnyUUID bool   // Image.UUID is one that was made up
+	Base    string        // an older bundle that the new one is to keep to; "": none
+	Reread  bool          // read every file all the same
+	AnyUUID bool          // Image.UUID is one that was made up
+	madeAt  *ext2img.Time // when the first of its bases was made; nil: unknown, or there is none
 
 	Force, Strict, DryRun, JSON bool
 	TrustDest                   bool // see chunk.Directory

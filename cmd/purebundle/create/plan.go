@@ -67,7 +67,6 @@ func (r *Run) Plan(ctx context.Context) error {
 	params.Unseen = unseen
 	params.BareTables = ebs.IsPlace(r.Opt.Dest)
 	params.Mark, params.Flags = walker.Mark, walker.Flags
-	params.Base = r.base.forImage(r.Opt.Reread)
 	builder := ext2img.NewBuilder(params)
 	for _, v := range r.Opt.Disk.others() {
 		v.begin(params)
@@ -87,6 +86,7 @@ func (r *Run) Plan(ctx context.Context) error {
 	}
 	r.Tree = tree
 	open := r.edits.opener(opener(tree))
+	r.keepTo(nil)
 	if params, err = r.Opt.Disk.settle(open, r.Opt.Image); err != nil {
 		return r.tooSmall(err)
 	}
@@ -100,6 +100,7 @@ func (r *Run) Plan(ctx context.Context) error {
 	}
 	r.sayLeftOut()
 	builder.Resize(params.Size)
+	r.keepTo(builder)
 	root, err := builder.Layout(open)
 	if err == nil {
 		r.laidOut(root)

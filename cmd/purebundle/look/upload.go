@@ -23,6 +23,7 @@ type moveConfig struct {
 	readConfig
 	force, json bool
 	trusted     bool // see chunk.Directory
+	base        string
 }
 
 // flags adds them; force says what --force does.
@@ -42,7 +43,8 @@ checked when it is read, and by S3 when it is sent; the manifest comes last.
 
 A part that is there already, with the same digest, is not sent again: an upload
 that was interrupted goes on where it was, and a bundle of a machine that has
-changed little sends little. With --force, a bundle that is there is replaced; its
+changed little sends little. With --base, a part that is one of an older bundle in S3 is
+copied there. With --force, a bundle that is there is replaced; its
 manifest goes first.
 
 To ebs: it becomes a new EBS snapshot, from a directory or from S3: a bundle that was
@@ -62,6 +64,8 @@ deletes the snapshot.`,
 					return cli.WithHint(cli.Usagef("upload %s: a snapshot that is there cannot be written to", args[1]), "ebs: makes a new one")
 				case ebs.IsPlace(args[0]):
 					return cli.WithHint(cli.Usagef("upload %s: is a snapshot already", args[0]), "aws ec2 copy-snapshot copies it")
+				case c.base != "":
+					return cli.WithHint(cli.Usagef("upload: --base, and ebs:"), "of a base parts are copied within S3")
 				case c.force:
 					return cli.WithHint(cli.Usagef("upload: --force, and ebs: is always a new snapshot"), "leave it out")
 				}
@@ -75,6 +79,9 @@ deletes the snapshot.`,
 				return cli.WithHint(cli.Usagef("upload %s: BUNDLE is in S3 already", args[0]), "\"purebundle download\" fetches it")
 			case !s3.IsURL(args[1]):
 				return cli.WithHint(cli.Usagef("upload %s: no place in S3", args[1]), "a place in S3 is written s3://BUCKET/DIR, a new snapshot ebs:")
+			}
+			if c.base != "" && !s3.IsURL(c.base) {
+				return cli.WithHint(cli.Usagef("upload: --base %s: no place in S3", c.base), "of a base parts are copied within S3; \"purebundle bundle --base\" takes directories")
 			}
 			if err := c.s3.Check(cmd, args[1]); err != nil { // flags about EBS
 				return err
@@ -91,6 +98,9 @@ deletes the snapshot.`,
 		ValidArgsFunction: completeBundles(a, &c.s3),
 	}
 	c.flags(cmd, "replace another bundle of that name")
+	cli.Group(cmd, "What to do", func(f *pflag.FlagSet) {
+		f.StringVar(&c.base, "base", "", "copy within S3 what the older `BUNDLE` there has as well")
+	})
 	c.s3.WriteFlags(cmd)
 	volume.Flags(cmd)
 	return cmd
@@ -105,6 +115,7 @@ type Moved struct {
 	ImageSize    int64      `json:"image_size"`
 	Parts        int        `json:"parts"`
 	SkippedParts int        `json:"skipped_parts"` // there already
+	KeptParts    int        `json:"kept_parts,omitempty"` // copied within S3, of the base
 	ZeroParts    int        `json:"zero_parts"`
 	SentBytes    int64      `json:"sent_bytes,omitempty"`
 	DiskBytes    int64      `json:"disk_bytes,omitempty"`
@@ -125,7 +136,14 @@ func upload(ctx context.Context, a *cli.App, path string, loc s3.Location, c *mo
 	}
 	show := moving(a, c.progress, b, progress.Uploading)
 	defer show.Close()
-	stats, err := store.Upload(ctx, b, s3.UploadOptions{Force: c.force, Done: show.made})
+	base, err := c.openBase(ctx, a)
+	if err != nil {
+		return err
+	}
+	if base != nil {
+		defer base.Close()
+	}
+	stats, err := store.Upload(ctx, b, s3.UploadOptions{Force: c.force, Base: base, Done: show.made})
 	show.Close()
 	switch {
 	case err != nil && show.Parts.Load() == 0:
@@ -138,17 +156,44 @@ func upload(ctx context.Context, a *cli.App, path string, loc s3.Location, c *mo
 	seconds := cli.Seconds(began)
 	if c.json {
 		return cli.PrintJSON(a.Stdout, Moved{Source: full(path), Dest: full(loc.String()), Prefix: m.Prefix, ImageSize: b.Size(), Parts: stats.Parts,
-			SkippedParts: stats.Kept, ZeroParts: stats.ZeroParts, SentBytes: stats.Bytes, Seconds: seconds})
+			SkippedParts: stats.Kept, KeptParts: stats.Taken, ZeroParts: stats.ZeroParts, SentBytes: stats.Bytes, Seconds: seconds})
 	}
 	if a.Quiet {
 		return nil
 	}
+	copied := ""
+	if base != nil {
+		copied = fmt.Sprintf(", %s copied of %s", words.Count(int64(stats.Taken)), words.Printable(c.base))
+	}
 	return cli.PrintRows(a.Stdout, [][2]string{
 		{"uploaded", fmt.Sprintf("%s of %s to %s", words.Plural(int64(stats.Parts), "part"), m.Prefix, words.Printable(loc.String()))},
-		{"sent", fmt.Sprintf("%s, %s there already", words.Size(stats.Bytes), words.Plural(int64(stats.Kept), "part was", "parts were"))},
+		{"sent", fmt.Sprintf("%s, %s there already", words.Size(stats.Bytes), words.Plural(int64(stats.Kept), "part was", "parts were")) + copied},
 		{"time", fmt.Sprintf("%s, %s", words.Seconds(seconds), words.Rate(float64(stats.Bytes)/max(seconds, 0.001)))},
 		{"next", next},
 	})
+}
+
+// openBase opens what --base names. One that is of no use is left, and a line says why.
+func (c *moveConfig) openBase(ctx context.Context, a *cli.App) (*chunk.Bundle, error) {
+	if c.base == "" {
+		return nil, nil
+	}
+	store, prefix, err := inS3(ctx, a, c.base, "", &c.s3)
+	if err != nil {
+		return nil, err
+	}
+	if store, err = store.Home(ctx); err != nil {
+		return nil, err
+	}
+	b, err := store.Load(ctx, prefix)
+	switch {
+	case err == nil:
+		return b, nil
+	case ctx.Err() != nil:
+		return nil, err
+	}
+	a.ErrorLine(fmt.Sprintf("%s is not used as the base: %v", c.base, err))
+	return nil, nil
 }
 
 // moving starts showing the parts of b on their way to S3 or from there.
