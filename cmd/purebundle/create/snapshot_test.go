@@ -93,4 +93,23 @@ func TestDiskToEBS(t *testing.T) {
 	}
 	bundle.image = s.File(t, second, sum.ImageSize)
 	m.compare(t, bundle, bundle.mount(t, 1, 16))
+
+	// The next one is made of the first: what is the same is not put.
+	put(t, m.root, map[string]string{"etc/new": "new\n"})
+	if said, err = m.run(t, "ebs:", "--json", "--base", place); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	first := sum
+	if err := json.NewDecoder(strings.NewReader(said[strings.Index(said, "\n{")+1:])).Decode(&sum); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	if sum.Base == "" || sum.SentBytes*2 > first.SentBytes {
+		t.Errorf("base %q, %d bytes sent, and %d at first: %s", sum.Base, sum.SentBytes, first.SentBytes, said)
+	}
+	next := &made{dest: string(sum.Dest), image: s.File(t, strings.TrimPrefix(string(sum.Dest), "ebs:"), sum.ImageSize), m: &chunk.Manifest{Disk: sum.Disk, Edits: sum.Edits}}
+	next.call(t, look.NewVerify, "--deep", next.dest)
+	if out := imgtest.Run(t, "sgdisk", "-v", next.image); !strings.Contains(out, "No problems found") {
+		t.Error(out)
+	}
+	m.compare(t, next, next.mount(t, 1, 16))
 }

@@ -114,7 +114,7 @@ type Moved struct {
 	Prefix       string     `json:"prefix"`
 	ImageSize    int64      `json:"image_size"`
 	Parts        int        `json:"parts"`
-	SkippedParts int        `json:"skipped_parts"` // there already
+	SkippedParts int        `json:"skipped_parts"`        // there already
 	KeptParts    int        `json:"kept_parts,omitempty"` // copied within S3, of the base
 	ZeroParts    int        `json:"zero_parts"`
 	SentBytes    int64      `json:"sent_bytes,omitempty"`
