@@ -372,7 +372,6 @@ func TestDiskBase(t *testing.T) {
 	for i := range 4 {
 		put(t, m.root, map[string]string{fmt.Sprint("srv/", i): strings.Repeat(fmt.Sprintln("data", i), 1<<20)})
 	}
-	imgtest.RandomTree(t, 3, filepath.Join(m.root, "srv"), imgtest.RandomOptions{Entries: 50, Plain: imgtest.NoOld})
 	time.Sleep(11 * time.Second) // until the files are such as a base may vouch for
 	first := m.bundle(t, "--free", "50%")
 	for n, c := range []struct {
