@@ -127,6 +127,9 @@ func TestShipImage(t *testing.T) {
 
 // TestShipImageSpares has images that are one too many, and are not deleted.
 func TestShipImageSpares(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a dozen images: nothing goes on beside what TestShipImage does")
+	}
 	s := newShipper(t)
 	made := map[string]ship.Summary{}
 	snapshot := func(name string) string { return strings.TrimPrefix(string(made[name].Dest), "ebs:") }
