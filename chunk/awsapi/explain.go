@@ -93,6 +93,8 @@ func reach(err error) (text, hint string) {
 func unreachable(err error) (text, hint string) {
 	var dns *net.DNSError
 	switch {
+	case errors.As(err, &dns) && dns.IsNotFound && (strings.HasPrefix(dns.Name, "ec2.") || strings.HasPrefix(dns.Name, "sts.")):
+		return "no such host: " + dns.Name, "there is no such region, or it does not have this service: look at the region"
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return "no such host: " + dns.Name, "look at the bucket's name, the region and the endpoint; a server of one's own often needs path style"
 	case errors.As(err, &dns):
@@ -115,6 +117,9 @@ var expecting = regexp.MustCompile(`expecting '([a-z0-9-]+)'`)
 // answered returns what to say of an answer of the service.
 func answered(err error, api smithy.APIError) (text, hint string) {
 	code, said := api.ErrorCode(), api.ErrorMessage()
+	if strings.Contains(said, "Signature expired") || strings.Contains(said, "Signature not yet current") {
+		return skew(err), "set the clock (timedatectl set-ntp true)"
+	}
 	if hint, ok := hints[code]; ok {
 		return sentence(code, said), hint
 	}
@@ -129,11 +134,12 @@ func answered(err error, api smithy.APIError) (text, hint string) {
 		}
 		return sentence(code, said), "the bucket is in another region, or the endpoint is not the bucket's: name its region"
 	case "AccessDenied", "Forbidden", "UnauthorizedOperation", "AllAccessDisabled", "AccessDeniedException":
-		return sentence(code, said), "allow " + action(err) + " there to the user or role whose credentials these are"
-	case "InvalidSignatureException":
-		if strings.Contains(said, "expired") || strings.Contains(said, "not yet current") {
-			return skew(err), "set the clock (timedatectl set-ntp true)"
+		where := "there"
+		if on := Resource(err, "*"); on != "" {
+			where = "on " + on
 		}
+		return sentence(code, said), "allow " + action(err) + " " + where + " to the user or role whose credentials these are"
+	case "InvalidSignatureException":
 		return sentence(code, said), hints["SignatureDoesNotMatch"]
 	case "RequestTimeTooSkewed", "RequestExpired":
 		return skew(err), "set the clock (timedatectl set-ntp true)"
@@ -163,7 +169,10 @@ var hints = map[string]string{
 	"InvalidAccessKeyId":            "the access key is unknown there: look at AWS_ACCESS_KEY_ID or the profile, and that endpoint and keys belong together",
 	"XAdminUserNotFound":            "the access key is unknown there: look at AWS_ACCESS_KEY_ID or the profile, and that endpoint and keys belong together", // versitygw
 	"InvalidClientTokenId":          "the access key is unknown there: look at AWS_ACCESS_KEY_ID or the profile",
-	"AuthFailure":                   "the credentials are not valid there: look at the access key, the region and the clock",
+	"AuthFailure":                   "the credentials are not valid there: look at the access key and the clock, and whether the account has enabled the region (aws account get-region-opt-status)",
+	"Blocked":                       "the account is blocked: AWS Support can tell why",
+	"PendingVerification":           "AWS is still looking at the account for this region: try again in some hours",
+	"SnapshotLimitExceeded":         "the account has as many snapshots as it may: delete some, or have the quota raised (Service Quotas, EBS)",
 	"SignatureDoesNotMatch":         "the secret access key does not belong to the access key, or a proxy changes requests",
 	"ExpiredToken":                  "the session is over: get new credentials (aws sso login, aws sts assume-role …)",
 	"ExpiredTokenException":         "the session is over: get new credentials (aws sso login, aws sts assume-role …)",
@@ -230,6 +239,25 @@ func action(err error) string {
 		return "s3:PutObject (s3:PutObjectAcl with an ACL, s3:PutObjectTagging with tags, kms:GenerateDataKey with a key)"
 	}
 	return strings.ToLower(op.ServiceID) + ":" + op.OperationName
+}
+
+// Resource returns on which resources IAM must allow the operation of an error, as far as
+// it is one of EC2's or EBS's for snapshots and images in a region; else "".
+func Resource(err error, region string) string {
+	op, ok := errors.AsType[*smithy.OperationError](err)
+	if !ok || op.ServiceID != "EC2" && op.ServiceID != "EBS" {
+		return ""
+	}
+	image, snapshot := "arn:aws:ec2:"+region+"::image/*", "arn:aws:ec2:"+region+"::snapshot/*"
+	switch {
+	case strings.HasPrefix(op.OperationName, "Describe"): // for which there are no others
+		return "*"
+	case op.OperationName == "RegisterImage", op.OperationName == "CreateTags":
+		return image + " and " + snapshot
+	case op.OperationName == "DeregisterImage":
+		return image
+	}
+	return snapshot
 }
 
 // Action returns the IAM action that the operation of an error needs, such as

@@ -53,6 +53,9 @@ func (w *Writer) Commit(ctx context.Context, m *chunk.Manifest) error {
 	if err := w.client.Wait(ctx, w.id); err != nil {
 		hint := w.client.Delete(w.id) + " deletes it"
 		if e, ok := errors.AsType[*chunk.Error](err); ok {
+			if e.Hint != "" {
+				hint = e.Hint + "; " + hint
+			}
 			return &chunk.Error{Op: e.Op, Path: e.Path, Err: e.Err, Hint: hint}
 		}
 		return &chunk.Error{Op: "wait for", Path: Scheme + w.id, Err: err, Hint: "all of it is there, and it will be complete by itself; " + hint}
@@ -135,7 +138,7 @@ func (c *Client) Wait(ctx context.Context, id string) error {
 			if said == "" {
 				said = "AWS does not say why"
 			}
-			return &chunk.Error{Op: "complete", Path: Scheme + id, Err: fmt.Errorf("its state is error: %s", said)}
+			return &chunk.Error{Op: "complete", Path: Scheme + id, Err: fmt.Errorf("its state is error: %s", said), Hint: failedHint(said)}
 		}
 		select {
 		case <-ctx.Done():

@@ -236,6 +236,21 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// What EC2 refuses of snapshots is said with the resource for which it is to be allowed.
+func TestRefusedByEC2(t *testing.T) {
+	s := ebstest.Start(t)
+	c := connect(t, s, ebs.Options{})
+	denied := amitest.Fault{Status: 403, Code: "UnauthorizedOperation", Message: "no"}
+	s.EC2.Fail("DescribeSnapshots", denied)
+	s.EC2.Fail("DeleteSnapshot", denied)
+	_, err := c.Leftovers(t.Context(), "a", "b")
+	for want, err := range map[string]error{"allow ec2:DescribeSnapshots on * to": err, "allow ec2:DeleteSnapshot on arn:aws:ec2:eu-west-1::snapshot/* to": c.Remove(t.Context(), "snap-0123456789abcdef0")} {
+		if e, ok := errors.AsType[*chunk.Error](err); !ok || !strings.Contains(e.Hint, want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
 // A region without the API has no such host.
 func TestNoSuchRegion(t *testing.T) {
 	s := ebstest.Start(t)
@@ -280,7 +295,7 @@ func TestStateError(t *testing.T) {
 	s.Broken = "Client.InvalidKey: the key is gone"
 	c := connect(t, s, ebs.Options{})
 	_, _, err := write(t, t.Context(), c, disk(6, 1, func(i int) bool { return i > 0 }), ebs.Making{})
-	if e, ok := errors.AsType[*chunk.Error](err); !ok || !strings.Contains(err.Error(), "the key is gone") || !strings.Contains(e.Hint, "delete-snapshot") {
+	if e, ok := errors.AsType[*chunk.Error](err); !ok || !strings.Contains(err.Error(), "the key is gone") || !strings.Contains(e.Hint, "kms:CreateGrant") || !strings.Contains(e.Hint, "delete-snapshot") {
 		t.Errorf("error %v", err)
 	}
 }

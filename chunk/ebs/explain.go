@@ -14,6 +14,15 @@ import (
 // kmsActions are what IAM and the policy of a key must allow for an encrypted snapshot.
 const kmsActions = "kms:GenerateDataKeyWithoutPlaintext, kms:CreateGrant, kms:ReEncrypt*, kms:Decrypt and kms:DescribeKey"
 
+// failedHint returns what to do about a snapshot that ended in state error, by what AWS says
+// about it; "" if that tells nothing.
+func failedHint(said string) string {
+	if low := strings.ToLower(said); strings.Contains(low, "key") || strings.Contains(low, "kms") {
+		return "the KMS key must be enabled, and IAM and the policy of the key must allow " + kmsActions
+	}
+	return ""
+}
+
 // hint returns what to do about an error that means something more with EBS than
 // elsewhere, "" for others.
 func (c *Client) hint(err error) string {
@@ -29,7 +38,7 @@ func (c *Client) hint(err error) string {
 		}
 	}
 	if _, ok := errors.AsType[*types.ServiceQuotaExceededException](err); ok {
-		return "an account may have 100 pending snapshots: aws ec2 describe-snapshots --owner-ids self --filters Name=status,Values=pending lists them; delete those that nobody completes, or have the quota raised (Service Quotas, EBS)"
+		return "an account may have 100 pending snapshots: aws ec2 describe-snapshots --owner-ids self --filters Name=status,Values=pending lists them; delete those that nobody completes; and it has a quota of snapshots in a region: delete some; or have the quotas raised (Service Quotas, EBS)"
 	}
 	if missing, ok := errors.AsType[*types.ResourceNotFoundException](err); ok {
 		if missing.Reason == types.ResourceNotFoundExceptionReasonDependencyResourceNotFound {
@@ -57,7 +66,7 @@ func (c *Client) hint(err error) string {
 	case code == "InvalidSnapshot.InUse":
 		return "a machine image has it: deregister that first (aws ec2 deregister-image)"
 	case strings.HasPrefix(code, "AccessDenied") || code == "UnauthorizedOperation":
-		return "allow " + awsapi.Action(err) + " on arn:aws:ec2:" + c.Region() + "::snapshot/* to the user or role whose credentials these are"
+		return "allow " + awsapi.Action(err) + " on " + awsapi.Resource(err, c.Region()) + " to the user or role whose credentials these are"
 	}
 	return ""
 }

@@ -124,9 +124,14 @@ func TestRefused(t *testing.T) {
 		{400, "InvalidAMIName.Duplicate", "choose another", 1},
 		{400, "InvalidManifest", "aws-exec-read", 1},
 		{400, "InvalidAKIID.NotFound", "ids differ between regions", 1},
-		{403, "UnauthorizedOperation", "ec2:RegisterImage", 1},
-		{401, "AuthFailure", "", 1},
-		{400, "OptInRequired", "", 1},
+		{403, "UnauthorizedOperation", "ec2:RegisterImage on arn:aws:ec2:*::image/* and arn:aws:ec2:*::snapshot/* to", 1},
+		{401, "AuthFailure", "enabled the region", 1},
+		{400, "OptInRequired", "does not have this service or region", 1},
+		{400, "Blocked", "AWS Support", 1},
+		{400, "PendingVerification", "some hours", 1},
+		{400, "ResourceLimitExceeded", "quota", 1},
+		{400, "InvalidSnapshot.NotFound", "shared with this account", 1},
+		{400, "TagPolicyViolation", "tag policy", 1},
 	} {
 		t.Run(c.code, func(t *testing.T) {
 			s := amitest.Start(t, amitest.Account{})
@@ -143,6 +148,62 @@ func TestRefused(t *testing.T) {
 				t.Errorf("%d requests", n)
 			}
 		})
+	}
+}
+
+// What EC2 refuses of older images, of their snapshots and of launch templates.
+func TestRefusedOlder(t *testing.T) {
+	for _, c := range []struct {
+		action, code, hint string
+		do                 func(context.Context, aws.Config) error
+	}{
+		{"DescribeImages", "UnauthorizedOperation", "allow ec2:DescribeImages on * to", func(ctx context.Context, cfg aws.Config) error {
+			_, err := ami.Own(ctx, cfg, map[string]string{"a": "b"})
+			return err
+		}},
+		{"DescribeImages", "UnauthorizedOperation", "allow ec2:DescribeImages on * to", func(ctx context.Context, cfg aws.Config) error {
+			_, err := ami.Using(ctx, cfg, "snap-1")
+			return err
+		}},
+		{"DescribeLaunchTemplateVersions", "UnauthorizedOperation", "allow ec2:DescribeLaunchTemplateVersions on * to", func(ctx context.Context, cfg aws.Config) error {
+			_, err := ami.Launched(ctx, cfg, "web")
+			return err
+		}},
+		{"DescribeLaunchTemplateVersions", "InvalidLaunchTemplateId.NotFound", "look at the id", func(ctx context.Context, cfg aws.Config) error {
+			_, err := ami.Launched(ctx, cfg, "lt-0")
+			return err
+		}},
+		{"DescribeSnapshots", "UnauthorizedOperation", "allow ec2:DescribeSnapshots on * to", func(ctx context.Context, cfg aws.Config) error {
+			_, err := ami.SnapshotTags(ctx, cfg, []string{"snap-1"})
+			return err
+		}},
+		{"DeregisterImage", "UnauthorizedOperation", "allow ec2:DeregisterImage on arn:aws:ec2:*::image/* to", func(ctx context.Context, cfg aws.Config) error { return ami.MayDeregister(ctx, cfg, "ami-1") }},
+		{"DeregisterImage", "OperationNotPermitted", "protected", func(ctx context.Context, cfg aws.Config) error { return ami.Deregister(ctx, cfg, "ami-1") }},
+		{"DeleteSnapshot", "UnauthorizedOperation", "allow ec2:DeleteSnapshot on arn:aws:ec2:*::snapshot/* to", func(ctx context.Context, cfg aws.Config) error { return ami.MayDeleteSnapshot(ctx, cfg, "snap-1") }},
+		{"DeleteSnapshot", "InvalidSnapshot.InUse", "deregister that first", func(ctx context.Context, cfg aws.Config) error {
+			return ami.DeleteSnapshot(ctx, cfg, "snap-1", time.Millisecond)
+		}},
+	} {
+		s := amitest.Start(t, amitest.Account{})
+		s.Templates = map[string][]string{"web": nil}
+		for range 5 { // as often as what may pass by itself is tried
+			s.Fail(c.action, amitest.Fault{Status: http.StatusForbidden, Code: c.code, Message: "the words of EC2"})
+		}
+		err := c.do(t.Context(), config(s))
+		if e, ok := errors.AsType[*chunk.Error](err); !ok || !strings.Contains(e.Error(), "the words of EC2") || !strings.Contains(e.Hint, c.hint) {
+			t.Errorf("%s %s: %v, want %q", c.action, c.code, err, c.hint)
+		}
+	}
+}
+
+// A dry run that was no dry run is an error: nobody knows what became of it.
+func TestNoDryRun(t *testing.T) {
+	s := amitest.Start(t, amitest.Account{})
+	s.Actions = map[string]func(url.Values) (string, *amitest.Fault){"DeleteSnapshot": func(url.Values) (string, *amitest.Fault) {
+		return amitest.Answer("DeleteSnapshot", "<return>true</return>"), nil
+	}}
+	if err := ami.MayDeleteSnapshot(t.Context(), config(s), "snap-1"); err == nil || !strings.Contains(err.Error(), "dry run") {
+		t.Errorf("error %v", err)
 	}
 }
 
