@@ -239,3 +239,40 @@ func TestDiskLacks(t *testing.T) {
 		}
 	}
 }
+
+// A new disk that has an older one as its base keeps that one's UUIDs, and its boot loader
+// looks for root by the one that root has.
+func TestDiskFreshBase(t *testing.T) {
+	root := uefiTree(t)
+	work := t.TempDir()
+	var first *chunk.Manifest
+	for n, args := range [][]string{{}, {"--base", filepath.Join(work, "0")}} {
+		dest, disk := filepath.Join(work, fmt.Sprint(n)), filepath.Join(work, "disk")
+		if code, _, stderr := call(append([]string{"bundle", "--disk=fresh", "--no-check", "--progress", "none", root, dest}, args...)...); code != cli.StatusDone || strings.Contains(stderr, "is not used as the base") {
+			t.Fatalf("status %d\n%s", code, stderr)
+		}
+		if code, _, stderr := call("unbundle", "-q", "--force", dest, disk); code != cli.StatusDone {
+			t.Fatalf("unbundle: status %d\n%s", code, stderr)
+		}
+		b, err := chunk.Load(dest, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := b.Manifest()
+		b.Close()
+		for _, p := range m.Disk.Partitions {
+			if p.FS != nil && p.FS.Type == "vfat" {
+				if stub := imgtest.Run(t, "mtype", "-i", fmt.Sprintf("%s@@%d", disk, p.Start), "::EFI/debian/grub.cfg"); !strings.Contains(stub, m.Image.UUID) {
+					t.Errorf("root is %s, and the boot loader has %s", m.Image.UUID, stub)
+				}
+			}
+		}
+		if first == nil {
+			first = m
+			continue
+		}
+		if m.Base == nil || m.Image.UUID != first.Image.UUID || m.Disk.ID != first.Disk.ID || m.Disk.Partitions[0].UUID != first.Disk.Partitions[0].UUID {
+			t.Errorf("base %+v, root %s, disk %+v; before %s, %+v", m.Base, m.Image.UUID, m.Disk, first.Image.UUID, first.Disk)
+		}
+	}
+}
