@@ -3,8 +3,9 @@
 //
 // [Client.Create] makes a [Writer], which takes parts in any order, as a chunk.Writer
 // does; [Writer.Commit] seals the snapshot and waits until it can be used.
-// [Client.Open] reads a snapshot that is complete, whoever made it. It does not know
-// what a disk holds; of package chunk it takes the size of a part and the manifest.
+// [Client.Open] reads a snapshot that is complete, whoever made it; one that was made here
+// is a chunk.Bundle, too, and can be the parent of the next one ([Snapshot.Bundle],
+// Making.Parent). The package does not know what a disk holds.
 //
 // A block of 512 KiB that is never put reads as zeros in a volume that is not
 // encrypted, and as random bytes in one that is, also if only the volume is: so what is

@@ -110,7 +110,10 @@ func TestShipImage(t *testing.T) {
 	}
 
 	// With --keep 1, the new one takes the place of the older one.
-	two, _ := s.ship(t, cli.StatusDone, "--keep", "1")
+	two, said := s.ship(t, cli.StatusDone, "--keep", "1")
+	if two.Base != one.Dest { // and it is made of it
+		t.Errorf("its base is %q, %q, not %s: %s", two.Base, two.NoBase, one.Dest, said)
+	}
 	if want := []string{two.ImageID, strings.TrimPrefix(string(two.Dest), "ebs:")}; !slices.Equal(s.have(), want) || !slices.Equal(slices.Concat(two.Deleted, two.DeletedSnapshots), before) || two.Kept != 1 {
 		t.Errorf("%v are left, want %v; %+v", s.have(), want, two)
 	}

@@ -54,7 +54,7 @@ func (c *options) checkDisk(cmd *cobra.Command, args []string) (err error) {
 	case c.keep > 0 && c.image.noWait:
 		return cli.WithHint(cli.Usagef("ship: --keep, and --no-wait"), "older images go once the new one is available: leave out one of the two")
 	}
-	c.template = text
+	c.template, c.flags.OwnBase = text, true
 	if err := c.status.check(c.flags.DryRun); err != nil {
 		return err
 	}
@@ -71,6 +71,9 @@ func (c *options) checkDisk(cmd *cobra.Command, args []string) (err error) {
 	c.flags.S3.Tags.Values = tags
 	if c.bundle, err = c.flags.Options(args[0], ebs.Scheme); err != nil {
 		return err
+	}
+	if c.noBase && (c.bundle.Base != "" || c.bundle.Reread) {
+		return cli.WithHint(cli.Usagef("ship: --no-base, and --base or --reread"), "without a base, every file is read")
 	}
 	if c.bundle.Walk.Filter, err = c.flags.Filter.Choice(true); err != nil {
 		return err
@@ -98,13 +101,28 @@ type diskRun struct {
 
 // shipDisk makes the disk of SOURCE in EBS, an image of it, and drops what is older.
 func (c *options) shipDisk(ctx context.Context, a *cli.App) error {
+	d := &diskRun{Run: &create.Run{App: a}, c: c}
+	if err := d.connect(ctx); err != nil {
+		return err
+	}
+	baseless, err := d.findBase(ctx)
+	if err != nil {
+		return err
+	}
+	if c.bundle.Base != "" {
+		if err := create.LikeBase(ctx, a, &c.bundle); err != nil {
+			return err
+		}
+	}
 	if err := create.OpenDisk(&c.bundle, create.DiskKind(c.kind)); err != nil {
 		return err
 	}
 	defer c.bundle.Disk.Close()
 	return create.Ready(ctx, a, c.bundle, onTerminal(a, c.flags.Progress), func(r *create.Run) error {
 		r.Confine(c.status.power(r.Power(ctx)))
-		d := &diskRun{Run: r, c: c}
+		if d.Run = r; baseless != "" {
+			r.NoBase(baseless)
+		}
 		if err := d.prepare(ctx); err != nil {
 			return err
 		}
@@ -115,9 +133,8 @@ func (c *options) shipDisk(ctx context.Context, a *cli.App) error {
 	})
 }
 
-// prepare finds out what is better known before the work than after it: whether EC2 would
-// allow all that is to be asked of it.
-func (d *diskRun) prepare(ctx context.Context) (err error) {
+// connect finds out how AWS is reached, and by which tags older images are known.
+func (d *diskRun) connect(ctx context.Context) (err error) {
 	c, place := d.c, &d.c.bundle.S3
 	if d.client, err = place.EBS(ctx, d.App); err != nil {
 		return err
@@ -127,6 +144,40 @@ func (d *diskRun) prepare(ctx context.Context) (err error) {
 	}
 	d.about = create.AboutMaker(create.MakerOf(c.bundle.Source))
 	d.tags = c.bundle.EBS.Making(d.App, d.client, place.Tags.Values, d.about, nil).Tags
+	return nil
+}
+
+// findBase makes the snapshot of the newest image of the template, on this machine and of
+// SOURCE, the base, unless one was named or none is wanted. It says why there is none.
+func (d *diskRun) findBase(ctx context.Context) (why string, err error) {
+	switch b := &d.c.bundle; {
+	case d.c.noBase || b.Base != "":
+		return "", nil
+	case b.Image.Latest != nil:
+		return "an image of which tree, UUID and time make all bytes has none", nil
+	}
+	older, err := d.older(ctx, new(Summary), "")
+	switch {
+	case ctx.Err() != nil:
+		return "", context.Cause(ctx)
+	case err != nil && d.c.keep > 0: // which needs them, too
+		return "", err
+	case err != nil:
+		return "older images cannot be looked for: " + err.Error(), nil
+	}
+	for _, i := range older {
+		if len(i.own) > 0 {
+			d.c.bundle.Base = ebs.Scheme + i.own[0]
+			return "", nil
+		}
+	}
+	return "there is no older image of this template, machine and SOURCE", nil
+}
+
+// prepare finds out what is better known before the work than after it: whether EC2 would
+// allow all that is to be asked of it.
+func (d *diskRun) prepare(ctx context.Context) (err error) {
+	c := d.c
 	if d.ask, err = c.disk.foreseen(&c.image, d.tags); err != nil {
 		return err
 	}
