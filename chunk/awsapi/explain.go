@@ -100,7 +100,7 @@ func unreachable(err error) (text, hint string) {
 	case errors.As(err, &dns):
 		return short(err), "the name could not be looked up: is there a network?"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "connection refused", "nothing answers at that endpoint: look at its port, or start the server"
+		return "connection refused" + dialledAt(err), "nothing answers at that endpoint: look at its port, or start the server"
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
 		return short(err), "is there a network?"
 	case untrusted(err):
@@ -109,6 +109,14 @@ func unreachable(err error) (text, hint string) {
 		return "no connection: " + short(err), "nothing answers at that endpoint: look at the network, firewalls and the endpoint"
 	}
 	return "", ""
+}
+
+// dialledAt returns " by ADDRESS" of a connection that was tried, "" if that is not known.
+func dialledAt(err error) string {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Addr != nil {
+		return " by " + op.Addr.String()
+	}
+	return ""
 }
 
 // expecting finds the right region in the text of AuthorizationHeaderMalformed.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -104,7 +105,13 @@ func cmdStatus(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: status N program arg...")
 	}
 	checkStatus(ts, want, ts.Exec(args[1], args[2:]...))
+	if said := ts.ReadFile("stderr"); args[1] == "purebundle" && (want == 1 || want == 2) && !hinted.MatchString(said) {
+		ts.Fatalf("an error without a hint")
+	}
 }
+
+// hinted finds what to do about an error, for people or in JSON.
+var hinted = regexp.MustCompile(`(?m)^hint: |"hint":`)
 
 func checkStatus(ts *testscript.TestScript, want int, err error) {
 	got := 0

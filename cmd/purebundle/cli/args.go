@@ -68,8 +68,11 @@ func FlagError(cmd *cobra.Command, err error) error {
 	}
 	var invalid *pflag.InvalidValueError
 	if errors.As(err, &invalid) {
-		return WithHint(Usagef("%s: --%s %s: %w", cmd.Name(), invalid.GetFlag().Name, invalid.GetValue(), errors.Unwrap(invalid)),
-			"%s says what --%s takes", help, invalid.GetFlag().Name)
+		err := Usagef("%s: --%s %s: %w", cmd.Name(), invalid.GetFlag().Name, invalid.GetValue(), errors.Unwrap(invalid))
+		if HintFor(err) != "" {
+			return err
+		}
+		return WithHint(err, "%s says what --%s takes", help, invalid.GetFlag().Name)
 	}
 	return WithHint(Usagef("%s: %w", cmd.Name(), err), "%s lists the flags", help)
 }

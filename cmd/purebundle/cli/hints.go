@@ -58,6 +58,8 @@ func HintFor(err error) string {
 		return "this process may not open more files: ulimit -n 65536 lets it"
 	case errors.Is(err, syscall.ENFILE):
 		return "the machine has too many files open: sysctl fs.file-max sets how many it may have"
+	case errors.Is(err, syscall.ENOTDIR):
+		return "that path is a file, or leads through one: give a directory"
 	case errors.Is(err, syscall.EROFS):
 		return "that file system is read-only; give another DEST"
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):

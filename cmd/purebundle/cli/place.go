@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"fmt"
+	"errors"
 	"net/url"
 	"path"
 	"regexp"
@@ -94,7 +94,7 @@ func CheckDest(command, dest string) error {
 // CheckLocal refuses what is not surely a path of this machine.
 func CheckLocal(path string) error {
 	if s3.IsURL(path) || elsewhere.MatchString(path) {
-		return fmt.Errorf("is no path of this machine; write ./%s if it is", path)
+		return WithHint(errors.New("is no path of this machine"), "write ./%s if it is one", path)
 	}
 	return nil
 }

@@ -130,9 +130,9 @@ func (c *S3) Check(cmd *cobra.Command, places ...string) error {
 func (c *S3) Valid(name string) error {
 	switch {
 	case c.Concurrency < 1 || c.Concurrency > maxConcurrency:
-		return Usagef("%s: --concurrency %d: not between 1 and %d", name, c.Concurrency, maxConcurrency)
+		return WithHint(Usagef("%s: --concurrency %d: not between 1 and %d", name, c.Concurrency, maxConcurrency), "each request in flight holds 10 MiB of memory; %d is the default", defaultConcurrency)
 	case c.patience < 0:
-		return Usagef("%s: --patience %v: is below 0", name, c.patience)
+		return WithHint(Usagef("%s: --patience %v: is below 0", name, c.patience), "write it as in 10m; 0 gives up at once")
 	case c.Endpoint != "" && !strings.HasPrefix(c.Endpoint, "http://") && !strings.HasPrefix(c.Endpoint, "https://"):
 		return WithHint(Usagef("%s: --endpoint-url %s: is no URL", name, c.Endpoint), "write it as in https://s3.example.org:9000")
 	case c.sse != "" && c.sse != "AES256" && c.sse != "aws:kms" && c.sse != "aws:kms:dsse":

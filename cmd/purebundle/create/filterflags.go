@@ -26,12 +26,12 @@ func (c *FilterFlags) Choice(giveAway bool) (filter.Choice, error) {
 	out := filter.Choice{Classes: filter.Class(c.classes), GiveAway: giveAway, Keys: c.keys}
 	if c.none {
 		if c.classes != 0 && out.Classes != filter.None {
-			return out, cli.Usagef("--filter %s and --no-filter: only one of them", &c.classes)
+			return out, cli.WithHint(cli.Usagef("--filter %s and --no-filter: only one of them", &c.classes), "leave one of them out")
 		}
 		out.Classes = filter.None
 	}
 	if c.keys && out.InForce()&filter.Secrets == 0 {
-		return out, cli.Usagef("--filter-keys, but secrets are not left out")
+		return out, cli.WithHint(cli.Usagef("--filter-keys, but secrets are not left out"), "it adds to --filter secrets: name that class, or leave --filter-keys out")
 	}
 	return out, nil
 }

@@ -216,7 +216,7 @@ func readPatterns(name string) ([]string, error) {
 	if name != "-" {
 		file, err := os.Open(name)
 		if err != nil {
-			return nil, &cli.UsageError{Err: fmt.Errorf("bundle: --exclude-from: %w", err)}
+			return nil, cli.WithHint(&cli.UsageError{Err: fmt.Errorf("bundle: --exclude-from: %w", err)}, "name a file of this machine with a pattern in each line; - is standard input")
 		}
 		defer file.Close()
 		r = file

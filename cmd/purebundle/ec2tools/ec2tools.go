@@ -1,6 +1,7 @@
 package ec2tools
 
 import (
+	"fmt"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -221,7 +222,7 @@ func (c *Options) outputFlags(f *pflag.FlagSet) {
 func (c *Options) Manifest(version string) (*ec2.Manifest, error) {
 	user, err := ec2.CheckUser(c.user)
 	if err != nil {
-		return nil, &cli.UsageError{Err: err}
+		return nil, cli.WithHint(&cli.UsageError{Err: fmt.Errorf("--user: %w", err)}, "\"aws sts get-caller-identity\" tells the number of the account")
 	}
 	if err := c.machine(); err != nil {
 		return nil, err

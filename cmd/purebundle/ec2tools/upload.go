@@ -96,7 +96,7 @@ func uploadBundle(ctx context.Context, a *cli.App, c *UploadOptions) error {
 	defer local.Close()
 	m, prefix := local.Manifest(), local.Prefix()
 	if c.part < 0 || c.part >= len(m.Parts) {
-		return cli.Usagef("--part %d: the parts are 0 to %d", c.part, len(m.Parts)-1)
+		return cli.WithHint(cli.Usagef("--part %d: the parts are 0 to %d", c.part, len(m.Parts)-1), "without --part all of them are sent")
 	}
 	store, err := c.open(ctx, a, "upload-bundle", confine.Rest{})
 	if err != nil {

@@ -51,7 +51,7 @@ that the files lie in are fetched.`,
 func cat(a *cli.App, fs *inside, name string) error {
 	n, err := fs.Resolve(name)
 	if err != nil {
-		return fmt.Errorf("cat %w", err)
+		return lacks(fmt.Errorf("cat %w", err))
 	}
 	if !n.IsRegular() {
 		return cli.WithHint(fmt.Errorf("cat %s: not a regular file", name), "\"purebundle ls -l\" shows what it is")

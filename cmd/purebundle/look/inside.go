@@ -3,9 +3,12 @@ package look
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
+	"syscall"
 
 	"purebundle/chunk"
 	"purebundle/chunk/ebs"
@@ -41,6 +44,14 @@ func openInside(ctx context.Context, a *cli.App, path, prefix string, c *cli.S3)
 		return nil, cli.WithHint(err, "purebundle verify %s says what is wrong with it", words.Quote(path))
 	}
 	return &inside{tree, b.Close}, nil
+}
+
+// lacks returns the error of a path in an image with what shows the paths that there are.
+func lacks(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return cli.WithHint(err, "paths are those of the image: \"purebundle ls BUNDLE /\" shows what is there")
+	}
+	return err
 }
 
 // openTree opens the file systems in b: one that is all of it, or those of a disk.

@@ -100,7 +100,7 @@ func ls(a *cli.App, name string, l *lister) error {
 		n, err = l.fs.Resolve(name)
 	}
 	if err != nil {
-		return fmt.Errorf("ls %w", err)
+		return lacks(fmt.Errorf("ls %w", err))
 	}
 	if n.IsDir() {
 		err = l.below(name, n, 0)

@@ -55,7 +55,7 @@ be a snapshot of EBS, ebs:snap-….`,
 			}
 			var err error
 			if opt.Format, err = wrap.ByName(format); err != nil {
-				return &cli.UsageError{Err: fmt.Errorf("unbundle: --format: %w", err)}
+				return cli.WithHint(&cli.UsageError{Err: fmt.Errorf("unbundle: --format: %w", err)}, "without --format it is the image itself; other formats are made of that by qemu-img convert")
 			}
 			return unbundle(cmd.Context(), a, args[0], args[1], cfg, opt)
 		},

@@ -187,7 +187,7 @@ func (c *options) check(cmd *cobra.Command, source, url string) error {
 	case c.register && (c.bundle.Base != "" || c.bundle.Reread):
 		return cli.WithHint(cli.Usagef("ship: --register, and --base or --reread"), "a bundle in Amazon's format is compressed and encrypted from its first byte to its last: it has no base")
 	case c.keep < 0:
-		return cli.Usagef("ship: --keep %d: not a number of bundles", c.keep)
+		return cli.WithHint(cli.Usagef("ship: --keep %d: not a number of bundles", c.keep), "0 keeps all, 1 the new one alone")
 	case c.keep > 0 && !c.target.varies():
 		return cli.WithHint(cli.Usagef("ship %s: --keep, but each run has the same name", url), "put {date}, {time} or {uuid} in it")
 	}

@@ -48,7 +48,7 @@ func (s *statusFile) check(dryRun bool) error {
 		return cli.WithHint(cli.Usagef("ship: --status-file %s: its directory is not there", s.path), "that of node_exporter is what its --collector.textfile.directory says")
 	}
 	if st, err := os.Stat(s.path); err == nil && !st.Mode().IsRegular() {
-		return cli.Usagef("ship: --status-file %s: is there, and no regular file", s.path)
+		return cli.WithHint(cli.Usagef("ship: --status-file %s: is there, and no regular file", s.path), "name a file that is not there, or that of an earlier run")
 	}
 	return nil
 }

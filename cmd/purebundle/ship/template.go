@@ -73,7 +73,7 @@ func templateError(text, what string) error {
 	for _, f := range templateFields {
 		known = append(known, "{"+f.name+"}")
 	}
-	return cli.WithHint(cli.Usagef("%s: %s", text, what), "the fields are %s", strings.Join(known, ", "))
+	return cli.WithHint(cli.Usagef("ship: template %s: %s", text, what), "the fields are %s", strings.Join(known, ", "))
 }
 
 // FieldValues returns the values of a run: its time in UTC, a UUID of its own, and
