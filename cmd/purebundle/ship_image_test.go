@@ -25,7 +25,6 @@ import (
 type shipper struct {
 	*ebstest.Server
 	tree string
-	runs int
 }
 
 func newShipper(t *testing.T) *shipper {
