@@ -138,6 +138,7 @@ func TestEBSFlags(t *testing.T) {
 		{"bundle " + tree + " ebs:vol-1", "is no snapshot"},
 		{"upload out ebs:snap-0123456789abcdef0", "cannot be written to"},
 		{"upload ebs:snap-0123456789abcdef0 ebs:", "is a snapshot already"},
+		{"upload ebs:snap-0123456789abcdef0 s3://bucket/x", "is a snapshot"},
 		{"upload --encrypt out s3://bucket/x", "--encrypt is about EBS"},
 		{"verify ebs:", "ebs: alone is no snapshot"},
 		{"download ebs: out", "ebs: alone is no snapshot"},

@@ -75,6 +75,8 @@ deletes the snapshot.`,
 				return uploadEBS(cmd.Context(), a, args[0], c, &volume)
 			}
 			switch {
+			case ebs.IsPlace(args[0]):
+				return cli.WithHint(cli.Usagef("upload %s: is a snapshot", args[0]), "\"purebundle download\" copies it to S3, too")
 			case s3.IsURL(args[0]):
 				return cli.WithHint(cli.Usagef("upload %s: BUNDLE is in S3 already", args[0]), "\"purebundle download\" fetches it")
 			case !s3.IsURL(args[1]):
