@@ -369,7 +369,7 @@ type pagedReader struct {
 	}
 }
 
-const pagedSize = 64 << 10 // bytes of a page
+const pagedSize = 16 << 10 // bytes of a page
 
 // ReadAt implements io.ReaderAt.
 func (c *pagedReader) ReadAt(p []byte, off int64) (n int, err error) {
