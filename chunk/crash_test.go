@@ -133,6 +133,9 @@ var crashFSs = []crashFS{
 // TestPowerLoss copies the disk before each change of the directory, and mounts
 // each copy: what is on it is as Writer promises, nothing counts that was not synced.
 func TestPowerLoss(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one worker: nothing goes on beside it")
+	}
 	for _, fs := range crashFSs {
 		t.Run(fs.name, func(t *testing.T) {
 			need(t, os.Geteuid() == 0, "needs root to mount")

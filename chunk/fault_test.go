@@ -70,6 +70,9 @@ var fullStages = []string{
 
 // TestFull fills the file system at every stage in turn.
 func TestFull(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one worker: nothing goes on beside it")
+	}
 	for _, fs := range fullFSs {
 		for _, o := range olders[:2] {
 			t.Run(fs.name+", older "+o.name, func(t *testing.T) {
