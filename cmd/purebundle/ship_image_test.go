@@ -109,7 +109,7 @@ func TestShipImage(t *testing.T) {
 	}
 
 	// With --keep 1, the new one takes the place of the older one.
-	two, said := s.ship(t, cli.StatusDone, "--keep", "1")
+	two, said := s.ship(t, cli.StatusDone, "--keep", "1", "--resume", "--journal", t.TempDir())
 	if two.Base != one.Dest { // and it is made of it
 		t.Errorf("its base is %q, %q, not %s: %s", two.Base, two.NoBase, one.Dest, said)
 	}
