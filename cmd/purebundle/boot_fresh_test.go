@@ -83,13 +83,14 @@ func TestBootSystemdBoot(t *testing.T) {
 	packages := exec.CommandContext(ctx, "apt-get", "-q", "download", "systemd-boot-efi")
 	packages.Dir = subdir(t, work, "packages")
 	outputOf(t, packages)
-	imgtest.Run(t, "sh", "-c", "dpkg-deb -x "+packages.Dir+"/*.deb "+src.dir+" && rm -r "+src.dir+"/usr/lib/grub/x86_64-efi-signed "+src.dir+"/usr/lib/shim")
+	imgtest.Run(t, "sh", "-c", "dpkg-deb -x "+packages.Dir+"/*.deb "+src.dir+" && rm -r "+src.dir+"/usr/lib/grub/x86_64-efi* "+src.dir+"/usr/lib/shim")
 	_, disk := src.freshDisk(t, work)
 	m := start(ctx, t, "systemd-boot", uefi(t, work, disk)...)
 	t.Logf("systemd-boot: login prompt after %.0f s", m.login(src.password).Seconds())
 	m.try("dmesg -n 1") // the kernel's messages would end up between ours
 	checkBooted(m, src.uuid)
 	m.run("tr -d '\\0' < /sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f | grep -q systemd-boot")
+	m.run("! grep -q BOOT_IMAGE /proc/cmdline") // which is GRUB's
 	m.poweroff()
 }
 
