@@ -94,23 +94,21 @@ func validation(reason, format string, args ...any) *Fault {
 	return &Fault{http.StatusBadRequest, "ValidationException", fmt.Sprintf(format, args...), reason}
 }
 
-// start does StartSnapshot.
-func (s *Server) start(w *reply, body []byte) *Fault {
-	var in struct {
-		VolumeSize       int64
-		ClientToken      string
-		Description      string
-		Encrypted        *bool
-		KmsKeyArn        string
-		ParentSnapshotId string
-		Tags             []struct{ Key, Value string }
-		Timeout          *int32
-	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&in); err != nil {
-		return validation("INVALID_PARAMETER_VALUE", "%v", err)
-	}
+// startRequest is what StartSnapshot is sent.
+type startRequest struct {
+	VolumeSize       int64
+	ClientToken      string
+	Description      string
+	Encrypted        *bool
+	KmsKeyArn        string
+	ParentSnapshotId string
+	Tags             []amitest.Tag
+	Timeout          *int32
+}
+
+// check refuses what the API reference does not allow; encrypt is true if the account
+// encrypts by default.
+func (in *startRequest) check(encrypt bool) *Fault {
 	switch {
 	case in.VolumeSize < 1 || in.VolumeSize > 65536:
 		return validation("INVALID_VOLUME_SIZE", "Invalid volume size: %d", in.VolumeSize)
@@ -124,17 +122,29 @@ func (s *Server) start(w *reply, body []byte) *Fault {
 		return validation("INVALID_PARAMETER_VALUE", "KmsKeyArn %q is no ARN", in.KmsKeyArn)
 	case in.ParentSnapshotId != "" && (in.Encrypted != nil || in.KmsKeyArn != ""):
 		return validation("INVALID_PARAMETER_VALUE", "a parent, and encryption")
-	case in.KmsKeyArn != "" && (in.Encrypted == nil || !*in.Encrypted) && !s.Encrypt:
+	case in.KmsKeyArn != "" && (in.Encrypted == nil || !*in.Encrypted) && !encrypt:
 		return validation("INVALID_PARAMETER_VALUE", "a key, but no encryption")
 	case len(in.Tags) > 50:
 		return validation("INVALID_TAG", "%d tags", len(in.Tags))
 	}
-	var tags []amitest.Tag
 	for _, t := range in.Tags {
 		if t.Key == "" || len([]rune(t.Key)) > 128 || len([]rune(t.Value)) > 256 || strings.HasPrefix(t.Key, "aws:") {
 			return validation("INVALID_TAG", "tag %q", t.Key)
 		}
-		tags = append(tags, amitest.Tag{Key: t.Key, Value: t.Value})
+	}
+	return nil
+}
+
+// start does StartSnapshot.
+func (s *Server) start(w *reply, body []byte) *Fault {
+	var in startRequest
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&in); err != nil {
+		return validation("INVALID_PARAMETER_VALUE", "%v", err)
+	}
+	if fault := in.check(s.Encrypt); fault != nil {
+		return fault
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -165,7 +175,7 @@ func (s *Server) start(w *reply, body []byte) *Fault {
 	if err != nil {
 		return &Fault{http.StatusInternalServerError, "InternalServerException", err.Error(), ""}
 	}
-	sn := &snapshot{id: id, token: in.ClientToken, request: string(body), gib: in.VolumeSize, description: in.Description, tags: tags,
+	sn := &snapshot{id: id, token: in.ClientToken, request: string(body), gib: in.VolumeSize, description: in.Description, tags: in.Tags,
 		encrypted: s.Encrypt || in.Encrypted != nil && *in.Encrypted, key: cmp.Or(in.KmsKeyArn, DefaultKey), state: pending, unknown: s.Unknown,
 		began: time.Now(), last: time.Now(), sums: map[int32][sha256.Size]byte{}, file: f}
 	if parent != nil {

@@ -52,51 +52,8 @@ made with --disk the disk of a machine, another one a volume. An upload that fai
 deletes the snapshot.`,
 		Example: `  purebundle upload /mnt/bundle s3://my-bucket/web-2026-11-22
   purebundle upload --limit-rate 5M --storage-class STANDARD_IA /mnt/bundle s3://my-bucket/web`,
-		Args: cli.ArgsBetween(2, 2, "BUNDLE and s3://BUCKET/DIR or ebs:"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := cmp.Or(cli.CheckPlace(cmd.Name(), args[0]), cli.CheckDest(cmd.Name(), args[1])); err != nil {
-				return err
-			}
-			if ebs.IsPlace(args[1]) {
-				id, _ := ebs.ParsePlace(args[1]) // CheckPlace has read it
-				switch {
-				case id != "":
-					return cli.WithHint(cli.Usagef("upload %s: a snapshot that is there cannot be written to", args[1]), "ebs: makes a new one")
-				case ebs.IsPlace(args[0]):
-					return cli.WithHint(cli.Usagef("upload %s: is a snapshot already", args[0]), "aws ec2 copy-snapshot copies it")
-				case c.base != "":
-					return cli.WithHint(cli.Usagef("upload: --base, and ebs:"), "of a base parts are copied within S3")
-				case c.force:
-					return cli.WithHint(cli.Usagef("upload: --force, and ebs: is always a new snapshot"), "leave it out")
-				}
-				if err := cmp.Or(c.s3.Check(cmd, args...), volume.Check(cmd.Name())); err != nil {
-					return err
-				}
-				return uploadEBS(cmd.Context(), a, args[0], c, &volume)
-			}
-			switch {
-			case ebs.IsPlace(args[0]):
-				return cli.WithHint(cli.Usagef("upload %s: is a snapshot", args[0]), "\"purebundle download\" copies it to S3, too")
-			case s3.IsURL(args[0]):
-				return cli.WithHint(cli.Usagef("upload %s: BUNDLE is in S3 already", args[0]), "\"purebundle download\" fetches it")
-			case !s3.IsURL(args[1]):
-				return cli.WithHint(cli.Usagef("upload %s: no place in S3", args[1]), "a place in S3 is written s3://BUCKET/DIR, a new snapshot ebs:")
-			}
-			if c.base != "" && !s3.IsURL(c.base) {
-				return cli.WithHint(cli.Usagef("upload: --base %s: no place in S3", c.base), "of a base parts are copied within S3; \"purebundle bundle --base\" takes directories")
-			}
-			if err := c.s3.Check(cmd, args[1]); err != nil { // flags about EBS
-				return err
-			}
-			if err := c.s3.Valid(cmd.Name()); err != nil {
-				return err
-			}
-			loc, err := s3.ParseLocation(args[1])
-			if err != nil {
-				return &cli.UsageError{Err: err}
-			}
-			return upload(cmd.Context(), a, args[0], loc, c)
-		},
+		Args:              cli.ArgsBetween(2, 2, "BUNDLE and s3://BUCKET/DIR or ebs:"),
+		RunE:              func(cmd *cobra.Command, args []string) error { return c.upload(cmd, a, args[0], args[1], &volume) },
 		ValidArgsFunction: completeBundles(a, &c.s3),
 	}
 	c.flags(cmd, "replace another bundle of that name")
@@ -106,6 +63,56 @@ deletes the snapshot.`,
 	c.s3.WriteFlags(cmd)
 	volume.Flags(cmd)
 	return cmd
+}
+
+// upload checks what the flags say of a copy of bundle in dest, and makes it.
+func (c *moveConfig) upload(cmd *cobra.Command, a *cli.App, bundle, dest string, volume *cli.EBS) error {
+	if err := cmp.Or(cli.CheckPlace(cmd.Name(), bundle), cli.CheckDest(cmd.Name(), dest)); err != nil {
+		return err
+	}
+	if ebs.IsPlace(dest) {
+		if err := cmp.Or(c.checkNewSnapshot(bundle, dest), c.s3.Check(cmd, bundle, dest), volume.Check(cmd.Name())); err != nil {
+			return err
+		}
+		return uploadEBS(cmd.Context(), a, bundle, c, volume)
+	}
+	switch {
+	case ebs.IsPlace(bundle):
+		return cli.WithHint(cli.Usagef("upload %s: is a snapshot", bundle), "\"purebundle download\" copies it to S3, too")
+	case s3.IsURL(bundle):
+		return cli.WithHint(cli.Usagef("upload %s: BUNDLE is in S3 already", bundle), "\"purebundle download\" fetches it")
+	case !s3.IsURL(dest):
+		return cli.WithHint(cli.Usagef("upload %s: no place in S3", dest), "a place in S3 is written s3://BUCKET/DIR, a new snapshot ebs:")
+	case c.base != "" && !s3.IsURL(c.base):
+		return cli.WithHint(cli.Usagef("upload: --base %s: no place in S3", c.base), "of a base parts are copied within S3; \"purebundle bundle --base\" takes directories")
+	}
+	if err := c.s3.Check(cmd, dest); err != nil { // flags about EBS
+		return err
+	}
+	if err := c.s3.Valid(cmd.Name()); err != nil {
+		return err
+	}
+	loc, err := s3.ParseLocation(dest)
+	if err != nil {
+		return &cli.UsageError{Err: err}
+	}
+	return upload(cmd.Context(), a, bundle, loc, c)
+}
+
+// checkNewSnapshot finds what does not go with a copy in EBS.
+func (c *moveConfig) checkNewSnapshot(bundle, dest string) error {
+	id, _ := ebs.ParsePlace(dest) // CheckDest has read it
+	switch {
+	case id != "":
+		return cli.WithHint(cli.Usagef("upload %s: a snapshot that is there cannot be written to", dest), "ebs: makes a new one")
+	case ebs.IsPlace(bundle):
+		return cli.WithHint(cli.Usagef("upload %s: is a snapshot already", bundle), "aws ec2 copy-snapshot copies it")
+	case c.base != "":
+		return cli.WithHint(cli.Usagef("upload: --base, and ebs:"), "of a base parts are copied within S3")
+	case c.force:
+		return cli.WithHint(cli.Usagef("upload: --force, and ebs: is always a new snapshot"), "leave it out")
+	}
+	return nil
 }
 
 // Moved is what --json prints of an upload or a download: fields are added,

@@ -98,24 +98,15 @@ progress. What goes in is decided as by "purebundle bundle".`,
 			}
 			return cli.ArgsBetween(2, 2, "SOURCE and s3://BUCKET/TEMPLATE")(cmd, args)
 		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c.values = FieldValues(time.Now())
-			if err := c.checkGroups(cmd); err != nil {
-				return err
-			}
-			if c.register && !c.store {
-				if err := c.checkDisk(cmd, args); err != nil {
-					return err
-				}
-				return c.status.around(c, func() error { return c.shipDisk(cmd.Context(), a) })
-			}
-			if err := c.check(cmd, args[0], args[1]); err != nil {
-				return err
-			}
-			return c.status.around(c, func() error { return ship(cmd.Context(), a, c) })
-		},
+		RunE:              func(cmd *cobra.Command, args []string) error { return c.run(cmd, a, args) },
 		ValidArgsFunction: cli.CompleteDirectories,
 	}
+	c.addFlags(cmd)
+	return cmd
+}
+
+// addFlags adds the flags, in their groups.
+func (c *options) addFlags(cmd *cobra.Command) {
 	c.flags.ContentFlags(cmd)
 	c.flags.ImageFlags(cmd)
 	cli.Group(cmd, "The output", func(f *pflag.FlagSet) {
@@ -151,7 +142,24 @@ progress. What goes in is decided as by "purebundle bundle".`,
 	c.flags.S3.WriteFlags(cmd)
 	c.flags.S3.ResumeFlag(cmd)
 	cli.CompleteProgress(cmd)
-	return cmd
+}
+
+// run checks what the flags say, and does it.
+func (c *options) run(cmd *cobra.Command, a *cli.App, args []string) error {
+	c.values = FieldValues(time.Now())
+	if err := c.checkGroups(cmd); err != nil {
+		return err
+	}
+	if c.register && !c.store {
+		if err := c.checkDisk(cmd, args); err != nil {
+			return err
+		}
+		return c.status.around(c, func() error { return c.shipDisk(cmd.Context(), a) })
+	}
+	if err := c.check(cmd, args[0], args[1]); err != nil {
+		return err
+	}
+	return c.status.around(c, func() error { return ship(cmd.Context(), a, c) })
 }
 
 // check completes the configuration and finds the mistakes that need no look at
