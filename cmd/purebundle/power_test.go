@@ -161,13 +161,14 @@ func TestReplacedUnseen(t *testing.T) {
 			d := newDisturbed(t)
 			d.program = name
 			late, empty := filepath.Join(d.tree, "late"), filepath.Join(d.tree, "empty")
-			fillFile(t, late, 8000)
-			fillFile(t, empty, 0)
-			err := xattr.LSet(empty, "user.old", []byte("1"))
 			if atWalk {
-				err = errors.Join(err, xattr.LSet(filepath.Join(d.tree, "data"), "trusted.x", []byte("1")))
+				if err := xattr.LSet(filepath.Join(d.tree, "data"), "trusted.x", []byte("1")); err != nil {
+					t.Fatal(err)
+				}
 			}
-			if err != nil {
+			fillFile(t, late, 8000) // the youngest, so that it is read last
+			fillFile(t, empty, 0)
+			if err := xattr.LSet(empty, "user.old", []byte("1")); err != nil {
 				t.Fatal(err)
 			}
 			d.run(t, 5<<20, func(*disturbed) error {
