@@ -54,6 +54,12 @@ func judgeBundle(t *testing.T, src, out string) {
 			t.Fatalf("%s: status %d\n%s%s", args[0], code, stdout, stderr)
 		}
 	}
+	judgeImage(t, src, image)
+}
+
+// judgeImage compares src with what the kernel mounts of an image of it, which e2fsck accepts.
+func judgeImage(t *testing.T, src, image string) {
+	t.Helper()
 	imgtest.Fsck(t, image)
 	mnt := imgtest.Mount(t, image)
 	imgtest.Compare(t, src, mnt, imgtest.CompareOptions{})

@@ -54,10 +54,7 @@ func (e *elsewhere) judge(t *testing.T, src, out string) {
 	image := filepath.Join(t.TempDir(), "image")
 	e.call(t, "verify", "-q", "--deep", out)
 	e.call(t, "unbundle", "-q", out, image)
-	imgtest.Fsck(t, image)
-	mnt := imgtest.Mount(t, image)
-	imgtest.Compare(t, src, mnt, imgtest.CompareOptions{})
-	imgtest.Unmount(t, mnt)
+	judgeImage(t, src, image)
 }
 
 // TestShipsInARow ships a tree that changes ten times, through a network that breaks
