@@ -131,6 +131,29 @@ func TestShipsInARow(t *testing.T) {
 	}
 }
 
+// TestShipsInASecond has bundles whose dates in S3, which are in seconds, are the same.
+func TestShipsInASecond(t *testing.T) {
+	imgtest.RequireRoot(t)
+	t.Parallel()
+	server := s3test.Start(t)
+	bucket := server.Bucket(t)
+	e := &elsewhere{program(t), server.Env()}
+	src := t.TempDir()
+	second := time.Now().Truncate(time.Second)
+	last := ""
+	for n := range 6 {
+		s, said := e.made(t, "ship", src, "s3://"+bucket+"/{date}-{uuid}")
+		if string(s.Base) != last {
+			t.Errorf("ship %d is on %q, not on %q: %s", n, s.Base, last, said)
+		}
+		last = s.Manifest
+		file := server.Path(bucket, strings.TrimPrefix(last, "s3://"+bucket+"/"))
+		if err := os.Chtimes(file, second, second); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestShipBaseUsage has what does not go together.
 func TestShipBaseUsage(t *testing.T) {
 	for _, c := range [][]string{

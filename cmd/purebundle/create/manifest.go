@@ -23,7 +23,7 @@ func (r *Run) Manifest() *chunk.Manifest {
 		Host:   maker.Host, Machine: maker.Machine, Source: maker.Source,
 		SourceFS: r.sourceFS(),
 		Tool:     "purebundle " + r.App.Version,
-		Created:  time.Unix(now.Sec, int64(now.Nsec)).UTC().Truncate(time.Second),
+		Created:  time.Unix(now.Sec, int64(now.Nsec)).UTC(),
 		Image: chunk.Image{
 			Size: r.Image.Size(), FSSize: stats.FSSize, BlockSize: ext2img.BlockSize,
 			Blocks: stats.Blocks, FreeBlocks: stats.FreeBlocks,

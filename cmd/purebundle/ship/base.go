@@ -1,12 +1,10 @@
 package ship
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io/fs"
 	"slices"
-	"strings"
 	"time"
 
 	"purebundle/chunk"
@@ -46,7 +44,8 @@ func (c *options) openBase(ctx context.Context, r *create.Run, store *s3.Store) 
 }
 
 // newest finds the directory of the bundle that was completed last, by the date of its
-// manifest in S3. Bundles of others, and such as cannot be read, are passed over.
+// manifest in S3, which is in seconds, and among those of one second by when its run
+// began. Bundles of others, and such as cannot be read, are passed over.
 func (c *options) newest(ctx context.Context, store *s3.Store) (dir string, found bool, err error) {
 	dirs, err := c.matching(ctx, store)
 	if err != nil {
@@ -69,15 +68,19 @@ func (c *options) newest(ctx context.Context, store *s3.Store) (dir string, foun
 			return "", false, err
 		}
 	}
-	slices.SortStableFunc(there, func(a, b bundle) int { return cmp.Or(b.when.Compare(a.when), strings.Compare(b.dir, a.dir)) })
+	slices.SortStableFunc(there, func(a, b bundle) int { return b.when.Compare(a.when) })
+	var completed, began time.Time // of dir
 	for _, b := range there {
-		_, err := c.look(ctx, store.In(b.dir))
-		if err == nil {
-			return b.dir, true, nil
+		if found && b.when.Before(completed) {
+			break
 		}
-		if ctx.Err() != nil {
+		made, err := c.look(ctx, store.In(b.dir))
+		switch {
+		case ctx.Err() != nil:
 			return "", false, err
+		case err == nil && (!found || made.when.After(began)):
+			dir, found, completed, began = b.dir, true, b.when, made.when
 		}
 	}
-	return "", false, nil
+	return dir, found, nil
 }
