@@ -160,7 +160,7 @@ func TestCommitFault(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			wantBundle(t, dir, "p", newer())
+			digests{}.wantWhole(t, dir, newer())
 			if at < 10 {
 				t.Errorf("only %d changes could fail", n)
 			}

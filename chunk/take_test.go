@@ -206,9 +206,9 @@ func TestKeepCrash(t *testing.T) {
 			if states["newer"] == 0 || states["none"] == 0 || old != nil && states["older"] == 0 {
 				t.Errorf("states %v", states)
 			}
-			wantBundle(t, dest, "p", based())
+			dg.wantWhole(t, dest, based())
 			if old == nil {
-				wantBundle(t, top+"/base", "p", baseImage())
+				dg.wantWhole(t, top+"/base", baseImage())
 			}
 		})
 	}
