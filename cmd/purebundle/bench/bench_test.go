@@ -41,6 +41,9 @@ func child(t *testing.T, args ...string) (usage, []byte) {
 }
 
 func TestSeededTrees(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trees are made by one goroutine each")
+	}
 	for letter := range makers {
 		t.Run(letter, func(t *testing.T) {
 			dir := t.TempDir()
@@ -187,6 +190,9 @@ func TestNonZero(t *testing.T) {
 // TestPlanted bundles small ones of the planted trees and of those full of mounts, with a program that does
 // nothing but look at what it is given.
 func TestPlanted(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trees are made by one goroutine each")
+	}
 	if os.Geteuid() != 0 {
 		t.Skip("mounts need root")
 	}
