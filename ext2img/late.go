@@ -155,16 +155,14 @@ func (m *Image) readAnew(r *fileRead) (*liveFile, []byte) {
 		}
 		seen := &liveFile{first: before, seen: true, misfit: true, other: r.other, attrs: r.attrs}
 		seen.first.size = int64(len(data))
-		sum, racy := r.sum(m.sumSeed), before.changedAround(start)
-		steady := before == after && !racy && before.size == int64(len(data)) || again && sum == last
+		sum, racy := r.sum(m.sumSeed), before.unsettled(start, m.window(r.node, before))
+		steady := before == after && racy == 0 && before.size == int64(len(data)) || again && sum == last
 		if steady || try == wholeTries {
 			seen.moved = !steady
 			return seen, data[:cap(data)]
 		}
 		before, last = after, sum
-		if racy {
-			time.Sleep(racyWindow)
-		}
+		time.Sleep(racy)
 	}
 }
 

@@ -62,10 +62,23 @@ func (n *node) state() state {
 	return state{n.id, n.size, n.mode, n.uid, n.gid, n.mtime, n.ctime}
 }
 
-// changedAround says whether the last change of the inode is so near to t that
-// another one may carry the same time.
-func (i state) changedAround(t time.Time) bool {
-	return t.Sub(i.ctime.Time()).Abs() < racyWindow
+// unsettled returns how long after start a read must begin so that it counts by itself,
+// because the last change of the inode is no further than window from start; 0 means that
+// a read from start on does.
+func (i state) unsettled(start time.Time, window time.Duration) time.Duration {
+	if age := start.Sub(i.ctime.Time()); age.Abs() < window {
+		return min(window-age, window)
+	}
+	return 0
+}
+
+// window returns how near its last change may be to a read of a file: farther if it is
+// one that is written to. write(2) stamps it first, and may wait before it copies all.
+func (m *Image) window(n int32, now state) time.Duration {
+	if now == m.nodes.at(n).state() {
+		return racyWindow
+	}
+	return slowWrite
 }
 
 // state returns how the file looks now.

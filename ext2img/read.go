@@ -108,6 +108,9 @@ const (
 	// racyWindow is the longest time in which two changes of a file can carry
 	// the same time stamp: a tick of the kernel's clock at 100 Hz, doubled.
 	racyWindow = 20 * time.Millisecond
+	// slowWrite is how long a write may take of a file that somebody is known to write
+	// to, on a machine with much to do.
+	slowWrite = 100 * time.Millisecond
 )
 
 // readWhole reads a file that this call holds from start to end. What it read
@@ -127,8 +130,8 @@ func (m *Image) readWhole(r *fileRead) *liveFile {
 		start := time.Now()
 		after, err := m.readOnce(r, src, before)
 		f := &liveFile{first: before, seen: true, misfit: r.misfit, other: r.other, attrs: r.attrs, err: err}
-		racy := before.changedAround(start)
-		if err != nil || before == after && !racy {
+		racy := before.unsettled(start, m.window(r.node, before))
+		if err != nil || before == after && racy == 0 {
 			if err == nil && before == m.nodes.at(r.node).state() {
 				return nil
 			}
@@ -143,26 +146,13 @@ func (m *Image) readWhole(r *fileRead) *liveFile {
 			return f
 		}
 		before, last, lastSize = after, sum, size
-		if racy {
-			time.Sleep(racyWindow)
-		}
+		time.Sleep(racy)
 	}
 }
 
 // readClip reads a part of a file whose other parts come in other calls.
 func (m *Image) readClip(r *fileRead) {
-	start := time.Now()
-	var after state
-	src, before, err := m.openNode(r.node)
-	if err == nil {
-		defer unix.Close(src.fd)
-		after, err = m.readOnce(r, src, before)
-		if err == nil && before.changedAround(start) {
-			time.Sleep(racyWindow)
-			start, before = time.Now(), after
-			after, err = m.readOnce(r, src, before)
-		}
-	}
+	before, after, settled, err := m.readTwice(r)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	f := m.live[r.node]
@@ -178,11 +168,43 @@ func (m *Image) readClip(r *fileRead) {
 	if !f.seen {
 		f.first, f.seen, f.attrs = before, true, r.attrs
 	}
-	f.moved = f.moved || before != after || before != f.first || before.changedAround(start) ||
+	f.moved = f.moved || before != after || before != f.first || !settled ||
 		before != m.nodes.at(r.node).state() && m.keepsSome(r.node) // which is as at the walk
 	if f.round > 0 {
 		f.compare(r.clips[0].off, r.sum(m.sumSeed))
 	}
+}
+
+// readTwice fills the clips, and once more if the file had not settled. It returns how the
+// file looked before and after that, and whether it had settled then.
+func (m *Image) readTwice(r *fileRead) (before, after state, settled bool, err error) {
+	start := time.Now()
+	src, before, err := m.openNode(r.node)
+	if err != nil {
+		return before, after, false, err
+	}
+	defer unix.Close(src.fd)
+	window := m.window(r.node, before)
+	if m.wasSeen(r.node) {
+		window = racyWindow // who began to write before that has been waited for
+	}
+	for try := 1; ; try++ {
+		after, err = m.readOnce(r, src, before)
+		racy := before.unsettled(start, window)
+		if err != nil || racy == 0 || try == 2 {
+			return before, after, racy == 0, err
+		}
+		time.Sleep(racy)
+		start, before = time.Now(), after
+	}
+}
+
+// wasSeen says whether another part of a file was read in this round.
+func (m *Image) wasSeen(n int32) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f := m.live[n]
+	return f != nil && f.seen
 }
 
 // keepsSome says whether blocks of a file are in parts that are kept.
