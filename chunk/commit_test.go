@@ -140,7 +140,7 @@ func made(t testing.TB, dir string) *Writer {
 // fewer parts than there are: with an error, everything is as before. See
 // TestSquaresFault for more parts, or none before.
 func TestCommitFault(t *testing.T) {
-	t.Parallel() // starts no process: that would hold the locks of others for a moment
+	t.Parallel()
 	first := ramDir(t)
 	im := olders[2].prepare(t, first)
 	for at := 1; ; at++ {
@@ -248,7 +248,7 @@ func (d digests) wantPromise(t testing.TB, dir string, old, new *image) (state s
 // TestCommitCrash looks at what is there before each change of the directory, as
 // if the program had been killed: see wantPromise. It then kills the repair as well.
 func TestCommitCrash(t *testing.T) {
-	t.Parallel() // starts no process: that would hold the locks of others for a moment
+	t.Parallel()
 	for _, o := range olders {
 		t.Run(o.name, func(t *testing.T) {
 			dir := filepath.Join(ramDir(t), "dest")
@@ -301,7 +301,7 @@ func (dg digests) crashRepair(t testing.TB, dir string, old, new *image) {
 
 // TestUndoFault: where even the undoing fails, the next run makes good.
 func TestUndoFault(t *testing.T) {
-	t.Parallel() // starts no process: that would hold the locks of others for a moment
+	t.Parallel()
 	states := make(map[string]int)
 	first := ramDir(t)
 	im := olders[2].prepare(t, first)

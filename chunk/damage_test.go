@@ -40,7 +40,7 @@ func must(t testing.TB, err error) {
 // TestDamage: verify names everything that is wrong; unbundle makes nothing.
 // Where join is empty, the damage is not in the way of the image.
 func TestDamage(t *testing.T) {
-	t.Parallel() // starts no process: that would hold the locks of others for a moment
+	t.Parallel()
 	for _, tt := range []struct {
 		name   string
 		break_ func(t *testing.T, dir string) // of bundle "p": parts 0 and 2 data, 1 zero

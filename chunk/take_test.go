@@ -128,7 +128,7 @@ var keepPlaces = []struct{ name, dest string }{{"elsewhere", "new"}, {"replaced"
 
 // TestKeepFault lets each change of the directory fail in turn.
 func TestKeepFault(t *testing.T) {
-	t.Parallel() // starts no process
+	t.Parallel()
 	for _, place := range keepPlaces {
 		t.Run(place.name, func(t *testing.T) {
 			failed, dg, first := 0, make(digests), ramDir(t)+"/first"
@@ -177,7 +177,7 @@ func TestKeepFault(t *testing.T) {
 
 // TestKeepCrash looks at what is there before each change, as if the run had been killed.
 func TestKeepCrash(t *testing.T) {
-	t.Parallel() // starts no process
+	t.Parallel()
 	for _, place := range keepPlaces {
 		t.Run(place.name, func(t *testing.T) {
 			top := ramDir(t)

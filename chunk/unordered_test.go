@@ -91,7 +91,7 @@ func ignoreExist(err error) error {
 // TestUnordered does what TestCommitCrash does, for file systems that do not keep the order
 // of changes between two syncs: any of them may be lost and any other not.
 func TestUnordered(t *testing.T) {
-	t.Parallel() // starts no process: that would hold the locks of others for a moment
+	t.Parallel()
 	for _, o := range olders {
 		t.Run(o.name, func(t *testing.T) {
 			dir, keep := ramDir(t), ramDir(t)
@@ -109,7 +109,7 @@ func TestUnordered(t *testing.T) {
 // TestUnorderedRollback does the same for a commit whose last sync fails, so that
 // all is undone on the spot.
 func TestUnorderedRollback(t *testing.T) {
-	t.Parallel() // starts no process: that would hold the locks of others for a moment
+	t.Parallel()
 	dir, keep := ramDir(t), ramDir(t)
 	im := olders[1].prepare(t, dir)
 	w := made(t, dir)
@@ -180,7 +180,7 @@ func materialise(t testing.TB, keep string, n names) string {
 
 // TestUnorderedRepair does the same for the repair after each crash of a commit.
 func TestUnorderedRepair(t *testing.T) {
-	t.Parallel() // starts no process: that would hold the locks of others for a moment
+	t.Parallel()
 	dir, keep := ramDir(t), ramDir(t)
 	im := older{"same", 3}.prepare(t, dir)
 	w := made(t, dir)

@@ -54,6 +54,7 @@ func newDir(f *os.File, path string) (*Dir, error) {
 // Close closes the directory; a lock that this run has on it goes.
 func (d *Dir) Close() error {
 	d.unlock()
+	giveUp(d.fd())
 	return d.f.Close()
 }
 

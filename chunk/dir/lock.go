@@ -91,6 +91,10 @@ func flock(fd int) error {
 	}
 }
 
+// giveUp gives a lock of this process back. To close the file is not enough: a child that
+// is being started has it open until it calls execve(2).
+func giveUp(fd int) { _ = unix.Flock(fd, unix.LOCK_UN) }
+
 // lockedByStrangers says whether no process of root or this user is among those that
 // have a lock on the directory, by /proc/locks (proc_locks(5)). A process that has ended
 // is not listed there, even if a child has its lock; an older version has no children.
@@ -250,6 +254,7 @@ func (d *Dir) unlock() {
 // dropLock removes the file and then its lock.
 func (d *Dir) dropLock(l *lock) {
 	d.dropName(l)
+	giveUp(l.fd)
 	unix.Close(l.fd)
 }
 

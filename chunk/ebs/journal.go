@@ -202,11 +202,13 @@ func (j *Journal) done() {
 	}
 }
 
-// Close closes the file, which stays.
+// Close closes the file, which stays. The lock is given back first, because a child that is
+// being started has the file open until it calls execve(2).
 func (j *Journal) Close() error {
 	if j == nil {
 		return nil
 	}
+	_ = unix.Flock(int(j.f.Fd()), unix.LOCK_UN)
 	return j.f.Close()
 }
 
