@@ -11,7 +11,7 @@ import (
 	"purebundle/ext2img/imgtest"
 )
 
-// The tree of mounts and the bars of a dry run, as they are on a narrow and on a wide
+// The mounts, their tree, and the bars of a dry run, as they are on a narrow and on a wide
 // screen: nothing is folded by the terminal, and what belongs together is in one line.
 func TestPicturesOnScreen(t *testing.T) {
 	imgtest.RequireRoot(t)
@@ -44,6 +44,17 @@ func TestPicturesOnScreen(t *testing.T) {
 			if !regexp.MustCompile(`^(/|[│├└]| {3})`).MatchString(line) {
 				t.Errorf("%d columns: folded: %s", width, line)
 			}
+		}
+
+		// The table, or what fits where that does not.
+		s = newScreen(t, width, 60, fmt.Sprintf("sh -c 'cd %s && %s mounts tree; echo status $?'", dir, self))
+		text = strings.Join(s.waitLast("status 0"), "\n")
+		want := `(?m)^left out  /var/deep/er +tmpfs +none +file system in memory`
+		if width == 60 {
+			want = `(?m)^left out   /var/deep/er\n {11}tmpfs \(none\): file system in memory \(tmpfs\)$`
+		}
+		if !regexp.MustCompile(want).MatchString(text) {
+			t.Errorf("%d columns: no %s:\n%s", width, want, text)
 		}
 
 		s = newScreen(t, width, 60, fmt.Sprintf("sh -c 'cd %s && %s bundle -n tree; echo status $?'", dir, self))

@@ -96,20 +96,44 @@ scratch space, and it reads bundles back: verify, unbundle, ls, cat.`,
 	return root
 }
 
-// firstSteps is what the program says if it is told nothing.
-const firstSteps = `purebundle turns a live Linux machine into an ext4 image, in parts of exactly 10 MiB.
+// sayFirst says what to type first, for a program that is told nothing.
+func sayFirst(a *cli.App) error {
+	for _, part := range []struct {
+		head string
+		rows [][2]string
+	}{
+		{"purebundle turns a live Linux machine into an ext4 image, in parts of exactly 10 MiB.\n\nFirst:", [][2]string{
+			{"  sudo purebundle bundle", "what would become of it; nothing is written"},
+			{"  sudo purebundle bundle / DEST", "make it; DEST: directory or s3://BUCKET/DIR"},
+			{"  purebundle verify --deep DEST", "check it: all digests, and its file system"},
+		}},
+		{"\nThen:", [][2]string{
+			{"  purebundle ls DEST /etc", "look inside; cat prints a file"},
+			{"  purebundle unbundle DEST IMAGE", "the image; or: cat DEST/image.part.* > IMAGE"},
+			{"  purebundle doctor", "this machine in one page, for a report"},
+			{"  purebundle --help", "all commands, each of which has --help"},
+			{"  purebundle help TOPIC", strings.Join(topics(), ", ")},
+		}},
+	} {
+		for line := range strings.Lines(part.head) {
+			if _, err := fmt.Fprint(a.Stdout, a.Paragraph("", strings.TrimSuffix(line, "\n"))); err != nil {
+				return err
+			}
+		}
+		if err := cli.PrintRows(a.Stdout, part.rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
-First:
-  sudo purebundle bundle                  see what would become of this machine; nothing is written
-  sudo purebundle bundle / DEST           make the bundle: DEST is a directory, or s3://BUCKET/DIR
-  purebundle verify --deep DEST           check it: every digest, and the file system in it
-
-Then:
-  purebundle ls DEST /etc                 look inside; cat prints a file
-  purebundle unbundle DEST IMAGE          join the parts; "cat DEST/image.part.*" does it, too
-  purebundle --help                       all commands, each of which has --help
-  purebundle help TOPIC                   format, mounts, filter, disk, s3, ebs, ec2, security, limits
-`
+// topics returns those of the manual.
+func topics() (list []string) {
+	for _, p := range manual.All() {
+		list = append(list, p.Topic)
+	}
+	return list
+}
 
 // otherWords maps what other programs call a command to its name here.
 var otherWords = map[string]string{
@@ -129,11 +153,7 @@ func help(a *cli.App, root *cobra.Command, args []string) error {
 	if page, found := manual.Find(args[0]); found && len(args) == 1 {
 		return page.Write(a.Stdout, a.Columns())
 	}
-	topics := []string{}
-	for _, p := range manual.All() {
-		topics = append(topics, p.Topic)
-	}
-	return cli.WithHint(cli.Usagef("help %s: no such command or topic", strings.Join(args, " ")), "the topics are %s", strings.Join(topics, ", "))
+	return cli.WithHint(cli.Usagef("help %s: no such command or topic", strings.Join(args, " ")), "the topics are %s", strings.Join(topics(), ", "))
 }
 
 // runRoot does what "purebundle" without a subcommand does: it shows help, or
@@ -144,8 +164,7 @@ func runRoot(a *cli.App, cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if len(args) == 0 {
-		_, err := fmt.Fprint(a.Stdout, firstSteps)
-		return err
+		return sayFirst(a)
 	}
 	if args[0] == "help" {
 		return help(a, cmd, args[1:])

@@ -52,15 +52,18 @@ func FlagError(cmd *cobra.Command, err error) error {
 	if errors.Is(err, pflag.ErrHelp) {
 		return err
 	}
-	help := allFlagsOf(cmd)
+	help, prefix := allFlagsOf(cmd), cmd.Name()+": "
+	if !cmd.HasParent() {
+		prefix = "" // each error begins with that name
+	}
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) {
 		if unknown.GetSpecifiedShortnames() != "" {
-			return WithHint(Usagef("%s: unknown flag -%s", cmd.Name(), unknown.GetSpecifiedName()),
+			return WithHint(Usagef("%sunknown flag -%s", prefix, unknown.GetSpecifiedName()),
 				"%s lists the flags", help)
 		}
 		name := unknown.GetSpecifiedName()
-		err := Usagef("%s: unknown flag --%s", cmd.Name(), name)
+		err := Usagef("%sunknown flag --%s", prefix, name)
 		if near := Nearest(name, flagNames(cmd)); near != "" {
 			return WithHint(err, "did you mean --%s?", near)
 		}
@@ -68,13 +71,13 @@ func FlagError(cmd *cobra.Command, err error) error {
 	}
 	var invalid *pflag.InvalidValueError
 	if errors.As(err, &invalid) {
-		err := Usagef("%s: --%s %s: %w", cmd.Name(), invalid.GetFlag().Name, invalid.GetValue(), errors.Unwrap(invalid))
+		err := Usagef("%s--%s %s: %w", prefix, invalid.GetFlag().Name, invalid.GetValue(), errors.Unwrap(invalid))
 		if HintFor(err) != "" {
 			return err
 		}
 		return WithHint(err, "%s says what --%s takes", help, invalid.GetFlag().Name)
 	}
-	return WithHint(Usagef("%s: %w", cmd.Name(), err), "%s lists the flags", help)
+	return WithHint(Usagef("%s%w", prefix, err), "%s lists the flags", help)
 }
 
 // flagNames lists the flags that cmd takes, inherited ones included.

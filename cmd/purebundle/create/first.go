@@ -65,7 +65,14 @@ func (r *Run) First(ctx context.Context, atMost time.Duration, flags string) err
 	if err := cli.PrintRows(r.App.Stdout, rows); err != nil {
 		return err
 	}
-	_, err = fmt.Fprint(r.App.Stdout, "\n"+proposal(rooms(mounts, statRoom), need, flags))
+	text := "\n"
+	for line := range strings.Lines(proposal(rooms(mounts, statRoom), need, flags)) {
+		if !strings.HasPrefix(line, "  ") { // which is to be typed
+			line = r.App.Paragraph("", strings.TrimSuffix(line, "\n"))
+		}
+		text += line
+	}
+	_, err = fmt.Fprint(r.App.Stdout, text)
 	return err
 }
 
@@ -169,9 +176,9 @@ func proposal(list []room, need needed, flags string) string {
 			force, does = " --force", "replaces the bundle that is there, once the new one is complete"
 		}
 		if r.root {
-			other = "\n(on the disk of / itself: it does not outlive that disk)"
+			other = "It is on the disk of / itself: a bundle there does not outlive that disk.\n"
 		}
-		fmt.Fprintf(&b, "%s has %s free. Nothing was written. This %s%s:\n\n  purebundle bundle%s%s / %s\n", r.dir, words.Size(r.free), does, other, flags, force, words.Quote(r.dir))
+		fmt.Fprintf(&b, "%s has %s free.\n%sNothing was written. This %s:\n\n  purebundle bundle%s%s / %s\n", r.dir, words.Size(r.free), other, does, flags, force, words.Quote(r.dir))
 		return b.String()
 	}
 	if need.atMost {

@@ -140,7 +140,8 @@ func printCheck(a *cli.App, c *Checked) error {
 		if f.Path != "" {
 			where = " " + f.Path
 		}
-		text := fmt.Sprintf("\n%s %s%s\n  %s\n  because %s\n", f.Severity, f.ID, words.Printable(where), words.Printable(f.What), words.Printable(f.Why))
+		text := fmt.Sprintf("\n%s %s%s\n", f.Severity, f.ID, words.Printable(where)) +
+			a.Paragraph("  ", words.Printable(f.What)) + a.Paragraph("  ", "because "+words.Printable(f.Why))
 		if f.Cure != "" {
 			text += "  cure: " + words.Printable(f.Cure) + "\n"
 		}

@@ -2,7 +2,10 @@ package look
 
 import (
 	"fmt"
+	"io"
+	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -65,11 +68,28 @@ with it, and why.
 	return cmd
 }
 
+// printMounts prints a table, or if the terminal is too narrow for that, two or more lines
+// about each mount.
 func printMounts(a *cli.App, mounts []walker.Mount) error {
-	t := tabwriter.NewWriter(a.Stdout, 0, 8, 2, ' ', 0)
+	var table strings.Builder
+	var narrow [][2]string
+	t := tabwriter.NewWriter(&table, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(t, "ACTION\tPATH\tTYPE\tSOURCE\tWHY\n")
 	for _, m := range mounts {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", m.Action, words.Printable(m.Path), words.Printable(m.FSType), words.Printable(m.Source), words.Printable(m.Reason))
+		path, fstype, source, reason := words.Printable(m.Path), words.Printable(m.FSType), words.Printable(m.Source), words.Printable(m.Reason)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", m.Action, path, fstype, source, reason)
+		narrow = append(narrow, [2]string{string(m.Action), path}, [2]string{"", fstype + " (" + source + "): " + reason})
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if width := a.TerminalWidth(); width > 0 {
+		for line := range strings.Lines(table.String()) {
+			if utf8.RuneCountInString(line) > width+1 { // and its end
+				return cli.PrintRows(a.Stdout, narrow)
+			}
+		}
+	}
+	_, err := io.WriteString(a.Stdout, table.String())
+	return err
 }
