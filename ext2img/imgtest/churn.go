@@ -50,9 +50,17 @@ var churns = []struct {
 }{
 	{"create", (*churn).create}, {"append", (*churn).append}, {"rewrite", (*churn).rewrite},
 	{"rename", (*churn).rename}, {"replace", (*churn).replace}, {"link", (*churn).link}, {"unlink", (*churn).unlink},
-	{"chmod", (*churn).chmod}, {"acl", (*churn).acl}, {"truncate", (*churn).truncate}, {"punch", (*churn).punch},
+	{"chmod", (*churn).chmod}, {"xattr", (*churn).xattr}, {"acl", (*churn).acl}, {"truncate", (*churn).truncate}, {"punch", (*churn).punch},
 	{"mmap", (*churn).mmap}, {"move", (*churn).move}, {"exchange", (*churn).exchange}, {"twins", (*churn).twins},
 	{"symlink", (*churn).symlink}, {"mkdir", (*churn).mkdir}, {"remove", (*churn).remove},
+}
+
+// Churns returns the kinds of changes that Churn makes.
+func Churns() (kinds []string) {
+	for _, c := range churns {
+		kinds = append(kinds, c.name)
+	}
+	return kinds
 }
 
 // look lists regular files and directories, the top left out.
@@ -189,7 +197,22 @@ func (c *churn) chmod() bool {
 	return c.file() != "" && unix.Chmod(c.file(), uint32(c.IntN(0o10000))) == nil
 }
 
+// acl gives a file or directory an ACL, and a directory one for what comes into it.
 func (c *churn) acl() bool {
+	name, attribute := c.file(), "system.posix_acl_access"
+	switch {
+	case c.IntN(2) == 0 && len(c.dirs) > 1:
+		name = c.dirs[1+c.IntN(len(c.dirs)-1)]
+		if c.IntN(2) == 0 {
+			attribute = "system.posix_acl_default"
+		}
+	case name == "":
+		return false
+	}
+	return unix.Setxattr(name, attribute, randomACL(c.Rand), 0) == nil
+}
+
+func (c *churn) xattr() bool {
 	name := c.file()
 	if name == "" {
 		return false

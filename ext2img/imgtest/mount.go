@@ -57,6 +57,14 @@ func mount(t testing.TB, image string, flags uintptr) string {
 	t.Helper()
 	RequireRoot(t)
 	dir := mountPoint(t)
+	mountAt(t, image, dir, flags)
+	t.Cleanup(func() { unmount(t, dir) })
+	return dir
+}
+
+// mountAt mounts an ext4 image at dir.
+func mountAt(t testing.TB, image, dir string, flags uintptr) {
+	t.Helper()
 	dev, name, err := attachLoop(image, flags&unix.MS_RDONLY != 0)
 	if err != nil {
 		t.Fatalf("attach %s: %v", image, err)
@@ -66,8 +74,6 @@ func mount(t testing.TB, image string, flags uintptr) string {
 	if err := unix.Mount(name, dir, "ext4", flags, ""); err != nil {
 		t.Fatalf("mount %s (%s): %v", image, name, err)
 	}
-	t.Cleanup(func() { unmount(t, dir) })
-	return dir
 }
 
 // unmountLimit is how long a mount may stay busy.

@@ -271,21 +271,22 @@ func (g *randomTree) xattrs(d Dir, name string, kind uint32) {
 		d.Xattr(name, "security.capability", Capability(1<<g.IntN(40)))
 	}
 	if user && g.chance(8) {
-		d.Xattr(name, "system.posix_acl_access", g.acl())
+		d.Xattr(name, "system.posix_acl_access", randomACL(g.Rand))
 	}
 	if kind == unix.S_IFDIR && g.chance(6) {
-		d.Xattr(name, "system.posix_acl_default", g.acl())
+		d.Xattr(name, "system.posix_acl_default", randomACL(g.Rand))
 	}
 }
 
-func (g *randomTree) acl() []byte {
-	perm := func() uint16 { return uint16(g.IntN(8)) }
+// randomACL returns an ACL as setxattr(2) takes it.
+func randomACL(r *rand.Rand) []byte {
+	perm := func() uint16 { return uint16(r.IntN(8)) }
 	list := []ACLEntry{{ACLUserObj, perm(), ACLUndefined}}
-	for i := range g.IntN(4) {
+	for i := range r.IntN(4) {
 		list = append(list, ACLEntry{ACLUser, perm(), uint32(1000 + i*70000)})
 	}
 	list = append(list, ACLEntry{ACLGroupObj, perm(), ACLUndefined})
-	for i := range g.IntN(3) {
+	for i := range r.IntN(3) {
 		list = append(list, ACLEntry{ACLGroup, perm(), uint32(50 + i*70000)})
 	}
 	return ACL(append(list, ACLEntry{ACLMask, perm(), ACLUndefined}, ACLEntry{ACLOther, perm(), ACLUndefined})...)
