@@ -1,24 +1,20 @@
 package walker
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"syscall"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"purebundle/ext2img/imgtest"
 )
 
 // helperEnv names the helper that a copy of the test binary runs instead of the tests: as another user, in another namespace, or
 // with system calls taken away.
 const helperEnv = "PUREBUNDLE_WALKER_HELPER"
 
-// namespaceEnv marks the copy that runs the tests in a mount namespace of its own.
-const namespaceEnv = "PUREBUNDLE_WALKER_NAMESPACE"
-
-// TestMain runs all tests in a private mount namespace if root may do that, so that no mount outlives them or is seen elsewhere.
+// TestMain runs the tests of root in a mount namespace of their own.
 func TestMain(m *testing.M) {
 	if name := os.Getenv(helperEnv); name != "" {
 		if err := helpers()[name](); err != nil {
@@ -27,26 +23,8 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	if os.Getuid() == 0 && os.Getenv(namespaceEnv) == "" {
-		cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
-		cmd.Env = append(os.Environ(), namespaceEnv+"=1")
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
-		var exit *exec.ExitError
-		switch err := cmd.Run(); {
-		case errors.As(err, &exit):
-			os.Exit(exit.ExitCode())
-		case err != nil:
-			fmt.Fprintln(os.Stderr, "no mount namespace:", err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	if os.Getenv(namespaceEnv) != "" {
-		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-			fmt.Fprintln(os.Stderr, "make mounts private:", err)
-			os.Exit(1)
-		}
+	if status, done := imgtest.OwnMounts(); done {
+		os.Exit(status)
 	}
 	os.Exit(m.Run())
 }
