@@ -144,11 +144,9 @@ func fillAll(ctx context.Context, w *Writer, im *image) error {
 }
 
 // wantBundle checks, by our reader and by tools that we did not write, that dir
-// has exactly the bundle of im. It starts processes, each of which has the locks of
-// other tests until it runs its own program: a parallel test, which Setenv refuses, has wantWhole.
+// has exactly the bundle of im.
 func wantBundle(t testing.TB, dir, prefix string, im *image) {
 	t.Helper()
-	t.Setenv("LC_ALL", "C.UTF-8")
 	b, err := Load(dir, prefix)
 	if err != nil {
 		t.Fatal(err)

@@ -160,7 +160,7 @@ func TestCommitFault(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			digests{}.wantWhole(t, dir, newer())
+			wantBundle(t, dir, "p", newer())
 			if at < 10 {
 				t.Errorf("only %d changes could fail", n)
 			}

@@ -206,9 +206,9 @@ func TestKeepCrash(t *testing.T) {
 			if states["newer"] == 0 || states["none"] == 0 || old != nil && states["older"] == 0 {
 				t.Errorf("states %v", states)
 			}
-			dg.wantWhole(t, dest, based())
+			wantBundle(t, dest, "p", based())
 			if old == nil {
-				dg.wantWhole(t, top+"/base", baseImage())
+				wantBundle(t, top+"/base", "p", baseImage())
 			}
 		})
 	}
