@@ -75,7 +75,7 @@ lint:
 	go run $(STATICCHECK) -tags boot ./...
 	.ci/govulncheck
 
-# Trees are made and removed: 30 GiB of disk, half an hour. BENCH has its flags:
+# Trees are made and removed: 40 GiB of disk, an hour. BENCH has its flags:
 # make bench BENCH='-trees A -rounds 3'; BENCH=-h lists them. bench/results.md says how
 # its figures get into the tables of the README.
 bench: build versitygw

@@ -55,7 +55,7 @@ func (b *bench) all() error {
 	for _, c := range []struct {
 		letters string // any of them
 		run     func() error
-	}{{"A", b.contestA}, {"BE", b.contestBE}, {"C", b.contestC}, {"D", b.contestD}, {"F", b.contestF}, {"G", b.contestG}, {"H", b.contestH}, {"M", b.contestM}} {
+	}{{"A", b.contestA}, {"BE", b.contestBE}, {"C", b.contestC}, {"D", b.contestD}, {"F", b.contestF}, {"G", b.contestG}, {"H", b.contestH}, {"I", b.contestI}, {"J", b.contestJ}, {"M", b.contestM}} {
 		if !strings.ContainsAny(b.trees, c.letters) {
 			continue
 		}

@@ -66,6 +66,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		err = warmCommand(args[1:])
 	case "count":
 		err = countCommand(args[1:], stdout)
+	case "differ":
+		err = differCommand(args[1:], stdout)
 	case "mounts":
 		err = mountsCommand(args[1:], os.Stdin, stdout)
 	case "serve":
@@ -123,7 +125,7 @@ func parse(args []string, stderr io.Writer) (config, error) {
 	f.StringVar(&c.purebundle, "purebundle", "./purebundle", "the `program` that is measured")
 	f.StringVar(&c.dir, "dir", os.Getenv("PUREBUNDLE_BENCH_DIR"), "where trees and output go (default: a temporary `directory`, removed afterwards)")
 	f.BoolVar(&c.keep, "keep", false, "keep the trees, and use those that are there; with -dir")
-	f.StringVar(&c.trees, "trees", "ABCDEFGHM", "which `letters`; E needs B")
+	f.StringVar(&c.trees, "trees", "ABCDEFGHIJM", "which `letters`; E needs B")
 	f.StringVar(&programs, "programs", "", "only programs whose `names` begin with one of these, comma-separated; purebundle alone always runs")
 	f.IntVar(&c.rounds, "rounds", 5, "`number` of rounds after the warm-up")
 	f.Float64Var(&c.scale, "scale", 1, "size of the trees but A, as a `factor`; the targets are for 1")
@@ -138,8 +140,8 @@ func parse(args []string, stderr io.Writer) (config, error) {
 		return c, fmt.Errorf("%s: one argument too many", f.Arg(0))
 	}
 	c.trees = strings.ToUpper(c.trees)
-	if rest := strings.Trim(c.trees, "ABCDEFGHM"); rest != "" || c.trees == "" {
-		return c, fmt.Errorf("-trees %q: letters from A to H, and M", c.trees)
+	if rest := strings.Trim(c.trees, "ABCDEFGHIJM"); rest != "" || c.trees == "" {
+		return c, fmt.Errorf("-trees %q: letters from A to J, and M", c.trees)
 	}
 	if c.rounds < 1 || c.scale <= 0 || c.scale > 1 {
 		return c, errors.New("-rounds is at least 1, -scale above 0 and at most 1")

@@ -20,7 +20,7 @@ import (
 
 // tree is a tree to bundle.
 type tree struct {
-	letter string // A to H, M; C1 for the other layout of C, H1 to H6 for what is planted
+	letter string // A to J, M; C1 for the other layout of C, H1 to H6 for what is planted
 	what   string
 	path   string
 	scale  float64 // of what it is at the full size
@@ -48,14 +48,19 @@ func (b *bench) treeAt(letter string, scale float64) (*tree, error) {
 	if err := make(t); err != nil {
 		return nil, fmt.Errorf("tree %s: %w", letter, err)
 	}
+	return t, b.count(t)
+}
+
+// count has a child look at what is in a tree, and flushes what made it.
+func (b *bench) count(t *tree) error {
 	_, out, err := measure(b.ctx, []string{b.self, "count", t.path})
 	if err == nil {
 		err = json.Unmarshal(out, &t.content)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("count tree %s: %w", letter, err)
+		return fmt.Errorf("count tree %s: %w", t.letter, err)
 	}
-	return t, flush(b.dir)
+	return flush(b.dir)
 }
 
 func (b *bench) seededTree(t *tree) error {
