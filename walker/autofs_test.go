@@ -20,13 +20,11 @@ func automounter(t *testing.T, dir, kind string) int {
 	daemon.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
 	r, w, err := os.Pipe()
 	must(t, err)
-	must(t, daemon.Start())
 	t.Cleanup(func() {
-		_ = daemon.Process.Kill()
-		_ = daemon.Wait()
 		r.Close()
 		w.Close()
 	})
+	startChild(t, daemon)
 	mountFS(t, "/etc/auto.test", dir, "autofs", 0, fmt.Sprintf("fd=%d,pgrp=%d,minproto=5,maxproto=5,%s", w.Fd(), daemon.Process.Pid, kind))
 	return daemon.Process.Pid
 }

@@ -28,11 +28,7 @@ func startAs(t *testing.T, helper string, env ...string) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: imgtest.User, Gid: imgtest.User}, Pdeathsig: unix.SIGKILL}
 	out, err := cmd.StdoutPipe()
 	must(t, err)
-	must(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
+	startChild(t, cmd)
 	if _, err := out.Read(make([]byte, 1)); err != nil { // it is at work
 		t.Fatalf("helper %s: %v", helper, err)
 	}

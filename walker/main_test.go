@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 	"testing"
 
@@ -58,4 +59,31 @@ func runHelper(t *testing.T, name string, attr *syscall.SysProcAttr, env ...stri
 		t.Fatalf("helper %s: %v", name, err)
 	}
 	return string(out)
+}
+
+// startChild starts a process, which must live until the test ends, and ends it then. With Pdeathsig the kernel would end it as soon as the
+// thread does that started it, as threads do on which a tree was walked: that thread is kept.
+func startChild(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	started, ended := make(chan error), make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait()
+			close(ended)
+		}
+	}()
+	must(t, <-started)
+	t.Cleanup(func() {
+		select {
+		case <-ended:
+			t.Errorf("%s ended before its test: %v", cmd, cmd.ProcessState)
+		default:
+		}
+		_ = cmd.Process.Kill()
+		<-ended
+	})
 }

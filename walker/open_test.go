@@ -165,7 +165,7 @@ func TestNoLeaks(t *testing.T) {
 			t.Errorf("%+v: no error", opt)
 		}
 	}
-	if now := openFiles(t); now != before {
+	if now := openFiles(t); now > before { // what others left may be closed meanwhile
 		t.Errorf("%d files are open, %d before", now, before)
 	}
 }
