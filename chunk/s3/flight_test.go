@@ -21,7 +21,9 @@ type watched struct {
 	*httptest.Server
 
 	mu           sync.Mutex
-	copies, most int // copies in flight, and the most there were
+	copies, most int           // copies in flight, and the most there were
+	await        int           // so many copies in flight let them all go on
+	full         chan struct{} // closed then; nil: nobody waits
 	gets         []string
 	refuse       func(r *http.Request) (status int) // 0: not; called under the lock
 }
@@ -42,11 +44,7 @@ func watch(t *testing.T, srv *s3test.Server) *watched {
 			return
 		}
 		if r.Header.Get("X-Amz-Copy-Source") != "" {
-			w.mu.Lock()
-			w.copies++
-			w.most = max(w.most, w.copies)
-			w.mu.Unlock()
-			time.Sleep(100 * time.Millisecond)
+			w.flies()
 			defer func() { w.mu.Lock(); w.copies--; w.mu.Unlock() }()
 		}
 		if s3test.GetsObject(r) {
@@ -58,6 +56,39 @@ func watch(t *testing.T, srv *s3test.Server) *watched {
 	}))
 	t.Cleanup(w.Close)
 	return w
+}
+
+// gather has copies wait until n are in flight, and a moment more for one too many.
+func (w *watched) gather(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.most, w.await, w.full = 0, n, make(chan struct{})
+}
+
+// flies counts a copy, which waits if they are gathered.
+func (w *watched) flies() {
+	w.mu.Lock()
+	w.copies++
+	w.most = max(w.most, w.copies)
+	full := w.full
+	if full != nil && w.copies == w.await {
+		w.await = 0 // they are let go once
+		time.AfterFunc(100*time.Millisecond, func() { close(full) })
+	}
+	w.mu.Unlock()
+	if full != nil {
+		select {
+		case <-full:
+		case <-time.After(20 * time.Second): // there are never so many
+		}
+	}
+}
+
+// flown returns how many copies there were in flight at most.
+func (w *watched) flown() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.most
 }
 
 func (w *watched) refuses(r *http.Request) (status int) {
@@ -74,20 +105,22 @@ func TestCopiesInFlight(t *testing.T) {
 	srv := s3test.Start(t)
 	s := open(t, srv, s3.Options{})
 	im := image("a" + strings.Repeat("0", 40))
+	const want = 16 // smallWorkers
 	for _, workers := range []int{0, 1, 7} {
 		w := watch(t, srv)
 		at := func(dir string) *s3.Store {
 			return openAt(t, s.Location().Bucket, dir, s3.Options{Options: awsapi.Options{Endpoint: w.URL}, Workers: workers})
 		}
+		w.gather(want)
 		build(t, at("made"), im, chunk.Options{Force: true})
-		made := w.most
-		w.most = 0
+		made := w.flown()
+		w.gather(want)
 		b := onDisk(t, im)
 		if _, err := at("copied").Upload(t.Context(), b, s3.UploadOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		if made != w.most || made < 2 {
-			t.Errorf("%d workers: %d copies in flight when made, %d when copied", workers, made, w.most)
+		if copied := w.flown(); made != want || copied != want {
+			t.Errorf("%d workers: %d copies in flight when made, %d when copied, want %d", workers, made, copied, want)
 		}
 		must(t, at("made").Delete(t.Context(), "p"))
 		must(t, at("copied").Delete(t.Context(), "p"))
