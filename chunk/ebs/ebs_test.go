@@ -306,7 +306,7 @@ func TestAbort(t *testing.T) {
 	b := disk(7, 4, func(int) bool { return false })
 	t.Run("stopped", func(t *testing.T) {
 		s := ebstest.Start(t)
-		s.Hold(20 * time.Millisecond)
+		s.Hold(time.Minute) // until it is stopped
 		c := connect(t, s, ebs.Options{})
 		ctx, cancel := context.WithCancel(t.Context())
 		_, w, err := write(t, ctx, c, b, ebs.Making{Started: func(string, bool) { time.AfterFunc(50*time.Millisecond, cancel) }})

@@ -16,27 +16,30 @@ import (
 	"purebundle/ext2img/imgtest"
 )
 
-// killedAt runs the program until EBS has so many blocks, and kills it.
-func killedAt(t *testing.T, s *ebstest.Server, blocks int, args ...string) {
+// killedAfter runs the program until EBS has so many blocks more, or a few less, and kills it
+// while others are on their way.
+func killedAfter(t *testing.T, s *ebstest.Server, blocks int, args ...string) {
 	t.Helper()
+	held := s.Count("PutSnapshotBlock") + blocks + 1
+	s.HoldFrom(held)
 	cmd := exec.Command(program(t), args...)
 	var errs strings.Builder
 	cmd.Stderr = &errs
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for {
-		if list := s.Snapshots(); len(list) > 0 && list[len(list)-1].Blocks >= blocks && list[len(list)-1].State == "pending" {
-			break
+	over := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(over) }() // it was killed
+	for s.Count("PutSnapshotBlock") < held {
+		select {
+		case <-over:
+			t.Fatalf("it was over before it was killed: %s", errs.String())
+		case <-time.After(5 * time.Millisecond):
 		}
-		if s.Count("CompleteSnapshot") > 0 {
-			t.Errorf("it was over before it was killed: %s", errs.String())
-			break
-		}
-		time.Sleep(5 * time.Millisecond)
 	}
 	_ = cmd.Process.Kill()
-	_ = cmd.Wait() // it was killed
+	<-over
+	s.HoldFrom(0)
 }
 
 // A run with --resume that is killed in the middle is gone on with: what is sent twice are
@@ -50,10 +53,8 @@ func TestResumeEBS(t *testing.T) {
 	fillFile(t, filepath.Join(tree, "data"), 60<<20)
 	const flying = 4
 	args := []string{"bundle", "--resume", "--journal", state, "--progress", "none", "--concurrency", "4", "--time", time.Now().Add(24 * time.Hour).Format(time.RFC3339), "--uuid", "1b4e28ba-2fa1-11d2-883f-0016d3cca427", "--json", tree, "ebs:"}
-	s.Hold(50 * time.Millisecond)
-	killedAt(t, s, 40, args...)
-	killedAt(t, s, 80, args...)
-	s.Hold(0)
+	killedAfter(t, s, 40, args...)
+	killedAfter(t, s, 40, args...)
 	var errs strings.Builder
 	cmd := exec.Command(program(t), args...) // which gives up its power
 	cmd.Stderr = &errs

@@ -46,6 +46,14 @@ func (s *Server) Hold(d time.Duration) {
 	s.hold = d
 }
 
+// HoldFrom has blocks wait, from the nth request for one on that Count counts, until their
+// requests end; 0: none.
+func (s *Server) HoldFrom(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.holdFrom = n
+}
+
 // put does PutSnapshotBlock.
 func (s *Server) put(w *reply, r *http.Request, id, index string, body []byte) *Fault {
 	s.mu.Lock()
@@ -59,6 +67,9 @@ func (s *Server) put(w *reply, r *http.Request, id, index string, body []byte) *
 	}
 	s.most = max(s.most, all)
 	hold := s.hold
+	if s.holdFrom > 0 && s.counts["PutSnapshotBlock"] >= s.holdFrom {
+		hold = time.Hour
+	}
 	s.mu.Unlock()
 	if hold > 0 {
 		select {

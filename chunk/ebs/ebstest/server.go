@@ -40,6 +40,7 @@ type Server struct {
 
 	mu        sync.Mutex
 	hold      time.Duration
+	holdFrom  int // request for a block from which on they wait; 0: none
 	snapshots []*snapshot
 	faults    map[string][]Fault // by operation, to come
 	counts    map[string]int     // requests by operation
