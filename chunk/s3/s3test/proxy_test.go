@@ -36,8 +36,8 @@ func TestFaults(t *testing.T) {
 		{LateError, "InternalError", "InternalError", true},
 		{ResetRequest, reset, reset, false},
 		{ResetResponse, reset, reset, true},
-		{StallRequest, "deadline exceeded", "deadline exceeded", false},
-		{StallResponse, "deadline exceeded", "deadline exceeded", true},
+		{StallRequest, "canceled", "canceled", false},
+		{StallResponse, "canceled", "canceled", true},
 		{Truncate, "", "unexpected EOF", true},
 		{Shorten, "", "checksum did not match", true},
 		{CorruptRequest, server.Make.Mismatch, "", false},
@@ -50,12 +50,21 @@ func TestFaults(t *testing.T) {
 			if c.kind == None {
 				proxy.Set(Faults{})
 			}
-			patience := time.Minute // on a busy machine
-			if c.kind == StallRequest || c.kind == StallResponse {
-				patience = 2 * time.Second
+			stalls := c.kind == StallRequest || c.kind == StallResponse
+			until := func(faults int) context.Context { // a stall ends when it has been seen
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // on a busy machine
+				t.Cleanup(cancel)
+				go func() {
+					for stalls && proxy.Count(c.kind) < faults && ctx.Err() == nil {
+						time.Sleep(time.Millisecond)
+					}
+					if stalls {
+						time.Sleep(100 * time.Millisecond)
+						cancel()
+					}
+				}()
+				return ctx
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
-			defer cancel()
 			key := strings.ReplaceAll(c.kind.String(), " ", "-")
 			check := func(what string, err error, want string) {
 				t.Helper()
@@ -63,18 +72,14 @@ func TestFaults(t *testing.T) {
 					t.Errorf("%s: error %v, want %q", what, err, want)
 				}
 			}
-			check("put", putOnce(ctx, proxy, bucket, key, body), c.put)
+			check("put", putOnce(until(1), proxy, bucket, key, body), c.put)
 			if stored := slices.Contains(server.Keys(t, bucket), key); stored != c.stored {
 				t.Errorf("stored: %v", stored)
 			}
 			if err := putOnce(t.Context(), server, bucket, key, body); err != nil {
 				t.Fatal(err)
 			}
-			if ctx.Err() != nil {
-				ctx, cancel = context.WithTimeout(t.Context(), patience)
-				defer cancel()
-			}
-			got, err := getOnce(ctx, proxy, bucket, key)
+			got, err := getOnce(until(2), proxy, bucket, key)
 			check("get", err, c.get)
 			if err == nil && !bytes.Equal(got, body) {
 				t.Errorf("get: %d other bytes", len(got))
