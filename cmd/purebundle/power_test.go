@@ -4,16 +4,19 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/pkg/xattr"
+	"golang.org/x/sys/unix"
 
 	"purebundle/chunk"
 	"purebundle/chunk/ec2/ami/amitest"
@@ -105,28 +108,28 @@ func TestPower(t *testing.T) {
 			args := slices.Concat(c.as, []string{program}, strings.Fields(os.ExpandEnv(c.line)))
 			cmd := exec.Command(args[0], args[1:]...)
 			cmd.Dir = dir
-			var out bytes.Buffer
-			cmd.Stdout, cmd.Stderr = &out, &out
-			if strings.HasPrefix(c.line, "cat") {
-				cmd.Stdout = nil
-			}
+			var errs bytes.Buffer
+			out, drain := fullPipe(t)
+			cmd.Stdout, cmd.Stderr = out, &errs
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
+			out.Close()
 			done := make(chan error, 1)
 			go func() { done <- cmd.Wait() }()
-			held, last := watchPower(cmd.Process.Pid, program, done)
+			end := c.want[len(c.want)-1]
+			held, last := watchPower(cmd.Process.Pid, program, done, end, func() { close(drain.begin) })
 			if !strings.Contains(last, "\noom_score_adj: "+wantAdj(t)) {
 				t.Errorf("want oom_score_adj %s in the end:\n%s", wantAdj(t), last)
 			}
-			if err := <-done; err != nil || !strings.Contains(out.String(), c.says) {
-				t.Errorf("%v, want %q\n%s", err, c.says, &out)
+			if err, said := <-done, <-drain.said+errs.String(); err != nil || !strings.Contains(said, c.says) {
+				t.Errorf("%v, want %q\n%s", err, c.says, said)
 			}
 			if c.as == nil && len(held) > 0 && held[0] == rootsOwn(t) {
 				held = held[1:]
 			}
 			// A short phase may be missed, the last is not.
-			if len(held) == 0 || held[len(held)-1] != c.want[len(c.want)-1] || slices.ContainsFunc(held, func(s string) bool { return !slices.Contains(c.want, s) }) {
+			if len(held) == 0 || held[len(held)-1] != end || slices.ContainsFunc(held, func(s string) bool { return !slices.Contains(c.want, s) }) {
 				t.Errorf("held %v, want %v", held, c.want)
 			}
 			if !strings.Contains(last, "\nNoNewPrivs:\t1\n") || !strings.Contains(last, "\nSeccomp:\t0\n") {
@@ -158,33 +161,11 @@ func TestReplacedUnseen(t *testing.T) {
 	buildProgram(t, name)
 	for what, atWalk := range map[string]bool{"none at the walk": false, "some at the walk": true} {
 		t.Run(what, func(t *testing.T) {
-			d := newDisturbed(t)
-			d.program = name
-			late, empty := filepath.Join(d.tree, "late"), filepath.Join(d.tree, "empty")
-			if atWalk {
-				if err := xattr.LSet(filepath.Join(d.tree, "data"), "trusted.x", []byte("1")); err != nil {
-					t.Fatal(err)
-				}
+			var d *disturbed
+			var changes []chunk.Change
+			for tries := 0; len(changes) == 0 && tries < 10; tries++ { // it had read them before
+				d, changes = replacedUnseen(t, name, atWalk)
 			}
-			fillFile(t, late, 8000) // the youngest, so that it is read last
-			fillFile(t, empty, 0)
-			if err := xattr.LSet(empty, "user.old", []byte("1")); err != nil {
-				t.Fatal(err)
-			}
-			d.run(t, 5<<20, func(*disturbed) error {
-				var errs []error
-				for _, file := range []string{late, empty} {
-					errs = append(errs, os.WriteFile(file+"~", make([]byte, 8000), 0o644), os.Chown(file+"~", 65534, 65534),
-						xattr.LSet(file+"~", "trusted.new", []byte("1")), xattr.LSet(file+"~", "user.new", []byte("1")), os.Rename(file+"~", file))
-				}
-				return errors.Join(errs...)
-			})
-			b, err := chunk.Load(d.dest, "")
-			if err != nil || d.code != cli.StatusDone {
-				t.Fatal(err, d.stderr)
-			}
-			defer b.Close()
-			changes := b.Manifest().Changes
 			if len(changes) != 1 || changes[0].Path != "/late" || changes[0].Kind != "replaced" || strings.Contains(changes[0].Detail, text) == atWalk {
 				t.Errorf("changes %+v", changes)
 			}
@@ -209,14 +190,85 @@ func TestReplacedUnseen(t *testing.T) {
 	}
 }
 
+// replacedUnseen has a run whose files are replaced after the walk, and returns what it says
+// has changed.
+func replacedUnseen(t *testing.T, program string, atWalk bool) (*disturbed, []chunk.Change) {
+	t.Helper()
+	d := newDisturbed(t)
+	d.program = program
+	late, empty := filepath.Join(d.tree, "late"), filepath.Join(d.tree, "empty")
+	if atWalk {
+		if err := xattr.LSet(filepath.Join(d.tree, "data"), "trusted.x", []byte("1")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fillFile(t, late, 8000) // the youngest, so that it is read last
+	fillFile(t, empty, 0)
+	if err := xattr.LSet(empty, "user.old", []byte("1")); err != nil {
+		t.Fatal(err)
+	}
+	d.run(t, 5<<20, func(*disturbed) error {
+		var errs []error
+		for _, file := range []string{late, empty} {
+			errs = append(errs, os.WriteFile(file+"~", make([]byte, 8000), 0o644), os.Chown(file+"~", 65534, 65534),
+				xattr.LSet(file+"~", "trusted.new", []byte("1")), xattr.LSet(file+"~", "user.new", []byte("1")), os.Rename(file+"~", file))
+		}
+		return errors.Join(errs...)
+	})
+	b, err := chunk.Load(d.dest, "")
+	if err != nil || d.code != cli.StatusDone {
+		t.Fatal(err, d.stderr)
+	}
+	defer b.Close()
+	return d, b.Manifest().Changes
+}
+
+// drain is the other end of a full pipe.
+type drain struct {
+	begin chan struct{} // closed when it may be read
+	said  chan string   // what came then
+}
+
+// fullPipe returns a pipe to which nothing can be written until its other end is drained: a
+// program whose last word goes there can be looked at before it ends.
+func fullPipe(t *testing.T) (*os.File, drain) {
+	t.Helper()
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	size, err := unix.FcntlInt(uintptr(fds[1]), unix.F_SETPIPE_SZ, 4096)
+	if err == nil {
+		_, err = unix.Write(fds[1], make([]byte, size))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, r := drain{make(chan struct{}), make(chan string, 1)}, os.NewFile(uintptr(fds[0]), "pipe")
+	go func() {
+		defer r.Close()
+		<-d.begin
+		first, _ := io.ReadAll(io.LimitReader(r, int64(size)+1<<16))
+		_, _ = io.Copy(io.Discard, r)
+		d.said <- string(first[min(size, len(first)):])
+	}()
+	return os.NewFile(uintptr(fds[1]), "pipe"), d
+}
+
 // watchPower samples a process until it ends. It returns the capability sets that
-// the program held, without repetitions, and what its status was last.
-func watchPower(pid int, program string, done chan error) (held []string, last string) {
+// the program held, without repetitions, and what its status was last. It calls drain when
+// the program holds what it is to hold in the end.
+func watchPower(pid int, program string, done chan error, end string, drain func()) (held []string, last string) {
+	late := time.After(30 * time.Second) // it never holds that
+	drain = sync.OnceFunc(drain)
 	for {
 		select {
 		case err := <-done:
 			done <- err
+			drain()
 			return held, last
+		case <-late:
+			drain()
 		case <-time.After(time.Millisecond):
 		}
 		exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
@@ -230,8 +282,12 @@ func watchPower(pid int, program string, done chan error) (held []string, last s
 			continue // it ended between the two files
 		}
 		last = string(text) + "\noom_score_adj: " + string(adj)
-		if set, _, _ := strings.Cut(after, "\n"); len(held) == 0 || held[len(held)-1] != set {
+		set, _, _ := strings.Cut(after, "\n")
+		if len(held) == 0 || held[len(held)-1] != set {
 			held = append(held, set)
+		}
+		if set == end && strings.Contains(last, "\nNoNewPrivs:\t1\n") {
+			drain()
 		}
 	}
 }
