@@ -132,7 +132,7 @@ func TestCancel(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	must(t, w.Abort())
-	if took := time.Since(begin); took > 5*time.Second { // far above what it takes, for busy machines
+	if took := time.Since(begin); took > time.Minute { // far above what it takes, for busy machines; the read lasts for ever
 		t.Errorf("took %v", took)
 	}
 	close(release)

@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -224,13 +224,8 @@ func TestExplainMissing(t *testing.T) {
 // Where nothing ever answered, it is not tried all the times.
 func TestNobodyThere(t *testing.T) {
 	isolate(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
 	var notices notes
-	err = put(t.Context(), s3Client(t, Options{Endpoint: "http://" + l.Addr().String(), Attempts: 50, Notify: notices.add}))
+	err := put(t.Context(), s3Client(t, Options{Endpoint: "http://" + deaf(t), Attempts: 50, Notify: notices.add}))
 	wantText(t, Explain("put", "x", err), "connection refused", "nothing answers at that endpoint")
 	if n := strings.Count(notices.text(), "\n"); n != maxStrange-1 {
 		t.Errorf("tried again %d times", n)
@@ -326,10 +321,10 @@ func TestInstanceRole(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
 	t.Setenv("AWS_REGION", "")
-	var tokens int
+	var tokens atomic.Int64
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPut { // IMDSv2
-			tokens++
+			tokens.Add(1)
 			w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "21600")
 			fmt.Fprint(w, "token")
 			return
@@ -357,8 +352,8 @@ func TestInstanceRole(t *testing.T) {
 		t.Fatal(err)
 	}
 	creds, err := cfg.Credentials.Retrieve(t.Context())
-	if err != nil || creds.AccessKeyID != "ASIA" || cfg.Region != "ap-south-1" || tokens == 0 {
-		t.Errorf("credentials %+v, region %q, %d tokens, %v", creds, cfg.Region, tokens, err)
+	if err != nil || creds.AccessKeyID != "ASIA" || cfg.Region != "ap-south-1" || tokens.Load() == 0 {
+		t.Errorf("credentials %+v, region %q, %d tokens, %v", creds, cfg.Region, tokens.Load(), err)
 	}
 }
 
@@ -367,9 +362,9 @@ func TestInstanceRole(t *testing.T) {
 func TestInstanceRegion(t *testing.T) {
 	isolate(t)
 	t.Setenv("AWS_REGION", "")
-	asked := 0
+	var asked atomic.Int64
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		asked++
+		asked.Add(1)
 		switch {
 		case r.Method == http.MethodPut:
 			w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "21600")
@@ -385,12 +380,12 @@ func TestInstanceRegion(t *testing.T) {
 	if cfg, err := Load(t.Context(), Options{}); err != nil || cfg.Region != "ap-south-1" {
 		t.Errorf("region %q, %v", cfg.Region, err)
 	}
-	asked = 0
-	if cfg, err := Load(t.Context(), Options{Region: "eu-west-1"}); err != nil || cfg.Region != "eu-west-1" || asked != 0 {
-		t.Errorf("named: region %q, %v; asked %d times", cfg.Region, err, asked)
+	asked.Store(0)
+	if cfg, err := Load(t.Context(), Options{Region: "eu-west-1"}); err != nil || cfg.Region != "eu-west-1" || asked.Load() != 0 {
+		t.Errorf("named: region %q, %v; asked %d times", cfg.Region, err, asked.Load())
 	}
-	if cfg, err := Load(t.Context(), Options{Endpoint: "http://127.0.0.1:1"}); err != nil || cfg.Region != "" || asked != 0 {
-		t.Errorf("an endpoint: region %q, %v; asked %d times", cfg.Region, err, asked)
+	if cfg, err := Load(t.Context(), Options{Endpoint: "http://127.0.0.1:1"}); err != nil || cfg.Region != "" || asked.Load() != 0 {
+		t.Errorf("an endpoint: region %q, %v; asked %d times", cfg.Region, err, asked.Load())
 	}
 	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://"+deaf(t))
 	if cfg, err := Load(t.Context(), Options{}); err != nil || cfg.Region != "" {

@@ -10,7 +10,7 @@ import (
 
 // stall is how long a connection may stand still in these tests. Nothing is
 // timed: only whether it is cut.
-const stall = 400 * time.Millisecond
+const stall = time.Second
 
 // pair returns a connection and its other end.
 func pair(t *testing.T) (*conn, *net.TCPConn) {
@@ -40,6 +40,7 @@ func wantStall(t *testing.T, err error) {
 }
 
 func TestReadStalls(t *testing.T) {
+	t.Parallel()
 	c, other := pair(t)
 	if _, err := other.Write([]byte("hello")); err != nil {
 		t.Fatal(err)
@@ -52,6 +53,7 @@ func TestReadStalls(t *testing.T) {
 }
 
 func TestWriteStalls(t *testing.T) {
+	t.Parallel()
 	c, _ := pair(t)
 	n, err := c.Write(make([]byte, 64<<20)) // more than buffers hold
 	if n == 0 || n == 64<<20 {
@@ -63,6 +65,7 @@ func TestWriteStalls(t *testing.T) {
 // A slow transfer in either direction is none that stalls, and who waits for an
 // answer waits while the other side takes what it was sent.
 func TestSlowIsNotStalled(t *testing.T) {
+	t.Parallel()
 	c, other := pair(t)
 	_ = other.SetReadBuffer(16 << 10)
 	size := 1 << 20
@@ -101,6 +104,7 @@ func TestSlowIsNotStalled(t *testing.T) {
 }
 
 func TestIdleIsNotStalledLater(t *testing.T) {
+	t.Parallel()
 	c, other := pair(t)
 	go func() { _, _ = io.Copy(other, other) }()
 	for range 3 {

@@ -154,7 +154,7 @@ func (s *liveServer) start(t *testing.T) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	if err := r.SetReadDeadline(time.Now().Add(2 * time.Minute)); err != nil {
+	if err := r.SetReadDeadline(time.Now().Add(10 * time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	var out []byte

@@ -69,7 +69,7 @@ func TestInheritNothing(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "metadata service") || strings.Contains(err.Error(), "\n") || m.Kernel != "" {
 			t.Errorf("%s: %v", name, err)
 		}
-		if took := time.Since(began); took > 2*metadataLimit {
+		if took := time.Since(began); took > 10*metadataLimit { // on a busy machine; the silence lasts for ever
 			t.Errorf("%s: %v", name, took)
 		}
 	}
