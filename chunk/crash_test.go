@@ -79,6 +79,7 @@ func TestKill(t *testing.T) {
 		if err := cmd.Wait(); err == nil {
 			last = seed
 			states["done"]++
+			whole = min(whole, delay) // the machine had more to do when it was measured
 		} else if out.Len() > 0 {
 			t.Fatalf("%v: %s", err, out)
 		}

@@ -21,7 +21,7 @@ import (
 )
 
 // interruptible runs a program, sends it a signal after delay (none if that
-// is negative), and gives how it ended. It is to be gone within a second.
+// is negative), and gives how it ended. It is to be gone soon.
 func interruptible(t *testing.T, sig syscall.Signal, delay time.Duration, args ...string) (code int, stderr string, took time.Duration) {
 	t.Helper()
 	cmd := exec.Command(args[0], args[1:]...)
@@ -39,15 +39,15 @@ func interruptible(t *testing.T, sig syscall.Signal, delay time.Duration, args .
 	}
 	_ = cmd.Wait() // the status is in ProcessState
 	took = time.Since(start)
-	if delay >= 0 && took > goneWithin() {
+	if delay >= 0 && took > goneWithin {
 		t.Errorf("%v after %v: gone after %v", sig, delay, took)
 	}
 	return cmd.ProcessState.ExitCode(), errs.String(), took
 }
 
-// goneWithin returns how soon a run must be over after a signal. It takes some tenths of
-// a second; the rest is for machines on which other tests run, or the race detector.
-func goneWithin() time.Duration { return 3 * time.Second }
+// goneWithin is how soon a run must be over after a signal. It takes some tenths of a
+// second; the rest is for machines on which other tests write as much as the disk takes.
+const goneWithin = 20 * time.Second
 
 // SIGINT, SIGTERM and SIGHUP at random moments of a run, from before it has
 // begun to after its end: a run that did not finish leaves nothing, and an older
@@ -76,11 +76,12 @@ func TestInterruptedAnywhere(t *testing.T) {
 	}
 	random := rand.New(rand.NewPCG(3, 5))
 	ended, unbundled := map[string]int{}, map[string]int{}
-	for i := range rounds {
+	few := func() bool { return ended["interrupted"] < rounds/4 || unbundled["interrupted"] < rounds/20 }
+	for i := 0; i < rounds || few() && i < 4*rounds; i++ {
 		sig := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}[i%3]
 		delay := time.Duration(random.Int64N(int64(length) * 13 / 10))
 		what := fmt.Sprintf("bundle, %s after %v", unix.SignalName(sig), delay)
-		code, stderr, _ := interruptible(t, sig, delay, bundleArgs...)
+		code, stderr, took := interruptible(t, sig, delay, bundleArgs...)
 		ended[wantInterrupted(t, what, sig, code, stderr)]++
 		switch now := identities(t, dest); {
 		case code != cli.StatusDone && !maps.Equal(now, older):
@@ -90,6 +91,7 @@ func TestInterruptedAnywhere(t *testing.T) {
 				t.Fatalf("%s: status 0, but %s", what, stderr)
 			}
 			older = now
+			length = min(length, delay+took) // the machine had more to do when that was measured
 		}
 
 		// Now without an older bundle, and the other way round.
@@ -102,8 +104,8 @@ func TestInterruptedAnywhere(t *testing.T) {
 		_ = os.Remove(image)
 		wantNames(t, what, dir, "out", "tree")
 	}
-	t.Logf("%d runs of about %v: %v, unbundle: %v", rounds, length.Round(time.Millisecond), ended, unbundled)
-	if ended["interrupted"] < rounds/4 || unbundled["interrupted"] < rounds/20 {
+	t.Logf("runs of about %v: %v, unbundle: %v", length.Round(time.Millisecond), ended, unbundled)
+	if few() {
 		t.Error("too few were interrupted")
 	}
 
@@ -163,9 +165,11 @@ func TestKilled(t *testing.T) {
 	interruptible(t, 0, -1, args...)
 	_, _, length := interruptible(t, 0, -1, args...)
 	left := 0
-	for i := range 8 {
-		delay := length * time.Duration(i+1) / 8
-		interruptible(t, syscall.SIGKILL, delay, args...)
+	for i := 0; i < 8 || left == 0 && i < 80; i++ {
+		delay := length * time.Duration(i%8+1) / 8
+		if code, _, took := interruptible(t, syscall.SIGKILL, delay, args...); code == cli.StatusDone {
+			length = min(length, delay+took) // the machine had more to do when that was measured
+		}
 		journal, _ := filepath.Glob(filepath.Join(dest, ".*.purebundle-commit"))
 		code, _, stderr := call("verify", "-q", dest)
 		told := len(journal) > 0 && strings.Contains(stderr, "stopped while it did")

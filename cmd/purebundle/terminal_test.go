@@ -56,7 +56,7 @@ func (s *screen) lines() []string {
 func (s *screen) wait(what string, ok func(lines []string) bool) []string {
 	s.t.Helper()
 	var lines []string
-	for range 500 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); { // it takes moments, but for a busy machine
 		if lines = s.lines(); ok(lines) {
 			return lines
 		}
