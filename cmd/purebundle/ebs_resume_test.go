@@ -89,6 +89,39 @@ func TestResumeEBS(t *testing.T) {
 	}})
 }
 
+// An upload with --resume that is killed in the middle is gone on with as well.
+func TestResumeUploadEBS(t *testing.T) {
+	imgtest.RequireRoot(t)
+	s := ebstest.Start(t)
+	s.Setenv(t)
+	dir := t.TempDir()
+	tree, bundle, state := filepath.Join(dir, "tree"), filepath.Join(dir, "bundle"), filepath.Join(dir, "state")
+	fillFile(t, filepath.Join(tree, "data"), 30<<20)
+	if code, _, stderr := call("bundle", "-q", tree, bundle); code != cli.StatusDone {
+		t.Fatal(stderr)
+	}
+	const flying = 4
+	args := []string{"upload", "--resume", "--journal", state, "--progress", "none", "--concurrency", "4", bundle, "ebs:"}
+	s.Hold(50 * time.Millisecond)
+	killedAt(t, s, 30, args...)
+	s.Hold(0)
+	out, err := exec.Command(program(t), args...).CombinedOutput() // which gives up its power
+	list := s.Snapshots()
+	if err != nil || len(list) != 1 || list[0].State != "completed" || !strings.Contains(string(out), "going on with ebs:"+list[0].ID) {
+		t.Fatalf("%v: %s; %+v", err, out, list)
+	}
+	if twice := s.Count("PutSnapshotBlock") - list[0].Blocks; twice > flying {
+		t.Errorf("%d blocks were sent twice, and %d were on their way when it was killed", twice, flying)
+	}
+	code, stdout, stderr := call("unbundle", "-q", bundle, "-")
+	if raw, err := os.ReadFile(s.File(t, list[0].ID, int64(len(stdout)))); code != cli.StatusDone || err != nil || string(raw) != stdout {
+		t.Errorf("the snapshot is not the bundle: status %d, %v: %s", code, err, stderr)
+	}
+	if left, err := os.ReadDir(state); err != nil || len(left) != 0 {
+		t.Errorf("%v are left, %v", left, err)
+	}
+}
+
 // A run with --resume that fails leaves its snapshot, and says so; without --resume, the
 // next one names what is left.
 func TestResumeEBSFails(t *testing.T) {

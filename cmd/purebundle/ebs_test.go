@@ -133,6 +133,8 @@ func TestEBSFlags(t *testing.T) {
 		{"bundle " + tree + " ebs:snap-0123456789abcdef0", "cannot be written to"},
 		{"bundle " + tree + " ebs:vol-1", "is no snapshot"},
 		{"upload out ebs:snap-0123456789abcdef0", "cannot be written to"},
+		{"upload --journal x out ebs:", "--journal, but no --resume"},
+		{"upload --resume out s3://bucket/x", "always goes on"},
 		{"upload ebs:snap-0123456789abcdef0 ebs:", "is a snapshot already"},
 		{"upload ebs:snap-0123456789abcdef0 s3://bucket/x", "is a snapshot"},
 		{"upload --encrypt out s3://bucket/x", "--encrypt is about EBS"},

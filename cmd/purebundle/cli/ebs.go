@@ -44,8 +44,13 @@ func (c *EBS) JournalFlag(f *pflag.FlagSet) {
 	DirVarP(f, &c.journal, "journal", "", "", "with --resume, `DIR` for what EBS has acknowledged (default: $STATE_DIRECTORY, else "+usualJournal+")")
 }
 
-// HasJournal says whether a directory for the journal was given.
-func (c *EBS) HasJournal() bool { return c.journal != "" }
+// CheckJournal refuses a directory for the journal of the command name without resume.
+func (c *EBS) CheckJournal(name string, resume bool) error {
+	if c.journal == "" || resume {
+		return nil
+	}
+	return WithHint(Usagef("%s: --journal, but no --resume", name), "a run with --resume notes what EBS has acknowledged, for the next one")
+}
 
 // usualJournal is where journals are if nothing else is said.
 const usualJournal = "/var/lib/purebundle/journal"

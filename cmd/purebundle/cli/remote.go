@@ -119,6 +119,8 @@ func remote(cmd *cobra.Command) bool {
 func statuses(cmd *cobra.Command) string {
 	has := func(flag string) bool { return cmd.Flags().Lookup(flag) != nil }
 	switch {
+	case cmd.Name() == "upload" || cmd.Name() == "upload-bundle":
+		return doneStatus + "\n  1  failed; the parts that were sent stay, without a manifest" + usageStatus
 	case has("resume"):
 		return strings.Replace(exitStatuses, failedStatus, failedStatus+", but with --resume its parts in S3, or blocks in EBS", 1)
 	case cmd.HasAvailableSubCommands() || has("strict") || has("volume"): // which make images
@@ -127,8 +129,6 @@ func statuses(cmd *cobra.Command) string {
 		return doneStatus + "\n  1  failed" + usageStatus + "\n  3  done, but no machine would start from it: a finding is fatal"
 	case has("signature"):
 		return doneStatus + failedStatus + usageStatus + "\n  3  done, but nobody checked who made the bundle: neither --cert nor --signature"
-	case cmd.Name() == "upload" || cmd.Name() == "upload-bundle":
-		return doneStatus + "\n  1  failed; the parts that were sent stay, without a manifest" + usageStatus
 	case has("force") && cmd.Name() != "delete-bundle": // which make something
 		return doneStatus + failedStatus + usageStatus
 	}

@@ -148,8 +148,8 @@ func (c *Flags) Options(source, dest string) (opt Options, err error) {
 		if err := opt.EBS.Check("bundle"); err != nil {
 			return opt, err
 		}
-		if opt.EBS.HasJournal() && !opt.S3.Resume {
-			return opt, cli.WithHint(cli.Usagef("bundle: --journal, but no --resume"), "a run with --resume notes what EBS has acknowledged, for the next one")
+		if err := opt.EBS.CheckJournal("bundle", opt.S3.Resume); err != nil {
+			return opt, err
 		}
 	}
 	if err := c.checkBase(dest); err != nil {

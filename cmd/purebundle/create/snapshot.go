@@ -79,16 +79,25 @@ func (s *snapshot) metered(img io.ReaderAt, u *progress.UI) (io.ReaderAt, func(i
 func (s *snapshot) traceless() bool { return false }
 
 func (s *snapshot) failed(err error) error {
-	switch {
-	case s.run.volume == nil || s.run.volume.ID() == "":
+	if s.run.volume == nil {
 		return err
-	case s.run.journal != nil:
-		left := &cli.LeftError{Err: err, Left: "what is in " + s.id() + " stays: --resume goes on from there"}
-		return cli.AddHint(left, "or %s deletes it", s.run.ebs.Delete(s.run.volume.ID()))
+	}
+	return SnapshotLeft(err, s.run.ebs, s.run.volume.ID(), s.run.journal)
+}
+
+// SnapshotLeft adds to the error of a run what is left of its snapshot, "" if that was not
+// started, and what to do about it. journal may be nil.
+func SnapshotLeft(err error, client *ebs.Client, id string, journal *ebs.Journal) error {
+	switch {
+	case id == "":
+		return err
+	case journal != nil:
+		left := &cli.LeftError{Err: err, Left: "what is in " + ebs.Scheme + id + " stays: --resume goes on from there"}
+		return cli.AddHint(left, "or %s deletes it", client.Delete(id))
 	case cli.LeftBehind(err) == "":
 		return err
 	}
-	return cli.AddHint(err, "%s", s.run.ebs.Delete(s.run.volume.ID()))
+	return cli.AddHint(err, "%s", client.Delete(id))
 }
 
 func (s *snapshot) aborting() func() {

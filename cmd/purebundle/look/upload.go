@@ -49,7 +49,7 @@ manifest goes first.
 
 To ebs: it becomes a new EBS snapshot, from a directory or from S3: a bundle that was
 made with --disk the disk of a machine, another one a volume. An upload that fails
-deletes the snapshot.`,
+deletes the snapshot, unless it was told to --resume.`,
 		Example: `  purebundle upload /mnt/bundle s3://my-bucket/web-2026-11-22
   purebundle upload --limit-rate 5M --storage-class STANDARD_IA /mnt/bundle s3://my-bucket/web`,
 		Args:              cli.ArgsBetween(2, 2, "BUNDLE and s3://BUCKET/DIR or ebs:"),
@@ -62,6 +62,10 @@ deletes the snapshot.`,
 	})
 	c.s3.WriteFlags(cmd)
 	volume.Flags(cmd)
+	cli.Group(cmd, cli.EBSGroup, func(f *pflag.FlagSet) {
+		f.BoolVar(&c.s3.Resume, "resume", false, "go on with a snapshot that was cut: it stays if this run fails, too")
+		volume.JournalFlag(f)
+	})
 	return cmd
 }
 
@@ -71,12 +75,14 @@ func (c *moveConfig) upload(cmd *cobra.Command, a *cli.App, bundle, dest string,
 		return err
 	}
 	if ebs.IsPlace(dest) {
-		if err := cmp.Or(c.checkNewSnapshot(bundle, dest), c.s3.Check(cmd, bundle, dest), volume.Check(cmd.Name())); err != nil {
+		if err := cmp.Or(c.checkNewSnapshot(bundle, dest), c.s3.Check(cmd, bundle, dest), volume.Check(cmd.Name()), volume.CheckJournal(cmd.Name(), c.s3.Resume)); err != nil {
 			return err
 		}
 		return uploadEBS(cmd.Context(), a, bundle, c, volume)
 	}
 	switch {
+	case c.s3.Resume:
+		return cli.WithHint(cli.Usagef("upload: --resume, and no ebs:"), "leave it out: an upload to S3 always goes on where one was cut")
 	case ebs.IsPlace(bundle):
 		return cli.WithHint(cli.Usagef("upload %s: is a snapshot", bundle), "\"purebundle download\" copies it to S3, too")
 	case s3.IsURL(bundle):

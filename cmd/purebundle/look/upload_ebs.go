@@ -9,21 +9,23 @@ import (
 	"purebundle/chunk"
 	"purebundle/chunk/ebs"
 	"purebundle/cmd/purebundle/cli"
+	"purebundle/cmd/purebundle/confine"
 	"purebundle/cmd/purebundle/contents"
 	"purebundle/cmd/purebundle/create"
 	"purebundle/cmd/purebundle/progress"
 	"purebundle/cmd/purebundle/words"
 )
 
-// ToEBS makes a snapshot of a bundle: of a disk, or of a file system for a volume. done is
-// called after each part.
-func ToEBS(ctx context.Context, a *cli.App, b *chunk.Bundle, client *ebs.Client, e *cli.EBS, tags map[string]string, done func(part int)) (w *ebs.Writer, err error) {
+// ToEBS makes a snapshot of a bundle: of a disk, or of a file system for a volume. journal,
+// which may be nil, has one to go on with. done is called after each part.
+func ToEBS(ctx context.Context, a *cli.App, b *chunk.Bundle, client *ebs.Client, e *cli.EBS, tags map[string]string, journal *ebs.Journal, done func(part int)) (w *ebs.Writer, err error) {
 	m := b.Manifest()
 	about := create.AboutMaker(create.Maker{Host: m.Host, Machine: m.Machine, Source: m.Source})
-	if err := cli.WarnLeftovers(ctx, a, client, about, nil); err != nil {
+	if err := cli.WarnLeftovers(ctx, a, client, about, journal); err != nil {
 		return nil, err
 	}
-	making := e.Making(a, client, tags, about, nil)
+	making := e.Making(a, client, tags, about, journal)
+	making.Anew = func(id, why string) { a.ErrorLine(ebs.Scheme + id + " is not gone on with: " + why) }
 	making.Prefix = m.Prefix
 	if c, err := contents.Of(b, b.Size()); err == nil {
 		making.InUse = c.InUse
@@ -33,10 +35,7 @@ func ToEBS(ctx context.Context, a *cli.App, b *chunk.Bundle, client *ebs.Client,
 	w = client.Create(making)
 	defer func() {
 		if err != nil {
-			err = create.Abort(w, err)
-			if cli.LeftBehind(err) != "" {
-				err = cli.AddHint(err, "%s", client.Delete(w.ID()))
-			}
+			err = create.SnapshotLeft(create.Abort(w, err), client, w.ID(), journal)
 		}
 	}()
 	data, zero := m.Split()
@@ -55,19 +54,30 @@ func ToEBS(ctx context.Context, a *cli.App, b *chunk.Bundle, client *ebs.Client,
 // uploadEBS does "upload BUNDLE ebs:".
 func uploadEBS(ctx context.Context, a *cli.App, path string, c *moveConfig, e *cli.EBS) error {
 	began := time.Now()
-	a.Confine(c.s3.Reading(ctx, ebs.Scheme))
+	var rest confine.Rest
+	if c.s3.Resume {
+		rest = confine.Making(e.JournalDir())
+	}
+	a.Confine(c.s3.Remote(ctx, rest))
 	b, err := OpenBundle(ctx, a, path, c.prefix, &c.s3)
 	if err != nil {
 		return err
 	}
 	defer b.Close()
+	var journal *ebs.Journal
+	if c.s3.Resume {
+		if journal, err = e.OpenJournal("upload", string(full(path)), c.prefix); err != nil {
+			return err
+		}
+		defer journal.Close() // every line of it was written at once
+	}
 	client, err := c.s3.EBS(ctx, a)
 	if err != nil {
 		return err
 	}
 	show := moving(a, c.progress, b, progress.Uploading)
 	defer show.Close()
-	w, err := ToEBS(ctx, a, b, client, e, c.s3.Tags.Values, show.made)
+	w, err := ToEBS(ctx, a, b, client, e, c.s3.Tags.Values, journal, show.made)
 	show.Close()
 	if err != nil {
 		return err

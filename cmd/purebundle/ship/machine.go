@@ -166,7 +166,7 @@ func registerDisk(ctx context.Context, a *cli.App, from, prefix string, c *image
 		show.AllBytes.Store(bundle.Size())
 		show.InParts()
 		show.Begin(progress.Uploading)
-		w, err := look.ToEBS(ctx, a, bundle, client, &o.volume, tags, func(int) { show.Bytes.Add(chunk.Size) })
+		w, err := look.ToEBS(ctx, a, bundle, client, &o.volume, tags, nil, func(int) { show.Bytes.Add(chunk.Size) })
 		if err != nil {
 			return err
 		}
