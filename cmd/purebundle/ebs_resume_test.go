@@ -102,9 +102,7 @@ func TestResumeUploadEBS(t *testing.T) {
 	}
 	const flying = 4
 	args := []string{"upload", "--resume", "--journal", state, "--progress", "none", "--concurrency", "4", bundle, "ebs:"}
-	s.Hold(50 * time.Millisecond)
-	killedAt(t, s, 30, args...)
-	s.Hold(0)
+	killedAfter(t, s, 30, args...)
 	out, err := exec.Command(program(t), args...).CombinedOutput() // which gives up its power
 	list := s.Snapshots()
 	if err != nil || len(list) != 1 || list[0].State != "completed" || !strings.Contains(string(out), "going on with ebs:"+list[0].ID) {
