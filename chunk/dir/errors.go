@@ -79,8 +79,10 @@ func hint(err error) string {
 	switch errno {
 	case syscall.EROFS:
 		return "the file system is mounted read-only: choose another directory, or remount it; if it became so during the run, the kernel's log (dmesg) says why"
-	case syscall.EACCES, syscall.EPERM:
-		return "no permission: choose a directory of your own, or run as its owner or as root"
+	case syscall.EACCES:
+		return "no permission: run as its owner or as root, or choose a directory of your own"
+	case syscall.EPERM:
+		return "no permission: it may be immutable or append-only (lsattr -d), which binds root, too; else run as its owner or as root"
 	case syscall.ENOSPC:
 		return "the file system is full: make room or choose another directory"
 	case syscall.EDQUOT:

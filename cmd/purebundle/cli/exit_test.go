@@ -35,7 +35,7 @@ func TestHintFor(t *testing.T) {
 	exists := &chunk.Error{Op: "create", Path: "p.part.0", Err: chunk.ErrExists}
 	killed := *exists
 	killed.Hint = "a run was killed"
-	const force = "--force replaces it; a bundle is replaced only once the new one is complete"
+	const force = "--force replaces it, once the new one is complete"
 	for _, c := range []struct {
 		err  error
 		want string

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"syscall"
 
 	"purebundle/chunk"
@@ -42,7 +43,7 @@ func HintFor(err error) string {
 	}
 	switch {
 	case errors.Is(err, chunk.ErrExists):
-		return "--force replaces it; a bundle is replaced only once the new one is complete"
+		return "--force replaces it, once the new one is complete"
 	case errors.Is(err, chunk.ErrBusy):
 		return "wait until the other run is over, or give another DEST"
 	}
@@ -62,6 +63,8 @@ func HintFor(err error) string {
 		return "that path is a file, or leads through one: give a directory"
 	case errors.Is(err, syscall.EROFS):
 		return "that file system is read-only; give another DEST"
+	case (errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM)) && os.Geteuid() == 0:
+		return "root itself may not: NFS, FUSE, a container or a security module keeps it from that (dmesg), or an immutable flag (lsattr)"
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		return "run it as root (sudo)"
 	}

@@ -1,8 +1,10 @@
 package look
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"unicode/utf8"
@@ -40,6 +42,9 @@ with it, and why.
 			source := "/"
 			if len(args) > 0 {
 				source = args[0]
+			}
+			if _, err := os.Stat(source); errors.Is(err, os.ErrNotExist) {
+				return create.CheckSource("mounts", source)
 			}
 			opt, err := flags.Content()
 			if err != nil {

@@ -92,6 +92,9 @@ func unbundle(ctx context.Context, a *cli.App, path, image string, cfg readConfi
 		err = b.Join(ctx, image, opt)
 	}
 	show.Close()
+	if space, full := errors.AsType[*chunk.SpaceError](err); full {
+		return cli.WithHint(err, "free %s there, or let IMAGE be on another file system", words.Size(space.Need-space.Have))
+	}
 	if err != nil {
 		return Damaged(a, path, err)
 	}
