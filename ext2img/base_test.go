@@ -304,7 +304,7 @@ func TestWhatIsRead(t *testing.T) {
 // change time of its file only when a page becomes dirty.
 func TestMappedWriter(t *testing.T) {
 	imgtest.RequireRoot(t)
-	dir := t.TempDir()
+	dir := ext4Dir(t) // a tmpfs has no clean pages
 	small(t, dir, 20)
 	f, err := os.OpenFile(dir+"/f07", os.O_RDWR, 0)
 	if err != nil {
@@ -321,8 +321,10 @@ func TestMappedWriter(t *testing.T) {
 		m[100]++ // the page stays mapped, and was clean since the sync of the last image
 		next := again(t, dir, smallParts(), baseOf(t, last))
 		next.judge(t, dir)
-		if i > 0 && (!next.read("/f07") || next.read("/f15")) {
-			t.Errorf("image %d: f07 read: %v, f15 read: %v", i, next.read("/f07"), next.read("/f15"))
+		// Its place, of before and of now, is in two parts at most, which others share: a few
+		// files, but not all, are read as well.
+		if i > 0 && (!next.read("/f07") || len(next.opened) > 8) {
+			t.Errorf("image %d: f07 read: %v, %d files read of 20", i, next.read("/f07"), len(next.opened))
 		}
 		last = next
 	}

@@ -41,6 +41,7 @@ func (b *Builder) Layout(open Opener) (*Plan, error) {
 			return nil, err
 		}
 	}
+	b.byAge = nil // no longer needed
 	st, groups, err := mkfs(a.g, b.p)
 	if err != nil {
 		return nil, err

@@ -74,9 +74,9 @@ func (p *placer) metadata(c *cursor) bool {
 // dataInto places the data of the files that have no place yet and that fits
 // accepts, and says whether all accepted ones had room.
 func (p *placer) dataInto(c *cursor, fits func(blocks int64) bool) bool {
-	for n := range p.nodes.len() {
+	for _, n := range p.dataOrder() {
 		nd := p.nodes.at(n)
-		if nd.fmt() != ondisk.SIFREG || nd.spans > 0 {
+		if nd.spans > 0 {
 			continue
 		}
 		blocks, ok := int64(0), true

@@ -231,9 +231,9 @@ func (p *basePlacer) metaBlock() (block int64, ok bool) {
 // placeData places the data of the files that are new or changed.
 func (p *basePlacer) placeData() bool {
 	gaps := p.gaps()
-	for n := range p.nodes.len() {
+	for _, n := range p.dataOrder() {
 		nd := p.nodes.at(n)
-		if nd.gone || nd.fmt() != ondisk.SIFREG || nd.is(kept) {
+		if nd.gone || nd.is(kept) {
 			continue
 		}
 		ok := true

@@ -23,6 +23,7 @@ type tree struct {
 	xattrs    xattrPlan
 	report    Report
 	listed    [kinds]int // changes of each kind, those that are not listed included
+	byAge     []int32    // regular files, see dataOrder; nil: not known yet
 	numbers   *numbers   // of inodes, if a base says them; nil: nodes have them in their order
 }
 

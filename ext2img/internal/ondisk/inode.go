@@ -1,6 +1,9 @@
 package ondisk
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // File types in i_mode.
 const (
@@ -182,6 +185,13 @@ func DeviceNumber(block *[60]byte) (major, minor uint32) {
 // damaged inode these may be a thousand million or more.
 func (s Stamp) Unix() (sec int64, nsec uint32) {
 	return int64(int32(s.Sec)) + int64(s.Extra&3)<<32, s.Extra >> 2
+}
+
+// Compare returns -1 if s is before o, 1 if it is after it, else 0.
+func (s Stamp) Compare(o Stamp) int {
+	sec, nsec := s.Unix()
+	thatSec, thatNsec := o.Unix()
+	return cmp.Or(cmp.Compare(sec, thatSec), cmp.Compare(nsec, thatNsec))
 }
 
 // Time returns the time that s holds.
