@@ -5,47 +5,62 @@ import (
 	"slices"
 )
 
-// gapList hands out free blocks: the smallest gap of those that a run fits in, nearly,
-// then parts that are clean so far, one after another.
+// gapList hands out free blocks to files that come one after another. First it fills the
+// places that were freed, in order, a file over several of them if need be, so that files
+// which came together lie together again. What is too short to go on in is for files that
+// it holds whole, of those that find no room there. Then come other blocks.
 type gapList struct {
-	classes [32][]run                    // by the power of two of their lengths
-	tail    run                          // what is left of the last clean parts
-	more    func() (free []run, ok bool) // the free blocks of the next clean part
+	freed []run          // the first is being filled
+	next  []func() []run // other blocks, in the order in which they are to be used
+	runs  []run          // of next, the first is being filled
+	left  [32][]run      // what is too short, by the power of two of its length
 }
 
 const (
-	looks    = 8   // gaps of one class that are looked at for one that is large enough
-	largeGap = 256 // blocks: 1 MiB; a run that fits in no gap is cut to fill one of those
+	looks      = 8  // gaps of one class that are looked at for one that is large enough
+	leastPiece = 16 // blocks, 64 KiB: no shorter piece of a file is put alone, unless room is short
 )
-
-// add adds a gap.
-func (l *gapList) add(r run) {
-	if r.count > 0 {
-		c := bits.Len32(uint32(r.count)) - 1
-		l.classes[c] = append(l.classes[c], r)
-	}
-}
 
 // take returns a run of at most count blocks; ok is false if no block is free.
 func (l *gapList) take(count int64) (r run, ok bool) {
+	if r, ok := l.fill(&l.freed, count); ok {
+		return r, true
+	}
 	if r, ok := l.fit(count); ok {
 		return r, true
 	}
-	if r, ok := l.largest(largeGap); ok {
-		return l.cut(r, count), true
-	}
-	for l.tail.count < count && l.extend() {
-		if r, ok := l.fit(count); ok { // a part that is little used had it
+	for {
+		if r, ok := l.fill(&l.runs, count); ok {
 			return r, true
 		}
+		if len(l.next) == 0 {
+			return l.largest(count)
+		}
+		l.runs, l.next = join(l.next[0]()), l.next[1:]
 	}
-	if l.tail.count == 0 {
-		r, ok := l.largest(1)
-		return l.cut(r, count), ok
+}
+
+// fill takes the first blocks of runs, count of them or a piece that is long enough, and
+// keeps for others what is too short.
+func (l *gapList) fill(runs *[]run, count int64) (run, bool) {
+	for ; len(*runs) > 0; *runs = (*runs)[1:] {
+		first := &(*runs)[0]
+		if n := min(count, first.count); n == count || n >= leastPiece {
+			r := run{first.start, n}
+			first.start, first.count = first.start+n, first.count-n
+			return r, true
+		}
+		l.add(*first)
 	}
-	r = run{l.tail.start, min(count, l.tail.count)}
-	l.tail.start, l.tail.count = l.tail.start+r.count, l.tail.count-r.count
-	return r, true
+	return run{}, false
+}
+
+// add adds a gap to those that are left.
+func (l *gapList) add(r run) {
+	if r.count > 0 {
+		c := bits.Len32(uint32(r.count)) - 1
+		l.left[c] = append(l.left[c], r)
+	}
 }
 
 // cut returns the first blocks of a gap, count at most, and keeps the others.
@@ -57,11 +72,11 @@ func (l *gapList) cut(r run, count int64) run {
 
 // fit takes count blocks from the start of a gap that has them.
 func (l *gapList) fit(count int64) (run, bool) {
-	for c := bits.Len32(uint32(count)) - 1; c < len(l.classes); c++ {
-		list := l.classes[c]
+	for c := bits.Len32(uint32(count)) - 1; c < len(l.left); c++ {
+		list := l.left[c]
 		for i := len(list) - 1; i >= max(0, len(list)-looks); i-- {
 			if r := list[i]; r.count >= count {
-				l.classes[c] = slices.Delete(list, i, i+1)
+				l.left[c] = slices.Delete(list, i, i+1)
 				return l.cut(r, count), true
 			}
 		}
@@ -69,34 +84,14 @@ func (l *gapList) fit(count int64) (run, bool) {
 	return run{}, false
 }
 
-// largest takes one of the largest gaps, if it has least blocks.
-func (l *gapList) largest(least int64) (run, bool) {
-	for c := len(l.classes) - 1; c >= 0; c-- {
-		if n := len(l.classes[c]); n > 0 {
-			r := l.classes[c][n-1]
-			if r.count < least {
-				return run{}, false
-			}
-			l.classes[c] = l.classes[c][:n-1]
-			return r, true
+// largest takes count blocks at most from one of the largest gaps.
+func (l *gapList) largest(count int64) (run, bool) {
+	for c := len(l.left) - 1; c >= 0; c-- {
+		if n := len(l.left[c]); n > 0 {
+			r := l.left[c][n-1]
+			l.left[c] = l.left[c][:n-1]
+			return l.cut(r, count), true
 		}
 	}
 	return run{}, false
-}
-
-// extend adds the next clean part, and says whether there was one.
-func (l *gapList) extend() bool {
-	free, ok := l.more()
-	for _, r := range free {
-		switch {
-		case l.tail.count > 0 && l.tail.end() == r.start:
-			l.tail.count += r.count
-		case r.count > l.tail.count:
-			l.add(l.tail)
-			l.tail = r
-		default:
-			l.add(r)
-		}
-	}
-	return ok
 }

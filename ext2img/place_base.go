@@ -9,8 +9,8 @@ import (
 )
 
 // How a layout with a base places things: what did not change stays where it is. What is
-// new goes first into parts that must be made anyway, because something went from them,
-// then into parts that hold little or nothing.
+// new goes first into units of 512 KiB, then into parts, that must be made anyway because
+// something went from them, then into parts that hold little or nothing.
 
 // basePlacer fills an allocation with the places of a base.
 type basePlacer struct {
@@ -206,7 +206,7 @@ func (p *basePlacer) metaBlock() (block int64, ok bool) {
 	if !p.found {
 		p.found = true
 		for _, part := range slices.Sorted(maps.Keys(p.metas)) {
-			p.free = append(p.free, p.freeIn(part)...)
+			p.free = append(p.free, p.freeOf(part, 0, p.part)...)
 		}
 	}
 	for {
@@ -224,7 +224,7 @@ func (p *basePlacer) metaBlock() (block int64, ok bool) {
 			return 0, false
 		}
 		p.metas[part] = true
-		p.free = p.freeIn(part)
+		p.free = p.freeOf(part, 0, p.part)
 	}
 }
 

@@ -21,6 +21,9 @@ type blockSet []uint64
 func (s blockSet) has(i int64) bool { return s[i/64]>>(i%64)&1 != 0 }
 func (s blockSet) set(i int64)      { s[i/64] |= 1 << (i % 64) }
 
+// unit returns the bits of a unit that starts with block i.
+func (s blockSet) unit(i int64) blockSet { return s[i/64 : min(int(i/64)+unitBlocks/64, len(s))] }
+
 func (s blockSet) count() (n int64) {
 	for _, w := range s {
 		n += int64(bits.OnesCount64(w))
@@ -93,16 +96,16 @@ func (p *basePlacer) emptyPart() (part int64, ok bool) {
 	return 0, false
 }
 
-// freeIn lists the free blocks of a part.
-func (p *basePlacer) freeIn(part int64) (free []run) {
-	start, end := part*p.part, min((part+1)*p.part, p.g.blocks)
+// freeOf lists the free blocks of a part, from one of its blocks to before another.
+func (p *basePlacer) freeOf(part, from, to int64) (free []run) {
+	start, end := part*p.part+from, min(part*p.part+to, p.g.blocks)
 	u := p.parts[part]
 	if u == nil {
 		return []run{{start, end - start}}
 	}
 	for b := start; b < end; b++ {
 		switch n := len(free); {
-		case u.now.has(b - start):
+		case u.now.has(b % p.part):
 		case n > 0 && free[n-1].end() == b:
 			free[n-1].count++
 		default:
@@ -121,50 +124,56 @@ func (p *basePlacer) claim(r run) {
 	}
 }
 
-// littleUsed is the share of a part, one of so many, up to which it is no worse a place
-// than an empty one.
-const littleUsed = 8
+const (
+	// littleUsed is the share of a part, one of so many, up to which it is no worse a place
+	// than an empty one.
+	littleUsed = 8
+	// unitBlocks is how many blocks a snapshot in EBS has as one: 512 KiB. One from which
+	// something went must be put again, so that it costs nothing to fill it.
+	unitBlocks = 128
+)
 
-// gaps returns the free blocks for data, in the order in which they are to be used.
+// gaps returns the free blocks for data, in the order in which they are to be used: first
+// in units from which something went, then in empty units of their parts, which must be made
+// as well, then in parts that hold little or nothing, at last anywhere.
 func (p *basePlacer) gaps() *gapList {
-	l := new(gapList)
-	type clean struct{ part, used int64 }
-	var little, empty, other []clean
+	var freed, beside, rest []run
+	var little, empty, other []int64
 	for i := int64(0); i*p.part < p.g.blocks; i++ {
-		if p.metas[i] {
-			continue
-		}
 		u := p.parts[i]
 		switch {
+		case p.metas[i]:
 		case u == nil:
-			empty = append(empty, clean{i, 0})
-		case !slices.Equal(u.old, u.now) && u.now.count() > 0:
-			for _, r := range p.freeIn(i) {
-				l.add(r)
+			empty = append(empty, i)
+		case !slices.Equal(u.old, u.now):
+			for start := int64(0); start < p.part; start += unitBlocks {
+				list := &rest
+				switch old, now := u.old.unit(start), u.now.unit(start); {
+				case !slices.Equal(old, now):
+					list = &freed
+				case now.count() == 0:
+					list = &beside
+				}
+				*list = append(*list, p.freeOf(i, start, min(start+unitBlocks, p.part))...)
 			}
+		case u.now.count() <= p.part/littleUsed:
+			little = append(little, i)
 		default:
-			c := clean{i, u.now.count()}
-			switch {
-			case c.used == 0:
-				empty = append(empty, c)
-			case c.used <= p.part/littleUsed:
-				little = append(little, c)
-			default:
-				other = append(other, c)
+			other = append(other, i)
+		}
+	}
+	byUse := func(a, b int64) int { return cmp.Compare(p.parts[a].now.count(), p.parts[b].now.count()) }
+	slices.SortStableFunc(little, byUse)
+	slices.SortStableFunc(other, byUse)
+	in := func(parts []int64) func() []run {
+		return func() (free []run) {
+			for _, i := range parts {
+				free = append(free, p.freeOf(i, 0, p.part)...)
 			}
+			return free
 		}
 	}
-	byUse := func(a, b clean) int { return cmp.Or(cmp.Compare(a.used, b.used), cmp.Compare(a.part, b.part)) }
-	slices.SortFunc(little, byUse)
-	slices.SortFunc(other, byUse)
-	next := slices.Concat(little, empty, other)
-	l.more = func() (free []run, ok bool) {
-		if len(next) == 0 {
-			return nil, false
-		}
-		free = p.freeIn(next[0].part)
-		next = next[1:]
-		return free, true
-	}
-	return l
+	return &gapList{freed: join(freed), next: []func() []run{
+		func() []run { return beside }, in(slices.Concat(little, empty)), func() []run { return rest }, in(other),
+	}}
 }
