@@ -301,19 +301,23 @@ func cmdAsUser(ts *testscript.TestScript, _ bool, args []string) {
 	checkStatus(ts, want, ts.Exec("setpriv", append([]string{"--reuid=65534", "--regid=65534", "--clear-groups", program}, args[2:]...)...))
 }
 
-// signal NAME DELAY PROGRAM ARG...: starts a program, signals it after DELAY and
-// wants it to be gone soon, with status 1.
+// signal NAME WHEN PROGRAM ARG...: starts a program, signals it, and wants it to be gone
+// soon, with status 1. WHEN is how long after its start, or a file: as soon as that is there.
 func cmdSignal(ts *testscript.TestScript, _ bool, args []string) {
 	number := unix.SignalNum(args[0])
 	delay, err := time.ParseDuration(args[1])
-	if number == 0 || err != nil {
-		ts.Fatalf("usage: signal NAME DELAY program arg...")
+	file := ""
+	if err != nil {
+		file = ts.MkAbs(args[1])
+	}
+	if number == 0 {
+		ts.Fatalf("usage: signal NAME WHEN program arg...")
 	}
 	path, err := lookPath(ts.Getenv("PATH"), args[2])
 	ts.Check(err)
 	// On a machine with much to do it may not have begun by then: later, if so.
 	for range 5 {
-		stderr, took, err := signalled(ts, number, delay, path, args[3:])
+		stderr, took, err := signalled(ts, number, delay, file, path, args[3:])
 		ts.Logf("gone after %v\n%s", took, stderr)
 		if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == -1 && stderr == "" {
 			delay *= 2
@@ -331,19 +335,33 @@ func cmdSignal(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Fatalf("had not begun after %v", delay)
 }
 
-// signalled runs a program and sends it a signal after delay. It returns what the
-// program wrote to stderr, how long it lived after the signal, and how it ended.
-func signalled(ts *testscript.TestScript, number syscall.Signal, delay time.Duration, path string, args []string) (string, time.Duration, error) {
+// signalled runs a program and sends it a signal after delay, and as soon as file is there if
+// it is not "". It returns what the program wrote to stderr, how long it lived after the
+// signal, and how it ended.
+func signalled(ts *testscript.TestScript, number syscall.Signal, delay time.Duration, file, path string, args []string) (string, time.Duration, error) {
 	program := exec.Command(path, args...)
 	program.Dir = ts.MkAbs(".")
 	var stderr strings.Builder
 	program.Stderr = &stderr
 	program.Env = append(os.Environ(), awsEnv(ts)...)
 	ts.Check(program.Start())
+	over := make(chan error, 1)
+	go func() { over <- program.Wait() }()
 	time.Sleep(delay)
-	ts.Check(program.Process.Signal(number))
+	for there := file == ""; !there; {
+		select {
+		case err := <-over: // too late
+			return stderr.String(), 0, err
+		case <-time.After(time.Millisecond):
+			_, err := os.Lstat(file)
+			there = err == nil
+		}
+	}
+	if err := program.Process.Signal(number); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		ts.Fatalf("signal: %v", err)
+	}
 	start := time.Now()
-	err := program.Wait()
+	err := <-over
 	return stderr.String(), time.Since(start), err
 }
 
