@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"purebundle/chunk/ebs/ebstest"
 	"purebundle/chunk/ec2/ami/amitest"
@@ -57,17 +56,17 @@ func TestBaseGenerationsEBS(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits, and TestBaseGenerations has the same goroutines")
 	}
-	t.Parallel()
+	top := t.TempDir()
+	src := subdir(t, top, "src")
+	imgtest.RandomTree(t, 17, src, imgtest.RandomOptions{Entries: 150, Plain: imgtest.NoFlags})
+	for i := range 6 {
+		noisy(t, filepath.Join(src, fmt.Sprint("large", i)), 6<<20)
+	}
+	settle(t)
 	store := s3test.Start(t)
 	s := ebstest.StartFor(t, amitest.Account{Region: store.Region, Access: store.Access, Secret: store.Secret})
 	s.Encrypt = true
-	top := t.TempDir()
-	e := &inEBS{elsewhere{program(t), append(s.Env(), "AWS_ENDPOINT_URL_S3="+store.Endpoint)}, s, subdir(t, top, "src")}
-	imgtest.RandomTree(t, 17, e.src, imgtest.RandomOptions{Entries: 150, Plain: imgtest.NoFlags})
-	for i := range 6 {
-		noisy(t, filepath.Join(e.src, fmt.Sprint("large", i)), 6<<20)
-	}
-	time.Sleep(11 * time.Second) // until the files are such as a base may vouch for
+	e := &inEBS{elsewhere{program(t), append(s.Env(), "AWS_ENDPOINT_URL_S3="+store.Endpoint)}, s, src}
 	base, first, kept := "", 0, 0
 	for gen := range 4 {
 		if gen > 1 {

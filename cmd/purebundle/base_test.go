@@ -66,18 +66,26 @@ func judgeImage(t *testing.T, src, image string) {
 	imgtest.Unmount(t, mnt)
 }
 
+// settle makes a test parallel, and returns when the files that it has made are such as a
+// base may vouch for: the tests before it have taken that long, unless it runs alone.
+func settle(t *testing.T) {
+	t.Helper()
+	settled := time.Now().Add(11 * time.Second)
+	t.Parallel()
+	time.Sleep(time.Until(settled))
+}
+
 // TestBaseGenerations bundles a tree that changes, each time on the bundle before, and
 // now and then in its place.
 func TestBaseGenerations(t *testing.T) {
 	imgtest.RequireRoot(t)
-	t.Parallel()
 	top := t.TempDir()
 	src := subdir(t, top, "src")
 	imgtest.RandomTree(t, 16, src, imgtest.RandomOptions{Entries: 150, Plain: imgtest.NoFlags})
 	for i := range 6 {
 		noisy(t, filepath.Join(src, fmt.Sprint("large", i)), 6<<20)
 	}
-	time.Sleep(11 * time.Second) // until the files are such as a base may vouch for
+	settle(t)
 	base, kept := "", 0
 	for gen := range 6 {
 		out, force := filepath.Join(top, fmt.Sprint("out", gen)), []string{"--free", "100%"}
@@ -102,13 +110,12 @@ func TestBaseGenerations(t *testing.T) {
 // after the time in which a write may go on.
 func TestBaseIsNotRead(t *testing.T) {
 	imgtest.RequireRoot(t)
-	t.Parallel()
 	top := t.TempDir()
 	src := subdir(t, top, "src")
 	for i := range 5 {
 		noisy(t, filepath.Join(src, fmt.Sprint("f", i)), 7<<20)
 	}
-	time.Sleep(11 * time.Second)
+	settle(t)
 	out := func(n int) string { return filepath.Join(top, fmt.Sprint(n)) }
 	bundleOn(t, src, out(0), "")
 	if s, said := bundleOn(t, src, out(1), out(0)); s.FilesRead != 0 || s.BytesRead != 0 || s.KeptParts < 3 {
@@ -203,12 +210,11 @@ func TestUselessBases(t *testing.T) {
 // TestBaseDisk makes a new disk of a tree again and again: its names, and those of its
 // partitions, stay, though nothing in the tree says them.
 func TestBaseDisk(t *testing.T) {
-	t.Parallel()
 	root := uefiTree(t)
 	for i := range 3 {
 		noisy(t, filepath.Join(root, fmt.Sprint("f", i)), 9<<20)
 	}
-	time.Sleep(11 * time.Second)
+	settle(t)
 	top := t.TempDir()
 	var first *chunk.Disk
 	base := ""

@@ -61,13 +61,6 @@ func (e *elsewhere) judge(t *testing.T, src, out string) {
 // requests, each time on the bundle before; then it is bundled to and from a directory.
 func TestShipsInARow(t *testing.T) {
 	imgtest.RequireRoot(t)
-	t.Parallel()
-	server := s3test.Start(t)
-	bucket := server.Bucket(t)
-	proxy := server.Proxy(t, s3test.Faults{Seed: 16, Rate: 0.05, Streak: 2, Kinds: []s3test.Kind{s3test.InternalError, s3test.LateError,
-		s3test.CopyError, s3test.DeleteError, s3test.ResetRequest, s3test.ResetResponse, s3test.Truncate, s3test.CorruptRequest, s3test.CorruptObject}})
-	direct := &elsewhere{program(t), server.Env()}
-	broken := &elsewhere{direct.program, proxy.Env()}
 	top := t.TempDir()
 	src := subdir(t, top, "src")
 	churned := subdir(t, src, "churned") // the rest stays, however fast this runs
@@ -75,7 +68,13 @@ func TestShipsInARow(t *testing.T) {
 	for i := range 3 {
 		noisy(t, filepath.Join(src, fmt.Sprint("large", i)), 9<<20)
 	}
-	time.Sleep(11 * time.Second) // until the files are such as a base may vouch for
+	settle(t)
+	server := s3test.Start(t)
+	bucket := server.Bucket(t)
+	proxy := server.Proxy(t, s3test.Faults{Seed: 16, Rate: 0.05, Streak: 2, Kinds: []s3test.Kind{s3test.InternalError, s3test.LateError,
+		s3test.CopyError, s3test.DeleteError, s3test.ResetRequest, s3test.ResetResponse, s3test.Truncate, s3test.CorruptRequest, s3test.CorruptObject}})
+	direct := &elsewhere{program(t), server.Env()}
+	broken := &elsewhere{direct.program, proxy.Env()}
 	last, kept := "", 0
 	for n := range 10 {
 		s, said := broken.made(t, "ship", "--keep", "3", src, "s3://"+bucket+"/{hostname}/{date}-{uuid}")
