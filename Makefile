@@ -108,8 +108,9 @@ release: build
 	VERSION='$(VERSION)' .ci/release
 
 # Builds it twice and compares; installs and runs the packages in a small Debian
-# without rsync, from the mirror that the machine's own apt uses. Root or sudo.
-test-release: release
+# without rsync, from the mirror that the machine's own apt uses, and has the service
+# ship from there to an S3 server. Root or sudo.
+test-release: release versitygw
 	VERSION='$(VERSION)' .ci/test-release
 
 clean:
