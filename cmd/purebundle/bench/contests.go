@@ -163,7 +163,6 @@ func (b *bench) contestBE() error {
 		}
 		b.atMost("E: time an entry against B's", 1.2, perEntry)
 		b.bytesAndMemory(tiny, &many)
-		b.add("E: peak RSS in MiB", "under 350", 350, peaks(tiny), "%.0f")
 	}
 	return nil
 }

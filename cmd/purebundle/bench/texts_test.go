@@ -34,6 +34,15 @@ func TestTexts(t *testing.T) {
 			t.Errorf("%s: a report without B: %v", name, err)
 		}
 	}
+	// What no report had yet is left, and filled by the first that has it; how large a tree is follows.
+	const row = "| what | aim | seen |\n|---|---|---|\n| 1,000,000 names of 255 bytes, peak RSS in MiB | – | – |\n\n| tree | purebundle |\n|---|---|\n| A, cold, 1 entries, 2 MiB | 1 s |\n"
+	if same, n, err := readReport(report).fill(row); err != nil || n != 1 || !strings.Contains(same, "| – | – |") {
+		t.Errorf("%d figures, %v:\n%s", n, err, same)
+	}
+	more := report + "\nA: a Debian root; 12345 entries, 678 MiB of file data.\n| H3: peak RSS in MiB | 398 | 321 | PASS |\n"
+	if filled, n, err := readReport(more).fill(row); err != nil || n != 3 || !strings.Contains(filled, "| 398 | 321 |") || !strings.Contains(filled, "| A, cold, 12,345 entries, 678 MiB | ") {
+		t.Errorf("%d figures, %v:\n%s", n, err, filled)
+	}
 	// What report prints is read.
 	b := &bench{config: config{rounds: 1}, cases: []*contest{{title: "D", programs: []*program{{name: "purebundle", tree: &tree{letter: "D"}, runs: []usage{{wall: 1500e6, rss: 3 << 20}}}}}}}
 	b.atMost("D: wall against the floor", 1.5, []float64{0.5})
