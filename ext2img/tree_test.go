@@ -32,7 +32,7 @@ func params() ext2img.Params {
 
 // markOf returns a digest of the first size bytes of a file that is not very large.
 func markOf(fd int, size int64) (uint64, error) {
-	if size > 4<<20 {
+	if size > 64<<20 {
 		return 0, nil
 	}
 	b := make([]byte, size)
