@@ -188,13 +188,14 @@ func flagMeaning(f *pflag.Flag) string {
 
 // PrintHelp writes the long help of cmd to its output.
 func PrintHelp(cmd *cobra.Command, _ []string) {
-	w := cmd.OutOrStdout()
-	text := cmd.Long
-	if text == "" {
-		text = cmd.Short
+	var page strings.Builder
+	fmt.Fprintf(&page, "%s\n\n", strings.TrimSpace(cmp.Or(cmd.Long, cmd.Short)))
+	writeUsage(&page, cmd)
+	text := page.String()
+	if width := terminalWidth(cmd.OutOrStdout()); width > 0 && !fits(text, width) {
+		text = foldPage(text, width)
 	}
-	fmt.Fprintf(w, "%s\n\n", strings.TrimSpace(text))
-	writeUsage(w, cmd)
+	fmt.Fprint(cmd.OutOrStdout(), text)
 }
 
 // PrintUsage writes the synopsis and the flags.
