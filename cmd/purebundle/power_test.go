@@ -38,6 +38,9 @@ const (
 // first when memory runs out.
 func TestPower(t *testing.T) {
 	imgtest.RequireRoot(t)
+	if testing.Short() {
+		t.Skip("the program that it starts is built without the race detector")
+	}
 	imgtest.NeedTool(t, "go")
 	dir := t.TempDir()
 	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
@@ -155,6 +158,9 @@ func buildProgram(t *testing.T, name string) {
 // which nobody opens, is all that it was at the walk.
 func TestReplacedUnseen(t *testing.T) {
 	imgtest.RequireRoot(t)
+	if testing.Short() {
+		t.Skip("the program that it starts is built without the race detector")
+	}
 	imgtest.NeedTool(t, "go")
 	const text = "attributes trusted.*, if it has any, are not in the image: CAP_SYS_ADMIN was given up"
 	name := filepath.Join(t.TempDir(), "purebundle")

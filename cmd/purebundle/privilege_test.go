@@ -120,6 +120,9 @@ func bundleLine(program, source, dest string) []string {
 // image or to what is refused.
 func TestPrivileges(t *testing.T) {
 	imgtest.RequireRoot(t)
+	if testing.Short() {
+		t.Skip("the program that it starts is built without the race detector")
+	}
 	p := newPlace(t)
 	out := filepath.Join(p.tree, "out")
 	imgtest.Run(t, "sh", "-c", "R="+p.tree+"; "+stealthyMounts)
