@@ -18,7 +18,7 @@ import (
 // call runs the program and gives its exit status and output.
 func call(args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	code = run(args, strings.NewReader(""), &out, &errs)
+	code = run(append([]string{}, args...), strings.NewReader(""), &out, &errs) // nil would be those of the test
 	return code, out.String(), errs.String()
 }
 
