@@ -587,7 +587,7 @@ func TestSquaresKilled(t *testing.T) {
 // makeLater makes the newer bundle once the server is through with what it had from a
 // run that was killed: copies within a bucket are several at once.
 func makeLater(t *testing.T, f format, s site) (err error) {
-	for range 50 {
+	for range 600 {
 		if err = f.make(t.Context(), s, newer, true); !errors.Is(err, chunk.ErrBusy) {
 			return err
 		}
