@@ -19,7 +19,7 @@ import (
 func TestSlowWrite(t *testing.T) {
 	imgtest.RequireRoot(t)
 	for _, size := range []int{6 << 20, 11 << 20} { // more than the kernel copies at once
-		for try := 1; slowWrite(t, size) > 90*time.Millisecond; try++ { // more than is waited for: the machine has much to do
+		for try := 1; slowWrite(t, size) > 80*time.Millisecond; try++ { // nearly what is waited for, as the stamp may be a tick old: the machine has much to do
 			if try == 20 {
 				t.Logf("none of %d writes was done in time", try)
 				break
@@ -63,7 +63,7 @@ func slowWrite(t *testing.T, size int) (took time.Duration) {
 	if err := <-written; err != nil {
 		t.Fatal(err)
 	}
-	if took > 90*time.Millisecond {
+	if took > 80*time.Millisecond {
 		return took
 	}
 	imgtest.Fsck(t, image)
