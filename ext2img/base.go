@@ -62,6 +62,7 @@ type old struct {
 	meta    []span          // blocks that directories and symlinks have in the base
 	acl     map[int32]int64 // block that attributes have in the base, by index in xattrs.block
 	data    []span          // of files that did not change, those of a node in a row
+	older   []span          // the same of files that changed, and may be alike: what they had in the base
 	trees   []treeBlock     // of these
 }
 
@@ -248,6 +249,8 @@ func (o *old) meet(n int32, ino uint32) error {
 		return o.takeMeta(n, old)
 	case o.same(nd, old):
 		return o.takeData(n, old)
+	case o.alike(nd, old):
+		return o.eachExtent(n, old, &o.older)
 	}
 	return nil
 }
@@ -259,6 +262,13 @@ func (o *old) same(nd *node, old *extfs.Inode) bool {
 		nd.mtime == stampOf(old.Mtime) && nd.ctime == stampOf(old.Ctime) && nd.crtime == stampOf(old.Crtime) &&
 		o.generation(nd) == old.Generation && !o.changed[old.Ino] &&
 		!nd.ctime.Time().Add(settled).After(synced)
+}
+
+// alike says whether a file that changed may hold much of what it did: it was written to, or
+// replaced by one of that length.
+func (o *old) alike(nd *node, old *extfs.Inode) bool {
+	written := !nd.is(unborn) && nd.crtime == stampOf(old.Crtime) && o.generation(nd) == old.Generation
+	return nd.fmt() == ondisk.SIFREG && old.IsRegular() && (written || ceilDiv(nd.size, BlockSize) == ceilDiv(old.Size, BlockSize))
 }
 
 // takeMeta notes the blocks of a directory or a symlink.

@@ -8,7 +8,8 @@ import (
 	"purebundle/ext2img/internal/ondisk"
 )
 
-// How a layout with a base places things: what did not change stays where it is. What is
+// How a layout with a base places things: what did not change stays where it is, and so does
+// a file that was written to, or replaced by one of its length: often much of it is the same. What is
 // new goes first into units of 512 KiB, then into parts, that must be made anyway because
 // something went from them, then into parts that hold little or nothing.
 
@@ -46,6 +47,9 @@ func (o *old) allocate() (allocation, error) {
 	}
 	p.findMetas()
 	if err := p.keepData(d); err != nil {
+		return allocation{}, err
+	}
+	if err := p.keepPlaces(); err != nil {
 		return allocation{}, err
 	}
 	if !p.placeMeta() || !p.placeData() || !p.placeTrees() {
@@ -228,23 +232,79 @@ func (p *basePlacer) metaBlock() (block int64, ok bool) {
 	}
 }
 
-// placeData places the data of the files that are new or changed.
+// keepPlaces takes the blocks that files which changed have in the base, of those that
+// share no part with metadata.
+func (p *basePlacer) keepPlaces() error {
+	list := p.old.older
+	p.old.older = nil
+	for len(list) > 0 {
+		n, end, ok := list[0].owner, 0, true
+		for ; end < len(list) && list[end].owner == n; end++ {
+			p.eachPart(int64(list[end].phys), int64(list[end].count), func(part int64) { ok = ok && !p.metas[part] })
+		}
+		if ok {
+			was := list[:end]
+			p.eachPiece(n, was, func(_, count, phys int64) { ok = ok && (phys == 0 || p.keepFor(phys, count)) })
+			if !ok {
+				return errCrossed
+			}
+			p.old.older = append(p.old.older, was...)
+		}
+		list = list[end:]
+	}
+	return nil
+}
+
+// eachPiece calls fn for the data of a file, piece by piece, with the block that was has for
+// it in the base, 0 if it has none.
+func (p *basePlacer) eachPiece(n int32, was []span, fn func(logical, count, phys int64)) {
+	p.eachData(n, func(logical, count int64) {
+		for count > 0 {
+			for len(was) > 0 && int64(was[0].logical)+int64(was[0].count) <= logical {
+				was = was[1:]
+			}
+			k, phys := count, int64(0)
+			if len(was) > 0 {
+				skip := logical - int64(was[0].logical)
+				if skip < 0 {
+					k = min(k, -skip)
+				} else {
+					k, phys = min(k, int64(was[0].count)-skip), int64(was[0].phys)+skip
+				}
+			}
+			fn(logical, k, phys)
+			logical, count = logical+k, count-k
+		}
+	})
+}
+
+// placeData places the data of the files that are new or changed: where keepPlaces found a
+// place, or else in gaps.
 func (p *basePlacer) placeData() bool {
+	for i := 0; i < len(p.old.older); { // until order says where data is, span and spans say it of the base
+		nd := p.nodes.at(p.old.older[i].owner)
+		for nd.span = int32(i); i < len(p.old.older) && p.nodes.at(p.old.older[i].owner) == nd; i++ {
+			nd.spans++
+		}
+	}
 	gaps := p.gaps()
 	for _, n := range p.dataOrder() {
 		nd := p.nodes.at(n)
 		if nd.gone || nd.is(kept) {
 			continue
 		}
+		was := p.old.older[nd.span : nd.span+nd.spans]
+		nd.span, nd.spans = 0, 0
 		ok := true
-		p.eachData(n, func(logical, count int64) {
-			for count > 0 && ok {
-				var r run
-				if r, ok = gaps.take(count); ok {
-					p.extra = append(p.extra, span{uint32(r.start), uint32(r.count), uint32(logical), n})
+		p.eachPiece(n, was, func(logical, count, phys int64) {
+			for r := (run{phys, count}); count > 0 && ok; logical, count = logical+r.count, count-r.count {
+				if phys == 0 {
+					if r, ok = gaps.take(count); !ok {
+						return
+					}
 					p.claim(r)
-					logical, count = logical+r.count, count-r.count
 				}
+				p.extra = append(p.extra, span{uint32(r.start), uint32(r.count), uint32(logical), n})
 			}
 		})
 		if !ok {

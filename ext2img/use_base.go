@@ -12,6 +12,7 @@ import (
 // partUse says which blocks of a part are in use.
 type partUse struct {
 	old, now blockSet // in the base, and of what stays
+	changed  blockSet // of now, for files that changed; nil: there are none
 	fresh    bool     // something new has a place in it
 }
 
@@ -86,6 +87,22 @@ func (p *basePlacer) keep(start, count int64) (ok bool) {
 	return true
 }
 
+// keepFor takes blocks of the base for a file that changed, as keep does for one that did not.
+func (p *basePlacer) keepFor(start, count int64) (ok bool) {
+	if !p.keep(start, count) {
+		return false
+	}
+	for b := start; b < start+count; b++ {
+		u := p.use(b)
+		if u.changed == nil {
+			u.changed = make(blockSet, len(u.now))
+		}
+		u.changed.set(b % p.part)
+		u.fresh = true
+	}
+	return true
+}
+
 // emptyPart finds the first part that nothing has a place in.
 func (p *basePlacer) emptyPart() (part int64, ok bool) {
 	for i := int64(0); (i+1)*p.part <= p.g.blocks; i++ {
@@ -134,10 +151,10 @@ const (
 )
 
 // gaps returns the free blocks for data, in the order in which they are to be used: first
-// in units from which something went, then in empty units of their parts, which must be made
-// as well, then in parts that hold little or nothing, at last anywhere.
+// in units from which something went, then in those where a file has changed, then in empty
+// units of their parts, which must be made as well, then in parts that hold little or nothing, at last anywhere.
 func (p *basePlacer) gaps() *gapList {
-	var freed, beside, rest []run
+	var freed, touched, beside, rest []run
 	var little, empty, other []int64
 	for i := int64(0); i*p.part < p.g.blocks; i++ {
 		u := p.parts[i]
@@ -145,12 +162,14 @@ func (p *basePlacer) gaps() *gapList {
 		case p.metas[i]:
 		case u == nil:
 			empty = append(empty, i)
-		case !slices.Equal(u.old, u.now):
+		case u.fresh || !slices.Equal(u.old, u.now):
 			for start := int64(0); start < p.part; start += unitBlocks {
 				list := &rest
 				switch old, now := u.old.unit(start), u.now.unit(start); {
 				case !slices.Equal(old, now):
 					list = &freed
+				case u.changed != nil && u.changed.unit(start).count() > 0:
+					list = &touched
 				case now.count() == 0:
 					list = &beside
 				}
@@ -174,6 +193,6 @@ func (p *basePlacer) gaps() *gapList {
 		}
 	}
 	return &gapList{freed: join(freed), next: []func() []run{
-		func() []run { return beside }, in(slices.Concat(little, empty)), func() []run { return rest }, in(other),
+		func() []run { return touched }, func() []run { return beside }, in(slices.Concat(little, empty)), func() []run { return rest }, in(other),
 	}}
 }
