@@ -46,15 +46,18 @@ NOT_TWICE = TestHundred|TestEachFault|TestFaultsThatStay|TestCopyNeverWorks|Test
 # wait for disks and servers half of the time.
 AT_ONCE = $(shell echo $$(($$(nproc) + 1)))
 
+# Every package; the one that takes as long as all others together begins first.
+PACKAGES = ./cmd/purebundle ./...
+
 # Every test once as it is shipped, and once under the race detector (-short:
 # what takes long there and starts no goroutine of its own runs once only), beside
 # those of S3 on a server of another make, which wait much. Where CI is set a skipped
 # test is a failure.
 test: versitygw rclone e2fsck
-	CGO_ENABLED=0 .ci/gotest $(EXEC) -p $(AT_ONCE) -timeout 40m ./...
+	CGO_ENABLED=0 .ci/gotest $(EXEC) -p $(AT_ONCE) -timeout 40m $(PACKAGES)
 	PUREBUNDLE_TEST_S3=rclone CGO_ENABLED=0 .ci/gotest $(EXEC) -timeout 40m -skip '$(NOT_TWICE)' ./chunk/s3 ./chunk/s3/s3test & \
 	rclone=$$!; status=0; \
-	CGO_ENABLED=1 .ci/gotest $(EXEC) -p $(AT_ONCE) -timeout 40m -race -short ./... || status=$$?; \
+	CGO_ENABLED=1 .ci/gotest $(EXEC) -p $(AT_ONCE) -timeout 40m -race -short $(PACKAGES) || status=$$?; \
 	wait $$rclone && exit $$status
 
 # Systems of Debian are bundled and boot in emulated machines, 27 boots in all: an
