@@ -14,22 +14,6 @@ import (
 	"purebundle/ext2img/imgtest"
 )
 
-// seeds returns which seeds a test takes: the first n, or $SEEDS, which is a number or
-// FROM-TO.
-func seeds(n uint64) (list []uint64) {
-	if testing.Short() {
-		n = 2
-	}
-	from, to := uint64(0), n
-	if got, _ := fmt.Sscanf(os.Getenv("SEEDS"), "%d-%d", &from, &to); got == 1 {
-		from, to = 0, from
-	}
-	for seed := from; seed < to; seed++ {
-		list = append(list, seed)
-	}
-	return list
-}
-
 // TestGenerations makes ten images of each of many trees that change, each with the one
 // before it as its base.
 func TestGenerations(t *testing.T) {
@@ -37,7 +21,7 @@ func TestGenerations(t *testing.T) {
 	all := &generations{kinds: make(map[string]int)}
 	var mu sync.Mutex
 	t.Run("seeds", func(t *testing.T) {
-		for _, seed := range seeds(50) {
+		for _, seed := range imgtest.Seeds(50) {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
 				one := &generations{kinds: make(map[string]int)}

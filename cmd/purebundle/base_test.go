@@ -75,37 +75,6 @@ func settle(t *testing.T) {
 	time.Sleep(time.Until(settled))
 }
 
-// TestBaseGenerations bundles a tree that changes, each time on the bundle before, and
-// now and then in its place.
-func TestBaseGenerations(t *testing.T) {
-	imgtest.RequireRoot(t)
-	top := t.TempDir()
-	src := subdir(t, top, "src")
-	imgtest.RandomTree(t, 16, src, imgtest.RandomOptions{Entries: 150, Plain: imgtest.NoFlags})
-	for i := range 6 {
-		noisy(t, filepath.Join(src, fmt.Sprint("large", i)), 6<<20)
-	}
-	settle(t)
-	base, kept := "", 0
-	for gen := range 6 {
-		out, force := filepath.Join(top, fmt.Sprint("out", gen)), []string{"--free", "100%"}
-		if gen == 3 {
-			out, force = base, append(force, "--force")
-		}
-		s, said := bundleOn(t, src, out, base, force...)
-		if (s.Base == "") != (base == "") {
-			t.Errorf("generation %d: base %q: %s", gen, s.Base, said)
-		}
-		kept += s.KeptParts
-		judgeBundle(t, src, out)
-		base = out
-		imgtest.Churn(t, uint64(gen), src, 5)
-	}
-	if kept == 0 {
-		t.Error("no part was kept")
-	}
-}
-
 // TestBaseIsNotRead bundles a tree in which nothing changed, and one with one more file,
 // after the time in which a write may go on.
 func TestBaseIsNotRead(t *testing.T) {

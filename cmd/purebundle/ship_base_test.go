@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path"
@@ -56,73 +57,86 @@ func (e *elsewhere) judge(t *testing.T, src, out string) {
 	judgeImage(t, src, image)
 }
 
-// TestShipsInARow ships a tree that changes ten times, through a network that breaks
-// requests, each time on the bundle before; then it is bundled to and from a directory.
+// TestShipsInARow ships trees that change ten times, through a network that breaks
+// requests, each time on the bundle before; then one is bundled to and from a directory.
 func TestShipsInARow(t *testing.T) {
 	imgtest.RequireRoot(t)
-	top := t.TempDir()
-	src := subdir(t, top, "src")
-	churned := subdir(t, src, "churned") // the rest stays, however fast this runs
-	imgtest.RandomTree(t, 16, churned, imgtest.RandomOptions{Entries: 60, Plain: imgtest.NoFlags})
-	noisy(t, filepath.Join(src, "large"), 30<<20) // has two parts for itself, wherever it lies
-	settle(t)
+	t.Parallel()
 	server := s3test.Start(t)
-	bucket := server.Bucket(t)
-	proxy := server.Proxy(t, s3test.Faults{Seed: 16, Rate: 0.05, Streak: 2, Kinds: []s3test.Kind{s3test.InternalError, s3test.LateError,
-		s3test.CopyError, s3test.DeleteError, s3test.ResetRequest, s3test.ResetResponse, s3test.Truncate, s3test.CorruptRequest, s3test.CorruptObject}})
-	direct := &elsewhere{program(t), server.Env()}
-	broken := &elsewhere{direct.program, proxy.Env()}
-	last, kept := "", 0
-	for n := range 10 {
-		s, said := broken.made(t, "ship", "--keep", "3", src, "s3://"+bucket+"/{hostname}/{date}-{uuid}")
-		if string(s.Base) != last {
-			t.Errorf("ship %d is on %q, not on %q: %s", n, s.Base, last, said)
-		}
-		if most := int64(s.Parts-s.ZeroParts-s.KeptParts+1) * chunk.Size; s.SentBytes > most {
-			t.Errorf("ship %d sent %d bytes, of %d at most", n, s.SentBytes, most)
-		}
-		kept += s.KeptParts
-		last = s.Manifest
-		direct.judge(t, src, s.Manifest)
-		if n < 9 {
-			imgtest.Churn(t, uint64(n), churned, 3)
-		}
+	for _, seed := range imgtest.Seeds(2) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			bucket := server.Bucket(t)
+			proxy := server.Proxy(t, s3test.Faults{Seed: seed, Rate: 0.05, Streak: 2, Kinds: []s3test.Kind{s3test.InternalError, s3test.LateError,
+				s3test.CopyError, s3test.DeleteError, s3test.ResetRequest, s3test.ResetResponse, s3test.Truncate, s3test.CorruptRequest, s3test.CorruptObject}})
+			direct := &elsewhere{program(t), server.Env()}
+			broken := &elsewhere{direct.program, proxy.Env()}
+			tree := newChanging(t, seed)
+			last, kept := "", 0
+			for n := range 10 {
+				if n > 0 {
+					tree.change(t)
+				}
+				s, said := broken.made(t, "ship", "--keep", "3", tree.dir, "s3://"+bucket+"/{hostname}/{date}-{uuid}")
+				if string(s.Base) != last {
+					t.Errorf("ship %d is on %q, not on %q: %s", n, s.Base, last, said)
+				}
+				if most := int64(s.Parts-s.ZeroParts-s.KeptParts+1) * chunk.Size; s.SentBytes > most {
+					t.Errorf("ship %d sent %d bytes, of %d at most", n, s.SentBytes, most)
+				}
+				kept += s.KeptParts
+				last = s.Manifest
+				direct.judge(t, tree.dir, s.Manifest)
+			}
+			if kept < 2*9 {
+				t.Errorf("%d parts were kept in all", kept)
+			}
+			direct.wantThree(t, server, bucket)
+			if seed == 0 {
+				direct.toAndFrom(t, tree.dir, last, bucket)
+			}
+		})
 	}
-	if kept < 2*9 {
-		t.Errorf("%d parts were kept in all", kept)
-	}
+}
+
+// wantThree verifies the bundles in a bucket, of which there must be three.
+func (e *elsewhere) wantThree(t *testing.T, server *s3test.Server, bucket string) {
+	t.Helper()
 	var left []string
 	for _, key := range server.Keys(t, bucket) {
 		if strings.HasSuffix(key, ".manifest.json") {
 			left = append(left, key)
-			direct.call(t, "verify", "-q", "--deep", "s3://"+bucket+"/"+path.Dir(key))
+			e.call(t, "verify", "-q", "--deep", "s3://"+bucket+"/"+path.Dir(key))
 		}
 	}
 	if len(left) != 3 {
 		t.Errorf("left are %q", left)
 	}
+}
 
-	// To a directory, and from it: parts are read in one place and written in the other.
-	out := filepath.Join(top, "out")
-	s, said := direct.made(t, "bundle", "--base", last, src, out)
+// toAndFrom bundles a tree to a directory on a base in S3, and back: parts are read in one
+// place and written in the other.
+func (e *elsewhere) toAndFrom(t *testing.T, src, last, bucket string) {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "out")
+	s, said := e.made(t, "bundle", "--base", last, src, out)
 	if string(s.Base) != last || s.KeptParts == 0 {
 		t.Errorf("from S3: base %q, %d parts kept, %d files read: %s", s.Base, s.KeptParts, s.FilesRead, said)
 	}
-	direct.judge(t, src, out)
-	s, said = direct.made(t, "bundle", "--base", out, src, "s3://"+bucket+"/from-disk")
+	e.judge(t, src, out)
+	s, said = e.made(t, "bundle", "--base", out, src, "s3://"+bucket+"/from-disk")
 	if s.KeptParts == 0 {
 		t.Errorf("to S3: base %q, %d parts kept: %s", s.Base, s.KeptParts, said)
 	}
-	direct.judge(t, src, "s3://"+bucket+"/from-disk")
-	if said, _ := direct.call(t, "upload", "--base", "s3://"+bucket+"/from-disk", out, "s3://"+bucket+"/upload"); !strings.Contains(said, " copied of s3://") {
+	e.judge(t, src, "s3://"+bucket+"/from-disk")
+	if said, _ := e.call(t, "upload", "--base", "s3://"+bucket+"/from-disk", out, "s3://"+bucket+"/upload"); !strings.Contains(said, " copied of s3://") {
 		t.Errorf("upload --base: %s", said)
 	}
-	direct.judge(t, src, "s3://"+bucket+"/upload")
+	e.judge(t, src, "s3://"+bucket+"/upload")
 
-	if s, _ := direct.made(t, "ship", "--dry-run", src, "s3://"+bucket+"/{hostname}/{date}-{uuid}"); string(s.Base) != last || s.KeptParts == 0 {
+	if s, _ := e.made(t, "ship", "--dry-run", src, "s3://"+bucket+"/{hostname}/{date}-{uuid}"); string(s.Base) != last || s.KeptParts == 0 {
 		t.Errorf("a dry run has base %q and keeps %d parts", s.Base, s.KeptParts)
 	}
-	if s, _ := direct.made(t, "ship", "--no-base", "--dry-run", src, "s3://"+bucket+"/{hostname}/{date}-{uuid}"); s.Base != "" || s.NoBase != "" {
+	if s, _ := e.made(t, "ship", "--no-base", "--dry-run", src, "s3://"+bucket+"/{hostname}/{date}-{uuid}"); s.Base != "" || s.NoBase != "" {
 		t.Errorf("--no-base: base %q, %q", s.Base, s.NoBase)
 	}
 }

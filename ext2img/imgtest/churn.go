@@ -2,6 +2,7 @@ package imgtest
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -11,6 +12,22 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// Seeds returns the seeds that a test of random trees takes: from 0 to n-1, or to 1 with
+// -short; or those of $SEEDS, which is a number like n, or FROM-TO, without TO itself.
+func Seeds(n uint64) (list []uint64) {
+	if testing.Short() {
+		n = min(n, 2)
+	}
+	from, to := uint64(0), n
+	if got, _ := fmt.Sscanf(os.Getenv("SEEDS"), "%d-%d", &from, &to); got == 1 {
+		from, to = 0, from
+	}
+	for seed := from; seed < to; seed++ {
+		list = append(list, seed)
+	}
+	return list
+}
 
 // Churn makes n random changes in the tree at dir: of all kinds that tell whether a
 // program knows what changed, such as files that are rewritten in place with their times
