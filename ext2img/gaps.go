@@ -8,7 +8,8 @@ import (
 // gapList hands out free blocks to files that come one after another. First it fills the
 // places that were freed, in order, a file over several of them if need be, so that files
 // which came together lie together again. What is too short to go on in is for files that
-// it holds whole, of those that find no room there. Then come other blocks.
+// it holds whole, of those that find no room there. Then come other blocks, as they do at
+// once for a large file that would be cut into very many pieces.
 type gapList struct {
 	freed []run          // the first is being filled
 	next  []func() []run // other blocks, in the order in which they are to be used
@@ -17,42 +18,62 @@ type gapList struct {
 }
 
 const (
-	looks      = 8  // gaps of one class that are looked at for one that is large enough
-	leastPiece = 16 // blocks, 64 KiB: no shorter piece of a file is put alone, unless room is short
+	looks      = 8   // gaps of one class that are looked at for one that is large enough
+	ahead      = 256 // freed places that are looked at for one that holds enough of a large file
+	leastPiece = 16  // blocks, 64 KiB: a shorter piece of a file is put nowhere but at its end, unless room is short
+	leastShare = 64  // and no less than one of so many of what is to be put
 )
 
 // take returns a run of at most count blocks; ok is false if no block is free.
 func (l *gapList) take(count int64) (r run, ok bool) {
-	if r, ok := l.fill(&l.freed, count); ok {
+	if r, ok := l.refill(count); ok {
 		return r, true
 	}
 	if r, ok := l.fit(count); ok {
 		return r, true
 	}
 	for {
-		if r, ok := l.fill(&l.runs, count); ok {
-			return r, true
-		}
-		if len(l.next) == 0 {
+		l.runs = l.dropShort(l.runs, count)
+		switch {
+		case len(l.runs) > 0:
+			return l.runs[0].cut(count), true
+		case len(l.next) > 0:
+			l.runs, l.next = join(l.next[0]()), l.next[1:]
+		case len(l.freed) > 0: // room is short
+			return l.freed[0].cut(count), true
+		default:
 			return l.largest(count)
 		}
-		l.runs, l.next = join(l.next[0]()), l.next[1:]
 	}
 }
 
-// fill takes the first blocks of runs, count of them or a piece that is long enough, and
-// keeps for others what is too short.
-func (l *gapList) fill(runs *[]run, count int64) (run, bool) {
-	for ; len(*runs) > 0; *runs = (*runs)[1:] {
-		first := &(*runs)[0]
-		if n := min(count, first.count); n == count || n >= leastPiece {
-			r := run{first.start, n}
-			first.start, first.count = first.start+n, first.count-n
-			return r, true
+// refill takes the first blocks of a place that was freed.
+func (l *gapList) refill(count int64) (run, bool) {
+	l.freed = l.dropShort(l.freed, count)
+	least := max(leastPiece, count/leastShare)
+	for i := range l.freed[:min(len(l.freed), ahead)] {
+		if r := &l.freed[i]; r.count >= min(count, least) {
+			return r.cut(count), true
 		}
-		l.add(*first)
 	}
 	return run{}, false
+}
+
+// dropShort returns the runs from the first one on in which count blocks or a piece of them
+// may lie, and keeps for others what is before it.
+func (l *gapList) dropShort(runs []run, count int64) []run {
+	for len(runs) > 0 && runs[0].count < min(count, leastPiece) {
+		l.add(runs[0])
+		runs = runs[1:]
+	}
+	return runs
+}
+
+// cut takes the first blocks of a run from it, count at most.
+func (r *run) cut(count int64) run {
+	first := run{r.start, min(count, r.count)}
+	r.start, r.count = r.start+first.count, r.count-first.count
+	return first
 }
 
 // add adds a gap to those that are left.
@@ -63,11 +84,11 @@ func (l *gapList) add(r run) {
 	}
 }
 
-// cut returns the first blocks of a gap, count at most, and keeps the others.
-func (l *gapList) cut(r run, count int64) run {
-	count = min(count, r.count)
-	l.add(run{r.start + count, r.count - count})
-	return run{r.start, count}
+// part returns the first blocks of a gap, count at most, and keeps the others.
+func (l *gapList) part(gap run, count int64) run {
+	first := gap.cut(count)
+	l.add(gap)
+	return first
 }
 
 // fit takes count blocks from the start of a gap that has them.
@@ -77,7 +98,7 @@ func (l *gapList) fit(count int64) (run, bool) {
 		for i := len(list) - 1; i >= max(0, len(list)-looks); i-- {
 			if r := list[i]; r.count >= count {
 				l.left[c] = slices.Delete(list, i, i+1)
-				return l.cut(r, count), true
+				return l.part(r, count), true
 			}
 		}
 	}
@@ -90,7 +111,7 @@ func (l *gapList) largest(count int64) (run, bool) {
 		if n := len(l.left[c]); n > 0 {
 			r := l.left[c][n-1]
 			l.left[c] = l.left[c][:n-1]
-			return l.cut(r, count), true
+			return l.part(r, count), true
 		}
 	}
 	return run{}, false

@@ -127,6 +127,44 @@ func TestRefill(t *testing.T) {
 	}
 }
 
+// TestLargeFile puts a file of 64 MiB into an image in which every other file of 80 KiB goes: it
+// is not cut into hundreds of pieces, unless there is no other room, and smaller ones fill the gaps.
+func TestLargeFile(t *testing.T) {
+	const count, size, large = 1600, 20, 16 << 10
+	for _, c := range []struct {
+		name        string
+		large       int64 // blocks
+		least, most int   // pieces
+	}{
+		{"room elsewhere", large, 1, 8},
+		{"no room elsewhere", large + 28_000, 100, count},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := &shelf{files: make(map[string]*File)}
+			for i := range count {
+				s.put(fmt.Sprintf("f%04d", i), size)
+			}
+			s.layOut(t)
+			for i := 0; i < count; i += 2 {
+				delete(s.files, fmt.Sprintf("f%04d", i))
+			}
+			s.put("large", c.large)
+			s.put("small", 200)
+			s.layOut(t)
+			pieces := make(map[string]int)
+			for _, sp := range s.plan.spans[s.plan.data:] {
+				pieces[s.plan.path(s.plan.nodes.at(sp.owner).name)]++
+			}
+			if n := pieces["/large"]; n < c.least || n > c.most {
+				t.Errorf("the large file is in %d pieces, want %d to %d", n, c.least, c.most)
+			}
+			if n := pieces["/small"]; n != 200/size {
+				t.Errorf("the small file is in %d pieces, want them to fill gaps", n)
+			}
+		})
+	}
+}
+
 // compare compares the last image with the one before it.
 func (s *shelf) compare(t *testing.T, gen int, before []string) {
 	t.Helper()
