@@ -2,7 +2,9 @@ package main
 
 import (
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -10,11 +12,17 @@ import (
 	"purebundle/ext2img/imgtest"
 )
 
-// TestMain runs the tests of root in a mount namespace of their own.
+// TestMain runs the tests of root in a mount namespace of their own. Signals that are ignored
+// when it starts, as in the background of a shell or with nohup, are not by what it starts.
 func TestMain(m *testing.M) {
 	if !isCommand(filepath.Base(os.Args[0])) {
 		if status, done := imgtest.OwnMounts(); done {
 			os.Exit(status)
+		}
+		for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGHUP} {
+			if signal.Ignored(s) {
+				signal.Notify(make(chan os.Signal, 1), s)
+			}
 		}
 	}
 	testscript.Main(m, commands())
