@@ -1,7 +1,6 @@
 package manual
 
 import (
-	"fmt"
 	"io"
 	"strings"
 
@@ -11,7 +10,7 @@ import (
 // Write shows the page in so many columns.
 func (p Page) Write(w io.Writer, columns int) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s - %s\n", p.Name(), p.Short)
+	writeFolded(&b, "", "  ", p.Name()+" - "+p.Short, columns-2)
 	for _, bl := range p.blocks {
 		switch bl.kind {
 		case heading:
