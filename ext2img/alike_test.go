@@ -2,6 +2,7 @@ package ext2img
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 )
@@ -51,5 +52,39 @@ func TestSamePlace(t *testing.T) {
 			t.Errorf("generation %d: a file of %d bytes that was written to lies in %d, was in %d", gen, log.Size, now, grown)
 		}
 		grown = now
+	}
+}
+
+// TestNoRoomOnBase has more than the base has room for: all of it has a place in a layout of its own.
+func TestNoRoomOnBase(t *testing.T) {
+	s := &shelf{files: make(map[string]*File)}
+	for i := range 30 {
+		s.put(fmt.Sprintf("f%03d", i), 40)
+	}
+	s.layOut(t)
+	b := NewBuilder(Params{PartSize: shelfPart, UUID: [16]byte{1}, FreePercent: 100,
+		Base: &Base{Image: s, Size: s.plan.Size(), Synced: Time{Sec: s.moves + 60}}})
+	s.put("more", s.plan.Size()/BlockSize)
+	err := b.Add("/", File{Mode: 0o40755, Nlink: 2})
+	want := int64(0)
+	for _, name := range slices.Sorted(maps.Keys(s.files)) {
+		want += s.files[name].Size / BlockSize
+		if err == nil {
+			err = b.Add("/"+name, *s.files[name])
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := b.Layout(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := int64(0)
+	for _, sp := range plan.spans[plan.data:] {
+		got += int64(sp.count)
+	}
+	if plan.Fresh() != "it has too little room" || got != want {
+		t.Errorf("the base is not used as %q; %d blocks of data have a place, %d are wanted", plan.Fresh(), got, want)
 	}
 }

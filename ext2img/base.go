@@ -57,7 +57,7 @@ type old struct {
 	ours    bool            // lost+found is none of the source
 	dirs    []uint32        // inode numbers by index in tree.dirs; 0: not in the base
 	ofs     []uint32        // inode numbers by node; 0: none yet
-	taken   map[uint32]bool // inode numbers that nodes have
+	taken   blockSet        // inode numbers that nodes have
 	changed map[uint32]bool // inodes of Base.Changed
 	meta    []span          // blocks that directories and symlinks have in the base
 	acl     map[int32]int64 // block that attributes have in the base, by index in xattrs.block
@@ -90,7 +90,7 @@ func (b *Builder) openBase(order []int32) (*old, error) {
 	if b.p.Latest != nil {
 		return nil, errNoBase("the image is to depend on the tree and the time alone")
 	}
-	o := &old{tree: b.tree, base: b.p.Base, ours: !b.hasLostFound, taken: make(map[uint32]bool), changed: make(map[uint32]bool), acl: make(map[int32]int64)}
+	o := &old{tree: b.tree, base: b.p.Base, ours: !b.hasLostFound, changed: make(map[uint32]bool), acl: make(map[int32]int64)}
 	r := &pagedReader{r: o.base.Image, size: o.base.Size}
 	var err error
 	if o.fs, err = extfs.Open(r, o.base.Size); err != nil {
@@ -173,6 +173,7 @@ func (o *old) findChanged() error {
 // the names of each in byte order.
 func (o *old) match(order []int32) error {
 	o.dirs, o.ofs = make([]uint32, len(o.tree.dirs)), make([]uint32, o.nodes.len())
+	o.taken = make(blockSet, ceilDiv(o.geo.inodes()+int64(o.nodes.len())+ondisk.FirstIno+1, 64)) // number may count further than there are inodes
 	o.ofs[rootNode], o.ofs[lostFoundNode] = ondisk.RootIno, ondisk.LostFoundIno
 	for i := range o.tree.dirs {
 		d := &o.tree.dirs[i]
@@ -229,14 +230,15 @@ func (o *old) matchDir(d *dir, n *extfs.Inode, names []int32) error {
 
 // meet takes what the base has for a node under one of its names.
 func (o *old) meet(n int32, ino uint32) error {
-	if o.ofs[n] != 0 || ino <= ondisk.LostFoundIno || int64(ino) > o.geo.inodes() || o.taken[ino] {
+	if o.ofs[n] != 0 || ino <= ondisk.LostFoundIno || int64(ino) > o.geo.inodes() || o.taken.has(int64(ino)) {
 		return nil // it is known under another name, or another has its inode
 	}
 	old, err := o.fs.Inode(ino)
 	if err != nil {
 		return err
 	}
-	o.ofs[n], o.taken[ino] = ino, true
+	o.ofs[n] = ino
+	o.taken.set(int64(ino))
 	nd := o.nodes.at(n)
 	if nd.is(unborn) {
 		nd.crtime = stampOf(old.Crtime)
@@ -342,7 +344,7 @@ func (o *old) number() *numbers {
 	next := uint32(ondisk.LostFoundIno + 1)
 	for n := range count {
 		if nums.of[n] == 0 {
-			for o.taken[next] {
+			for o.taken.has(int64(next)) {
 				next++
 			}
 			nums.of[n] = next

@@ -70,6 +70,7 @@ func (b *Builder) Layout(open Opener) (*Plan, error) {
 
 // forgetBase makes no file keep what it has in a base.
 func (t *tree) forgetBase() {
+	t.byAge = nil
 	for n := range t.nodes.len() {
 		t.nodes.at(n).traits &^= kept
 	}

@@ -104,15 +104,19 @@ func (p *basePlacer) findMetas() {
 func (p *basePlacer) keepData(d demand) error {
 	moved, blocks := make(map[int32]bool), int64(0)
 	for _, s := range p.old.data {
-		p.eachPart(int64(s.phys), int64(s.count), func(part int64) { moved[s.owner] = moved[s.owner] || p.metas[part] })
+		p.eachPart(int64(s.phys), int64(s.count), func(part int64) {
+			if p.metas[part] {
+				moved[s.owner] = true
+			}
+		})
 	}
-	for n := range moved {
-		if moved[n] {
+	if len(moved) > 0 {
+		for n := range moved {
 			p.nodes.at(n).traits &^= kept
 		}
+		p.old.data = slices.DeleteFunc(p.old.data, func(s span) bool { return moved[s.owner] })
+		p.old.trees = slices.DeleteFunc(p.old.trees, func(t treeBlock) bool { return moved[t.owner] })
 	}
-	p.old.data = slices.DeleteFunc(p.old.data, func(s span) bool { return moved[s.owner] })
-	p.old.trees = slices.DeleteFunc(p.old.trees, func(t treeBlock) bool { return moved[t.owner] })
 	for _, s := range p.old.data {
 		if !p.keep(int64(s.phys), int64(s.count)) {
 			return errCrossed
@@ -290,7 +294,7 @@ func (p *basePlacer) placeData() bool {
 	gaps := p.gaps()
 	for _, n := range p.dataOrder() {
 		nd := p.nodes.at(n)
-		if nd.gone || nd.is(kept) {
+		if nd.gone {
 			continue
 		}
 		was := p.old.older[nd.span : nd.span+nd.spans]

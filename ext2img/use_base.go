@@ -16,7 +16,7 @@ type partUse struct {
 	fresh    bool     // something new has a place in it
 }
 
-// blockSet has a bit for each block of a part.
+// blockSet has a bit for each block of a part, or for each inode.
 type blockSet []uint64
 
 func (s blockSet) has(i int64) bool { return s[i/64]>>(i%64)&1 != 0 }
