@@ -120,6 +120,17 @@ var aims = map[string]string{
 	"4 GiB straight to EBS, against `bundle` to disk, then one PutSnapshotBlock after another": "G: wall straight to EBS against disk first, then block by block",
 	"`mounts` of 30,000 mounts, time a mount against half as many":                             "M: mounts, time a mount against half as many",
 	"`--dry-run` of them, the same":                                                            "M: --dry-run, time a mount against half as many",
+	"a second bundle of A, nothing changed, against a first":                                   "J, nothing changed in A: wall against a first bundle",
+	"the same of A, B and D in one tree":                                                       "J, nothing changed in A, B and D: wall against a first bundle",
+	"the same, cold":                                                                           "J, nothing changed in A, B and D, cold: wall against a first bundle",
+	"a second bundle of a Debian with PostgreSQL, nothing changed, against a first":            "I, nothing changed: wall against a first bundle",
+	"its bytes of files read":                                                                  "I, nothing changed: bytes of files read",
+	"its blocks of 512 KiB that differ":                                                        "I, nothing changed: blocks of 512 KiB that differ",
+	"blocks that differ after a file of 5 kB more":                                             "I, a file of 5 kB more: blocks of 512 KiB that differ",
+	"blocks that differ after a day of logs":                                                   "I, a day of logs: blocks of 512 KiB that differ",
+	"those that must: what went is not kept":                                                   "I, a day of logs: least blocks: new data, and freed places made zero",
+	"blocks that differ after apt upgrade of 29 packages":                                      "I, apt upgrade: blocks of 512 KiB that differ",
+	"those that must, likewise":                                                                "I, apt upgrade: least blocks: new data, and freed places made zero",
 	"A, peak RSS in MiB":                                                                       "A: peak RSS in MiB", "B, peak RSS in MiB": "B: peak RSS in MiB", "C, peak RSS in MiB": "C: peak RSS in MiB", "E, peak RSS in MiB": "E: peak RSS in MiB",
 }
 
