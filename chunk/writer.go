@@ -121,7 +121,11 @@ func (w *Writer) Preflight(parts int, need int64) error {
 // that does not return for longer than that is then left behind.
 func (w *Writer) Write(ctx context.Context, img io.ReaderAt, parts []int, done func(part int)) error {
 	t := work.Teller{Fn: done}
-	return work.Each(ctx, w.crew(w.opt.Workers), parts, func(ctx context.Context, i int) error {
+	workers := w.opt.Workers
+	if w.opt.Base != nil { // few are made, then, and each takes a buffer
+		workers = min(workers, 2+len(parts)/8)
+	}
+	return work.Each(ctx, w.crew(workers), parts, func(ctx context.Context, i int) error {
 		buf, err := w.bufs.Get(Size)
 		if err != nil {
 			return err

@@ -28,9 +28,9 @@ type Snapshot struct {
 	id     string
 	size   int64 // bytes
 	info   Info
-	tail   *tail              // nil: it has none, or Bundle was not called
-	parts  []chunk.Part       // of its manifest
-	cache  work.Recent[int32] // blocks
+	tail   *tail                          // nil: it has none, or Bundle was not called
+	parts  []chunk.Part                   // of its manifest
+	cache  work.Recent[int32, work.Pages] // blocks
 
 	mu     sync.Mutex
 	tokens map[int32]string // of the blocks that are there
@@ -53,7 +53,7 @@ const maxListed = 10000
 
 // Open opens a snapshot. Reads of it end when ctx is done.
 func (c *Client) Open(ctx context.Context, id string) (*Snapshot, error) {
-	s := &Snapshot{client: c, ctx: ctx, id: id, tokens: map[int32]string{}, cache: work.Recent[int32]{Most: maxCached}}
+	s := &Snapshot{client: c, ctx: ctx, id: id, tokens: map[int32]string{}, cache: work.Recent[int32, work.Pages]{Most: maxCached}}
 	out, err := c.ec2.DescribeSnapshots(awsapi.WithSubject(ctx, id), &ec2.DescribeSnapshotsInput{SnapshotIds: []string{id}})
 	if err != nil {
 		return nil, c.explain(ctx, "open", id, err)
@@ -178,14 +178,17 @@ func (s *Snapshot) read(ctx context.Context, index int32, p []byte, within int64
 		clear(p)
 		return nil
 	}
-	block, err := s.cache.Get(index, func() ([]byte, error) {
+	block, err := s.cache.Get(index, func() (work.Pages, error) {
 		b := make([]byte, BlockSize)
-		return b, s.fetch(ctx, index, b)
+		if err := s.fetch(ctx, index, b); err != nil {
+			return work.Pages{}, err
+		}
+		return work.Compact(b), nil
 	})
 	if err != nil {
 		return err
 	}
-	copy(p, block[within:])
+	block.Copy(p, within)
 	return nil
 }
 

@@ -15,13 +15,14 @@ func (s *Store) Load(ctx context.Context, prefix string) (*chunk.Bundle, error) 
 
 // Place returns the directory for reading.
 func (s *Store) Place() chunk.Place {
-	return &reader{store: s, cache: work.Recent[string]{Most: maxCached}}
+	return &reader{store: s, cache: work.Recent[string, work.Pages]{Most: maxCached}}
 }
 
 // reader is the chunk.Place of a directory in S3.
 type reader struct {
 	store *Store
-	cache work.Recent[string] // parts by name
+	cache work.Recent[string, work.Pages] // parts by name
+	bufs  work.Buffers                    // of chunk.Size bytes, for those on their way
 }
 
 func (r *reader) Path(name string) string { return r.store.loc.Path(name) }
@@ -61,22 +62,35 @@ func (r *reader) Read(ctx context.Context, f chunk.File, buf []byte, off int64) 
 	case int64(len(buf)) == f.Size:
 		return r.store.fetch(ctx, f, buf)
 	}
-	part, err := r.cache.Get(f.Name, func() ([]byte, error) {
-		part := make([]byte, f.Size)
-		return part, r.store.fetch(ctx, f, part)
-	})
+	part, err := r.cache.Get(f.Name, func() (work.Pages, error) { return r.part(ctx, f) })
 	if err != nil {
 		return err
 	}
-	copy(buf, part[off:])
+	part.Copy(buf, off)
 	return nil
 }
 
+// part fetches a whole part.
+func (r *reader) part(ctx context.Context, f chunk.File) (work.Pages, error) {
+	buf, err := r.bufs.Get(chunk.Size)
+	if err != nil {
+		return work.Pages{}, err
+	}
+	defer r.bufs.Put(buf)
+	if err := r.store.fetch(ctx, f, buf[:f.Size]); err != nil {
+		return work.Pages{}, err
+	}
+	return work.Compact(buf[:f.Size]), nil
+}
+
 // Forget drops the parts that are kept.
-func (r *reader) Forget() { r.cache.Drop() }
+func (r *reader) Forget() {
+	r.cache.Drop()
+	r.bufs.Drop()
+}
 
 func (r *reader) Close() error {
-	r.cache.Drop()
+	r.Forget()
 	return nil
 }
 

@@ -10,7 +10,7 @@ import (
 
 // What was used last is kept, and errors are not.
 func TestRecent(t *testing.T) {
-	r := work.Recent[int]{Most: 2}
+	r := work.Recent[int, []byte]{Most: 2}
 	var made []int
 	get := func(key int) {
 		t.Helper()
