@@ -35,6 +35,9 @@ func OwnMounts() (status int, done bool) {
 	switch {
 	case errors.As(err, &exit) && exit.ExitCode() > 0:
 		return exit.ExitCode(), true
+	case errors.Is(err, syscall.EINVAL):
+		fmt.Fprintln(os.Stderr, "no mount namespace for the tests:", err, "(a chroot must be a mount point: mount --bind DIR DIR before it)")
+		return 1, true
 	case err != nil:
 		fmt.Fprintln(os.Stderr, err)
 		return 1, true
