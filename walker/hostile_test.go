@@ -61,7 +61,7 @@ func swapTree(t *testing.T, names ...string) string {
 }
 
 // swapRounds is how often a tree is walked while a user swaps what is in it. Without the checks ten walks were enough.
-const swapRounds = 500
+const swapRounds = 200
 
 func TestSwappedDirectory(t *testing.T) {
 	dir := swapTree(t, "theirs/secret=1", "mine/bait=1")
