@@ -240,7 +240,11 @@ func (w *Writer) each(ctx context.Context, parts []int, done func(part int), do 
 		return err
 	}
 	t := work.Teller{Fn: done}
-	return work.Each(ctx, work.Crew{Workers: readers, Grace: grace}, parts, func(ctx context.Context, i int) error {
+	workers := readers
+	if w.parent != nil { // few are made, then, and each takes a buffer
+		workers = min(workers, 2+len(parts)/8)
+	}
+	return work.Each(ctx, work.Crew{Workers: workers, Grace: grace}, parts, func(ctx context.Context, i int) error {
 		if i < 0 || i >= w.parts {
 			return &chunk.Error{Op: "write", Path: Scheme + w.id, Err: fmt.Errorf("part number out of range: %d of %d", i, w.parts)}
 		}
