@@ -156,7 +156,11 @@ func TestTortureOnTwoFileSystems(t *testing.T) {
 			found := make(census)
 			found.compare(t, a, b, CompareOptions{Stat: sameAtime, NoMtime: p.Name != "times"})
 			for what, n := range holds[p.Name] {
-				if found[what] != n {
+				most := n
+				if what == "largest" {
+					most += n / 100 // the blocks of its extent tree, once the kernel has written the file back
+				}
+				if found[what] < n || found[what] > most {
 					t.Errorf("%d of %q, want %d", found[what], what, n)
 				}
 			}
