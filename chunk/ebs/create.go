@@ -334,15 +334,11 @@ func (w *Writer) block(ctx context.Context, index int32, p []byte, isZero bool) 
 	if have, there := w.there(index); there && have == sum {
 		return false, nil
 	}
-	j := w.making.Journal
-	if j != nil {
+	if j := w.making.Journal; j != nil {
 		err = j.put(index)
 	}
 	if err == nil {
 		err = w.put(ctx, index, p, sum)
-	}
-	if err == nil && j != nil {
-		err = j.has(index, sum)
 	}
 	if err != nil {
 		return false, err

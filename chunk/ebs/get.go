@@ -53,7 +53,7 @@ func (s *Snapshot) try(ctx context.Context, index int32, p []byte) error {
 	c := s.client
 	token, _ := s.token(index)
 	out, err := c.ebs.GetSnapshotBlock(ctx, &ebs.GetSnapshotBlockInput{SnapshotId: &s.id, BlockIndex: &index, BlockToken: &token},
-		func(o *ebs.Options) { o.Retryer = aws.NopRetryer{} }, c.paced)
+		func(o *ebs.Options) { o.Retryer = aws.NopRetryer{} }, c.paced(nil))
 	if err != nil {
 		return err
 	}

@@ -26,20 +26,22 @@ const (
 	maxChanged = 8
 )
 
-// put puts one block with this digest.
+// put puts one block with this digest, and has the journal note it.
 func (w *Writer) put(ctx context.Context, index int32, p []byte, sum [sha256.Size]byte) error {
 	c := w.client
 	name := fmt.Sprintf("%s block %d", w.id, index)
 	ctx = awsapi.WithSubject(ctx, name)
 	pause, changed := 100*time.Millisecond, 0
+	var noted error
+	took := func(answer any) { noted = w.took(answer.(*ebs.PutSnapshotBlockOutput), index, sum) }
 	for {
-		out, err := c.ebs.PutSnapshotBlock(ctx, &ebs.PutSnapshotBlockInput{
+		_, err := c.ebs.PutSnapshotBlock(ctx, &ebs.PutSnapshotBlockInput{
 			SnapshotId: &w.id, BlockIndex: &index, BlockData: c.limit.Body(ctx, p), DataLength: aws.Int32(BlockSize),
 			Checksum: aws.String(base64.StdEncoding.EncodeToString(sum[:])), ChecksumAlgorithm: types.ChecksumAlgorithmChecksumAlgorithmSha256,
-		}, c.paced)
+		}, c.paced(took))
 		switch {
 		case err == nil:
-			return w.same(out, index, sum)
+			return noted
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case isChanged(err) && changed < maxChanged:
@@ -55,6 +57,14 @@ func (w *Writer) put(ctx context.Context, index int32, p []byte, sum [sha256.Siz
 		}
 		pause = min(2*pause, youngPause)
 	}
+}
+
+// took notes that EBS has a block, if it says so of the right one.
+func (w *Writer) took(out *ebs.PutSnapshotBlockOutput, index int32, sum [sha256.Size]byte) error {
+	if err := w.same(out, index, sum); err != nil || w.making.Journal == nil {
+		return err
+	}
+	return w.making.Journal.has(index, sum)
 }
 
 // same returns an error if EBS has another digest of a block than what was sent.
@@ -96,24 +106,32 @@ func (c *Client) notify(text string) {
 var throttling = map[string]bool{"ThrottlingException": true, "RequestThrottledException": true, "ConcurrentLimitExceededException": true,
 	"Throttling": true, "RequestLimitExceeded": true, "SlowDown": true}
 
-// paced has each try of a request wait for its turn, and measured.
-func (c *Client) paced(o *ebs.Options) {
-	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
-		return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("Pace",
-			func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
-				if err := c.pace.acquire(ctx); err != nil {
-					return middleware.FinalizeOutput{}, middleware.Metadata{}, err
-				}
-				began, how := time.Now(), failed
-				defer func() { c.pace.release(time.Since(began), how) }()
-				out, meta, err := next.HandleFinalize(ctx, in)
-				switch {
-				case err == nil:
-					how = succeeded
-				case throttling[code(err)]:
-					how = throttled
-				}
-				return out, meta, err
-			}), "NameAttempts", middleware.After)
-	})
+// paced has each try of a request wait for its turn, and measured. The turn lasts until
+// took, if it is not nil, is through with the answer: what a run that is cut must send again
+// is no more than what may be in flight.
+func (c *Client) paced(took func(answer any)) func(*ebs.Options) {
+	pace := func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+		if err := c.pace.acquire(ctx); err != nil {
+			return middleware.FinalizeOutput{}, middleware.Metadata{}, err
+		}
+		began, how := time.Now(), failed
+		out, meta, err := next.HandleFinalize(ctx, in)
+		lasted := time.Since(began)
+		defer func() { c.pace.release(lasted, how) }()
+		switch {
+		case err == nil:
+			how = succeeded
+			if took != nil {
+				took(out.Result)
+			}
+		case throttling[code(err)]:
+			how = throttled
+		}
+		return out, meta, err
+	}
+	return func(o *ebs.Options) {
+		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
+			return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("Pace", pace), "NameAttempts", middleware.After)
+		})
+	}
 }
